@@ -31,9 +31,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.onboard",
         "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
     ),
-    "model": CommandEntry(
-        "cli.flags.model", "Model routes: one endpoint for language models, behind the same four rings."
-    ),
+    "model": CommandEntry("cli.flags.model", "Model routes: language models behind the same four rings."),
     "clients": CommandEntry(
         "cli.flags.clients",
         "Show which clients may sign people in at a server, and the settings of each, ready to be pasted.",
@@ -111,8 +109,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.local", "Run the guard of one server on this machine, and the server behind it, until Ctrl-C."
     ),
     "demo": CommandEntry(
-        "cli.flags.demo",
-        "Put four rings around a real MCP server on this machine, and try to get past them.",
+        "cli.flags.demo", "Put four rings around a real MCP server on this machine, and try to get past them."
     ),
     "lock": CommandEntry("cli.flags.lock", "Tool locks: what servers may offer, pinned in Git."),
     "guard": CommandEntry("cli.flags.guard", "Run the guard, and sign the configuration it runs by."),

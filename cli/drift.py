@@ -35,7 +35,7 @@ def drift(
     require()
     loaded = load(project, stack)
     stacks = [stack]
-    stacks += [server.stack for server in loaded.reach if server is not loaded]
+    stacks += [member.stack for member in loaded.perimeters if member is not loaded]
     if guard_url is not None and "." not in stack:
         raise InputError("--guard-url is one server's", remedy="name the server, as in dev.github")
     with target_of(project, sandbox=sandbox) as target:

@@ -16,8 +16,9 @@ from model.errors import InputError
 from model.front_door import ADMIN_PORT_OFFSET
 from model.guard_config import DemoIdentity, GuardConfig, Identity, Principals
 from model.project import load
-from model.stacks import EnvironmentStack, ServerStack
+from model.stacks import EnvironmentStack, ModelStack, ServerStack
 from operations.audit_logs import local_log
+from operations.project.server_files import model_route
 from operations.sockets import require_free
 
 
@@ -32,6 +33,8 @@ def local(
     """What `ringwall local` does; its flags and help are in `cli.flags.local`."""
     project = current_project()
     loaded = load(project, stack)
+    if isinstance(loaded, ModelStack):
+        raise model_route(project, stack)
     if not isinstance(loaded, ServerStack):
         raise InputError(f"{stack} is not a server", remedy="name one server, such as dev.github")
     environment, server = loaded.environment, loaded

@@ -25,7 +25,7 @@ def repair(
     require()
     loaded = load(project, stack)
     stacks = [stack]
-    stacks += [server.stack for server in loaded.reach if server is not loaded]
+    stacks += [member.stack for member in loaded.perimeters if member is not loaded]
     with target_of(project, sandbox=sandbox, plugins=not dry_run) as target:
         if dry_run:
             findings = [

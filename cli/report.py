@@ -62,17 +62,21 @@ def show_results(runs: Sequence[Run]) -> None:
             console.table(["stack", "run", "state", "resources"], rows)
 
 
-def next_steps(servers: Sequence[str], runs: Sequence[Run]) -> list[str]:
-    """What remains to be done for the servers that an `up` changed: their guards still run what was there before."""
-    changed = [run.stack for run in runs if run.stack in servers and run.state == "done" and run.steps.differs]
+def next_steps(servers: Sequence[str], runs: Sequence[Run], routes: Sequence[str] = ()) -> list[str]:
+    """What remains to be done for the servers and model routes that an `up` changed: their guards still run what was there
+    before."""
+    changed = [
+        run.stack for run in runs if run.stack in (*servers, *routes) and run.state == "done" and run.steps.differs
+    ]
     if not changed:
         return []
     further = f" (the same for {', '.join(changed[1:])})" if changed[1:] else ""
     server = changed[0]
-    return [
+    steps = [
         "",
         f"Next, as the guard of {server} runs its old configuration until it has a new bundle{further}:",
         f"  `ringwall guard bundle {server} --key FILE`",
         f"  `ringwall outputs {server} host_bundle`   # what its host runs",
-        f"  `ringwall verify {server}`   # attacks it, and says what holds",
     ]
+    attack = [f"  `ringwall verify {server}`   # attacks it, and says what holds"]
+    return [*steps, *(attack if server in servers else ())]

@@ -73,8 +73,13 @@ def up(
         console.note("the sandbox has no gateway: `keys sync` was not run")
     else:
         _follow_at_gateway(scope)
-    for line in next_steps([member.stack for member in scope.loaded.perimeters], runs):
+    for line in _next_steps(scope, runs):
         console.say(line)
+
+
+def _next_steps(scope: Scope, runs: Sequence[Run]) -> list[str]:
+    servers = [server.stack for server in scope.loaded.reach]
+    return next_steps(servers, runs, [stack.stack for stack in scope.loaded.perimeters if stack.stack not in servers])
 
 
 def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | None, seconds: float) -> None:

@@ -14,7 +14,7 @@ from cli.project import current_project
 from cli.target import target_of
 from model.errors import InputError
 from model.project import load_environment
-from operations.project.server_files import require_stack, split_stack
+from operations.project.server_files import require_server, split_stack
 from operations.verify.client import Client, parse_resolve
 from operations.verify.context import VerifyContext
 from operations.verify.report import ProbeRecord, VerificationReport
@@ -49,7 +49,7 @@ def verify(
             remedy=f"leave it out and unset RINGWALL_SANDBOX, or see what is rehearsed by `ringwall plan {server}`",
         )
     project = current_project()
-    require_stack(project, server)
+    require_server(project, server)
     environment, name = split_stack(server)
     settings = load_environment(project, environment)
     with target_of(project, sandbox=False, plugins=False) as target:

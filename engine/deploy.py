@@ -121,8 +121,7 @@ def _changes_contract(run: Run) -> bool:
 def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
     if not isinstance(scope.loaded, EnvironmentStack):
         raise TypeError("only what belongs to an environment is planned in its place")
-    member = next(stack for stack in scope.loaded.perimeters if stack.stack == run.stack)
-    graph = plan_stack(scope.project, member)
+    graph = plan_stack(scope.project, scope.loaded.member(server_of(run.stack)))
     run.offline, run.state = True, "done"
     declared = _resources(graph)
     run.planned = declared if is_new else ()

@@ -22,9 +22,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from guard.bundle.bundle import Opened
+from guard.bundle.bundle import Opened, OpenedBundle
 from guard.bundle.keys import load_public_keys
-from guard.bundle.source import BundleSource, pause
+from guard.bundle.source import BundleSource, NeedsRestart, pause
 from guard.http.request_bounds import DEFAULT_BOUNDS
 from guard.listening import listening_on, serve, settle
 from guard.logs import SERVER
@@ -40,14 +40,22 @@ _NAME = re.compile(r"([a-z](?:[a-z0-9-]{0,38}[a-z0-9])?)\.([a-z](?:[a-z0-9-]{0,3
 
 @dataclass
 class ServedFolder:
-    """One server's folder. `service` is its guard once its port is open, `problem` why it is not."""
+    """One server's folder. `service` is its guard once its port is open, `problem` why it is not.
+
+    `renewed` says that it ends only to begin again, by a configuration that a running guard cannot change over to.
+    """
 
     name: str
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
     service: AnyGuardService | None = None
     problem: str | None = None
+    renewed: bool = False
     task: asyncio.Task[None] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.task is not None and self.task.done()
 
 
 class GuardHost:
@@ -96,7 +104,7 @@ class GuardHost:
             }
             for name, state in states.items()
         }
-        ready = not self.refused and all(state["ready"] for state in states.values())
+        ready = len(states) == len(self._served) and all(state["ready"] for state in states.values())
         return {"version": 1, "ready": ready, "servers": servers, "refused": dict(self.refused)}
 
     async def run(self, stop: asyncio.Event, *, started: Callable[[], None] = lambda: None) -> None:
@@ -149,7 +157,7 @@ class GuardHost:
             if served.task is not None:
                 await served.task
             del self._served[name]
-        waiting = [name for name in sorted(names) if name not in self._served or self._served[name].problem is not None]
+        waiting = [name for name in sorted(names) if name not in self._served or self._served[name].has_ended]
         # One after the other: the first one compiles what all share, and of two with one port the first keeps it.
         for name in waiting:
             before = self._served.get(name)
@@ -186,12 +194,16 @@ class GuardHost:
         try:
             await self._serve_folder(served, listens, count)
         except RingwallError as error:
+            if served.service is not None:
+                log.error("its ports are closed: %s", error)
             served.problem = str(error)
         except Exception as error:  # of whatever kind: one server's fault is no other's
             log.exception("the guard of %s failed", served.name)
             served.problem = f"{type(error).__name__}: {error}"
         finally:
             served.service = None
+            if served.renewed:
+                self._nudge.set()
 
     async def _serve_folder(self, served: ServedFolder, listens: asyncio.Event, count: int) -> None:
         folder, state = self._folder / served.name, self._state / served.name
@@ -212,9 +224,17 @@ class GuardHost:
                 served.service = service
                 listens.set()
 
-            watching = asyncio.get_running_loop().create_task(
-                source.watch(lambda loaded: service.apply(loaded.opened), self._every, served.nudge)
-            )
+            async def apply(loaded: OpenedBundle) -> None:
+                try:
+                    await service.apply(loaded.opened)
+                except NeedsRestart:
+                    # The others of this process go on.
+                    log.warning("bundle %d needs a restart of this guard, which follows", loaded.bundle.sequence)
+                    served.renewed = True
+                    served.stop.set()
+                    raise
+
+            watching = asyncio.get_running_loop().create_task(source.watch(apply, self._every, served.nudge))
             try:
                 await serve(service, served.stop, started=say)
                 if not served.stop.is_set():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from model.environment import Environment
+from model.environment import Environment, IdpGroup
 from model.errors import InputError
 from model.loader import KeyPath
 from model.name_patterns import matches, matches_any
@@ -27,7 +27,13 @@ GUARD_KEY = "ringwall:guardKey"
 
 def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
     """One server against its environment and its tool lock."""
-    return [*_references(stack, settings), *_names(stack, settings), *_grants(stack), *_unseen_groups(stack, settings)]
+    return [
+        *_references(stack, settings),
+        *_names(stack, settings),
+        *_grants(stack),
+        *_unseen_groups(stack, settings),
+        *_shared_claims(stack, settings),
+    ]
 
 
 def check_model(stack: ModelStack, settings: Environment) -> list[InputError]:
@@ -37,6 +43,7 @@ def check_model(stack: ModelStack, settings: Environment) -> list[InputError]:
         *_names(stack, settings),
         *_model_grants(stack),
         *_unseen_groups(stack, settings),
+        *_shared_claims(stack, settings),
         *_inner_road(stack, settings),
     ]
 
@@ -240,6 +247,49 @@ def _unseen_groups(stack: PerimeterStack, settings: Environment) -> Iterable[Inp
                         "guard cannot grant by it",
                         "grant to emails, domains or agents, and let access.people keep the organization at the edge",
                     )
+
+
+def _shared_claims(stack: PerimeterStack, settings: Environment) -> Iterable[InputError]:
+    """Grants to groups that people of another identity provider could be in by a group of the same name.
+
+    A token says what groups its bearer is in, and not which provider says so. Whoever runs a second provider, such as a
+    partner's, could name a group there like one of yours. So where several can sign people in, a group that a grant names
+    comes in a claim that no other provider's groups use; a provider without groups here is taken to use the default's.
+    GitHub has no claims.
+    """
+    claims_by_provider = {
+        name: {_claim(g) for group in settings.groups.values() for g in group.idp_groups if g.provider == name}
+        or {_GROUPS}
+        for name, provider in settings.identity_providers.items()
+        if provider.type != "github"
+    }
+    for index, grantees in enumerate(stack.manifest.grantees):
+        for name in grantees.groups:
+            group = settings.groups.get(name)
+            for member in group.idp_groups if group else ():
+                if member.provider not in claims_by_provider:
+                    continue
+                sharing = sorted(
+                    provider
+                    for provider, claims in claims_by_provider.items()
+                    if provider != member.provider and _claim(member) in claims
+                )
+                if sharing:
+                    yield stack.document.error(
+                        manifest_path(stack, "grants", index, "to", "groups"),
+                        f"{name} holds the group {member.group} of {member.provider}, and a token does not say that it is "
+                        f"not one of {' or '.join(sharing)} with that name",
+                        f"in Cloudflare One give the groups of one provider a claim of their own, and name it as `claim` in "
+                        f"groups.{name}.idp_groups and wherever else its groups stand; or grant to emails or domains",
+                    )
+
+
+_GROUPS = "groups"
+
+
+def _claim(member: IdpGroup) -> str:
+    """The claim that carries a group; `guard.decide.grants` has the same default."""
+    return member.claim or _GROUPS
 
 
 def _constraint(schema: dict[str, Any]) -> str | None:

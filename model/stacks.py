@@ -58,6 +58,10 @@ class EnvironmentStack:
     def perimeters(self) -> tuple[PerimeterStack, ...]:
         return tuple(sorted([*self.servers.values(), *self.models.values()], key=lambda stack: stack.name))
 
+    def member(self, name: str) -> PerimeterStack:
+        """The server or model route of this name; raises KeyError."""
+        return self.servers[name] if name in self.servers else self.models[name]
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the settings. Servers compare it with the deployed one: a deployed environment unlike the file

@@ -8,9 +8,7 @@ import typer
 
 from cli.options import AsJson, Debug, ProjectDir, Yes, complete_stack
 
-app = typer.Typer(
-    help="Model routes: one endpoint for language models, behind the same four rings.", no_args_is_help=True
-)
+app = typer.Typer(help="Model routes: language models behind the same four rings.", no_args_is_help=True)
 
 
 @app.command("add")

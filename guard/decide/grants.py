@@ -199,8 +199,9 @@ class PrincipalFacts:
 def in_group(claims: Mapping[str, Any], group: IdpClaim) -> bool:
     """Whether verified claims name the group: a string, or a list of strings or of objects with id, name or email.
 
-    Access tokens do not say which identity provider signed a person in, so equal group names of two providers of one
-    environment are one group here; only declared providers can sign anyone in.
+    Access tokens do not say which identity provider signed a person in. So where an environment declares several, the
+    files are refused unless each group of a grant has a claim of its provider's own (`model.cross_checks`); only declared
+    providers can sign anyone in.
     """
     name = group.claim or "groups"
     holders = [claims, *(claims[key] for key in _CLAIM_HOLDERS if isinstance(claims.get(key), dict))]

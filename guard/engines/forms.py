@@ -23,6 +23,7 @@ from guard.inspect.verdict import Category, Leg
 NEAR = 700
 #: Bytes over which one mark of a sign stands for all, so that a text full of them costs no more than its length.
 APART = 64
+#: Roles and modes are in every story and manual, so that in what is read it takes one more.
 _JAILBREAKS = (Family.ROLE, Family.LICENCE, Family.MODE)
 
 
@@ -36,8 +37,10 @@ def _rule(family: Family) -> DetectionRule:
 RULES = {family: _rule(family) for family in Family if family in FRAMES}
 #: The same where the sum is only close to the threshold: the reader is tainted, and nothing is stopped.
 _CLOSE_RULES = {family: replace(rule, advisory=True) for family, rule in RULES.items()}
+#: What orders, acts and urgency add up to at most.
+ORDERS = 4
 #: By how much a sum may miss the threshold and still taint.
-CLOSE = 2
+CLOSE = 1
 
 
 @lru_cache(maxsize=1)
@@ -86,7 +89,7 @@ class FormTable:
             if lead is None or total < self._close:
                 continue
             start = min(sign.start for sign in latest.values() if mark.start - sign.start <= NEAR)
-            if total >= self._threshold:
+            if total >= self._threshold + (lead.sign.family in _JAILBREAKS and self._leg in LEGS):
                 yield RULES[lead.sign.family], ((start, mark.end),)
                 latest.clear()
             else:
@@ -112,7 +115,9 @@ class FormTable:
             heaviest[family] = max(weight, heaviest.get(family, 0))
             if family in FRAMES and (lead is None or weight > lead.sign.weight):
                 lead = mark
-        return sum(heaviest.values()), lead
+        # Orders, acts and urgency alone, however many, stay below every threshold.
+        claims = sum(weight for family, weight in heaviest.items() if family in FRAMES)
+        return claims + min(sum(heaviest.values()) - claims, ORDERS), lead
 
     def _is_meant(self, mark: Mark, data: bytes) -> bool:
         """Whether what stands around a mark lets it be meant; a server's request to a model is no document that quotes."""

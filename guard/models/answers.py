@@ -72,15 +72,15 @@ def answer_parts(request: ModelRequest, answer: Mapping[str, Any]) -> list[Messa
 
 def _parts(request: ModelRequest, answer: Mapping[str, Any]) -> list[MessagePart]:
     member = {"chat": "choices", "responses": "output", "embeddings": "data"}[request.kind]
-    others = {
+    remaining = {
         name: value
         for name, value in answer.items()
         if name not in _NAMES and name not in (member, "usage") and isinstance(value, str | list | dict) and value
     }
     # What the request said comes back with an answer of the responses' kind; it was judged as a request.
     if request.kind == "responses":
-        others = {name: value for name, value in others.items() if value != request.body.get(name)}
-    parts = [MessagePart(ModelLeg.ANSWERS, (), others)] if others else []
+        remaining = {name: value for name, value in remaining.items() if value != request.body.get(name)}
+    parts = [MessagePart(ModelLeg.ANSWERS, (), remaining)] if remaining else []
     for index, item in enumerate(answer[member]):
         path: Path = (member, index)
         if request.kind == "embeddings":
@@ -97,8 +97,8 @@ def _embedding(path: Path, item: Mapping[str, Any]) -> list[MessagePart]:
     numbers = isinstance(vector, list) and all(isinstance(number, int | float) for number in vector)
     if not numbers and not (isinstance(vector, str) and re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", vector)):
         raise UnusableModelAnswer("an embedding is neither numbers nor base64")
-    rest = {name: value for name, value in item.items() if name not in ("embedding", "index", "object")}
-    return [MessagePart(ModelLeg.ANSWERS, path, rest)] if rest else []
+    described = {name: value for name, value in item.items() if name not in ("embedding", "index", "object")}
+    return [MessagePart(ModelLeg.ANSWERS, path, described)] if described else []
 
 
 def _choice(path: Path, choice: Mapping[str, Any], tools: ToolKinds) -> list[MessagePart]:
@@ -108,17 +108,17 @@ def _choice(path: Path, choice: Mapping[str, Any], tools: ToolKinds) -> list[Mes
     for name in ("audio", "images"):
         if message.get(name):
             raise UnusableModelAnswer(f"it holds {name}, which nobody can inspect")
-    said = {
+    texts = {
         name: value
         for name, value in message.items()
         if name not in ("role", "tool_calls", "function_call") and isinstance(value, str | list | dict) and value
     }
-    beside = {
+    notes = {
         name: value
         for name, value in choice.items()
         if name not in ("message", "index", "finish_reason") and isinstance(value, str | list | dict) and value
     }
-    parts = [MessagePart(ModelLeg.ANSWERS, path, {**beside, **({"message": said} if said else {})})]
+    parts = [MessagePart(ModelLeg.ANSWERS, path, {**notes, **({"message": texts} if texts else {})})]
     if not parts[0].value:
         parts = []
     return [*parts, *called((*path, "message"), message, tools)]

@@ -57,12 +57,17 @@ class Reservation:
     """One admitted request. `settle` it once with what it used, and `release` it when it is over."""
 
     def __init__(
-        self, counters: Counters, slot: Slot, lines: Sequence[BudgetLine], taken: Sequence[float], price: Price | None
+        self,
+        counters: Counters,
+        slot: Slot,
+        lines: Sequence[BudgetLine],
+        reserved: Sequence[float],
+        price: Price | None,
     ) -> None:
         self._counters = counters
         self._slot = slot
         self._lines = lines
-        self._taken = taken
+        self._reserved = reserved
         self._price = price
         self._settled = False
         self._released = False
@@ -74,8 +79,8 @@ class Reservation:
         self._settled = True
         charges = [
             replace(line.charge(0), amount=difference)
-            for line, taken in zip(self._lines, self._taken, strict=True)
-            if line.unit != "requests" and (difference := line.amount(1, usage, self._price) - taken)
+            for line, reserved in zip(self._lines, self._reserved, strict=True)
+            if line.unit != "requests" and (difference := line.amount(1, usage, self._price) - reserved)
         ]
         try:
             if charges:
@@ -126,11 +131,11 @@ class ModelBudgets:
                 raise Limited(ReachedLimit("limits.concurrency", slot.most, slot.most, 1))
             index = next(index for index, line in enumerate(lines) if line.key == short.limit)
             needed = max(1, lines[index].amount(1, least, model.price))
-            left = math.floor(short.most - short.used)
+            remaining = math.floor(short.most - short.used)
             # A smaller amount each time, so this ends.
-            if left < needed or left >= charges[index].amount:
+            if remaining < needed or remaining >= charges[index].amount:
                 raise Limited(_reached(lines[index], short, needed))
-            charges[index] = replace(charges[index], amount=float(left))
+            charges[index] = replace(charges[index], amount=float(remaining))
 
     def _lines(self, principal: str, grants: Sequence[int]) -> Iterator[BudgetLine]:
         limits = self._config.limits
@@ -166,8 +171,8 @@ def _figures(place: str, owner: str, budget: ModelBudget) -> Iterator[BudgetLine
 
 
 def _reached(line: BudgetLine, short: Short, needed: int) -> ReachedLimit:
-    left = line.most - short.used
-    wait = None if needed > line.most else max(1, math.ceil((needed - left) * line.seconds / line.most))
+    remaining = line.most - short.used
+    wait = None if needed > line.most else max(1, math.ceil((needed - remaining) * line.seconds / line.most))
     return ReachedLimit(line.key, line.most, min(math.ceil(short.used), 2**53), wait)
 
 

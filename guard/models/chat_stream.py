@@ -16,7 +16,7 @@ from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import EVERYTHING, ModelLeg
 from guard.models.answers import UnusableModelAnswer, is_misnamed
 from guard.models.conversation import MessagePart, called, is_id, kinds_of, merged, sparse
-from guard.models.held_text import HeldText, Withheld
+from guard.models.held_text import HeldText, WithheldPiece
 from guard.models.requests import MOST_ANSWERS, ROLES
 from guard.models.tool_kinds import ToolKinds
 from guard.models.usage import ModelUsage, numbers_of, read_usage
@@ -27,7 +27,7 @@ CHANNELS = ("reasoning_content", "reasoning", "content", "refusal")
 #: Tool calls of one answer, and characters of all their arguments.
 MOST_CALLS = 128
 MOST_ARGUMENTS = 4 * 1024 * 1024
-_KEPT = ("id", "created", "system_fingerprint", "service_tier")
+_NAMING = ("id", "created", "system_fingerprint", "service_tier")
 
 #: Judges a value on a leg.
 JudgeValue = Callable[[ModelLeg, Any, KindTree], Awaitable[Inspected]]
@@ -71,10 +71,10 @@ class ChatStream:
         return bool(self._choices) and all(choice.finished for choice in self._choices.values())
 
     async def take(self, chunk: Any) -> Chunks:
-        """What may be sent after one more chunk. Raises Withheld, UnusableModelAnswer."""
+        """What may be sent after one more chunk. Raises WithheldPiece, UnusableModelAnswer."""
         if not isinstance(chunk, dict) or not isinstance(chunk.get("choices", []), list):
             raise UnusableModelAnswer("a chunk is no object with choices")
-        for name in _KEPT:
+        for name in _NAMING:
             if chunk.get(name) is not None and not is_misnamed(name, chunk[name]):
                 self._head.setdefault(name, chunk[name])
         usage = read_usage(chunk.get("usage"))
@@ -86,7 +86,7 @@ class ChatStream:
         return ready
 
     async def end(self) -> Chunks:
-        """What is left to be sent at the end, with the usage if the client asked for it. Raises Withheld."""
+        """What is left to be sent at the end, with the usage if the client asked for it. Raises WithheldPiece."""
         ready: Chunks = []
         for index, choice in sorted(self._choices.items()):
             ready += await self._flush(index, choice)
@@ -118,7 +118,7 @@ class ChatStream:
                 ready += await self._silence(index, choice)
                 self._grow(choice.call, member)
             else:
-                ready += await self._whole(index, choice, name, member)
+                ready += await self._member(index, choice, name, member)
         reason = value.get("finish_reason")
         if reason is not None:
             if not is_id(reason):
@@ -162,7 +162,7 @@ class ChatStream:
 
         return HeldText(self._hold_back, judge, f"/choices/{index}/message/{name}")
 
-    async def _whole(self, index: int, choice: _Choice, name: str, value: Any) -> Chunks:
+    async def _member(self, index: int, choice: _Choice, name: str, value: Any) -> Chunks:
         """A member that is no text of the format: judged and sent as it is."""
         if name in ("audio", "images"):
             raise UnusableModelAnswer(f"it holds {name}, which nobody can inspect")
@@ -209,11 +209,11 @@ class ChatStream:
     # -- verdicts and chunks ------------------------------------------------------------------------------------------
 
     async def _passed(self, index: int, message: Mapping[str, Any], parts: list[MessagePart]) -> dict[str, Any]:
-        """A piece of a message as it may be sent; `parts` are what is judged of it. Raises Withheld."""
+        """A piece of a message as it may be sent; `parts` are what is judged of it. Raises WithheldPiece."""
         leg = parts[0].leg
         inspected = await self._judge(leg, sparse(parts), kinds_of(parts))
         if not inspected.passed:
-            raise Withheld(inspected, leg)
+            raise WithheldPiece(inspected, leg)
         self.noted.append((leg, inspected))
         if inspected.decision is not Decision.REDACT:
             return dict(message)
@@ -242,7 +242,7 @@ def _at(index: int, message: Mapping[str, Any]) -> list[Any]:
 
 def as_chunks(answer: Mapping[str, Any], *, wants_usage: bool) -> Iterator[dict[str, Any]]:
     """A whole answer, which was judged, as the chunks of a stream."""
-    head = {name: answer[name] for name in _KEPT if name in answer}
+    head = {name: answer[name] for name in _NAMING if name in answer}
     usage = {"usage": None} if wants_usage else {}
     head |= {"object": "chat.completion.chunk", "model": answer["model"]}
     for number, choice in enumerate(answer["choices"]):

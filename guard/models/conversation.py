@@ -44,26 +44,26 @@ class MessagePart:
 def request_parts(request: ModelRequest) -> list[MessagePart]:
     """All parts of a request; raises ModelRefusal for what nobody can inspect, or is not of the format."""
     row, body = FORMATS[request.kind], request.body
-    others = {
+    further = {
         name: value
         for name, value in body.items()
         if name not in row.structure and name not in row.definitions and _may_hold_text(value)
     }
-    parts = [MessagePart(ModelLeg.PROMPTS, (), others)] if others else []
+    parts = [MessagePart(ModelLeg.PROMPTS, (), further)] if further else []
     for name in sorted(row.definitions & body.keys()):
         value = body[name]
         if name in ("tools", "functions"):
             parts += [MessagePart(ModelLeg.DEFINITIONS, (name, index), tool) for index, tool in enumerate(value or ())]
         elif value is not None:
             parts.append(MessagePart(ModelLeg.DEFINITIONS, (name,), value))
-    said = body.get(row.conversation)
+    content = body.get(row.conversation)
     if request.kind == "embeddings":
-        return [*parts, *_embedded(said)]
-    if request.kind == "responses" and isinstance(said, str):
-        return [*parts, MessagePart(ModelLeg.PROMPTS, ("input",), said)]
-    if not isinstance(said, list) or not said:
+        return [*parts, *_embedded(content)]
+    if request.kind == "responses" and isinstance(content, str):
+        return [*parts, MessagePart(ModelLeg.PROMPTS, ("input",), content)]
+    if not isinstance(content, list) or not content:
         raise wrong_member(row.conversation, "must be a list with a message in it")
-    for index, item in enumerate(said):
+    for index, item in enumerate(content):
         path: Path = (row.conversation, index)
         if not isinstance(item, dict):
             raise wrong_member(shown(path), "must be an object")
@@ -76,8 +76,8 @@ def _may_hold_text(value: Any) -> bool:
     return isinstance(value, str | list | dict) and value not in ("", [], {})
 
 
-def _embedded(said: Any) -> Iterator[MessagePart]:
-    texts = said if isinstance(said, list) else [said]
+def _embedded(content: Any) -> Iterator[MessagePart]:
+    texts = content if isinstance(content, list) else [content]
     for index, text in enumerate(texts):
         if isinstance(text, int | list):
             raise unsupported_member(
@@ -86,7 +86,7 @@ def _embedded(said: Any) -> Iterator[MessagePart]:
             )
         if not isinstance(text, str):
             raise wrong_member("input", "must be a text, or a list of texts")
-        yield MessagePart(ModelLeg.PROMPTS, ("input", index) if isinstance(said, list) else ("input",), text)
+        yield MessagePart(ModelLeg.PROMPTS, ("input", index) if isinstance(content, list) else ("input",), text)
 
 
 # -- messages of chat completions, and of responses -----------------------------------------------------------------------
@@ -265,34 +265,34 @@ def shown(path: Path) -> str:
 
 def sparse(parts: list[MessagePart]) -> Any:
     """The parts at their places in an otherwise empty document, so that findings point where the text stands."""
-    whole: Any = None
+    document: Any = None
     for part in parts:
-        whole = _put(whole, part.path, part.value)
-    return whole
+        document = _put(document, part.path, part.value)
+    return document
 
 
-def _put(whole: Any, path: Path, value: Any) -> Any:
+def _put(document: Any, path: Path, value: Any) -> Any:
     if not path:
-        return {**(whole or {}), **value} if isinstance(value, dict) else value
+        return {**(document or {}), **value} if isinstance(value, dict) else value
     step, below = path[0], path[1:]
     if isinstance(step, int):
-        items: list[Any] = whole if isinstance(whole, list) else []
+        items: list[Any] = document if isinstance(document, list) else []
         items += [None] * (step + 1 - len(items))
         items[step] = _put(items[step], below, value)
         return items
-    members: dict[str, Any] = whole if isinstance(whole, dict) else {}
+    members: dict[str, Any] = document if isinstance(document, dict) else {}
     members[step] = _put(members.get(step), below, value)
     return members
 
 
-def merged(whole: Any, passed: Any) -> Any:
+def merged(document: Any, passed: Any) -> Any:
     """`whole` with the texts that passed inspection in their places: those that were redacted differ."""
-    if isinstance(whole, dict) and isinstance(passed, dict):
-        if whole.get("type") != passed.get("type", whole.get("type")):
-            return whole  # an image or a sound, of which nothing can be redacted
-        return {name: merged(value, passed.get(name)) for name, value in whole.items()}
-    if isinstance(whole, list) and isinstance(passed, list):
-        return [merged(value, passed[index] if index < len(passed) else None) for index, value in enumerate(whole)]
+    if isinstance(document, dict) and isinstance(passed, dict):
+        if document.get("type") != passed.get("type", document.get("type")):
+            return document  # an image or a sound, of which nothing can be redacted
+        return {name: merged(value, passed.get(name)) for name, value in document.items()}
+    if isinstance(document, list) and isinstance(passed, list):
+        return [merged(value, passed[index] if index < len(passed) else None) for index, value in enumerate(document)]
     if passed is None:
-        return whole
-    return dump(passed).decode() if isinstance(whole, str) and not isinstance(passed, str) else passed
+        return document
+    return dump(passed).decode() if isinstance(document, str) and not isinstance(passed, str) else passed

@@ -132,17 +132,17 @@ class ModelExchange:
             raise limit_refusal(ReachedLimit("limits.all.tokens_per_minute", most, most, wait))
 
     async def _admitted(
-        self, request: ModelRequest, parts: list[MessagePart], reservation: Reservation, asked: ModelUsage
+        self, request: ModelRequest, parts: list[MessagePart], reservation: Reservation, expected: ModelUsage
     ) -> None:
         key = self._cache_key(request)
-        kept = self.runtime.cache.get(key) if key is not None and self.runtime.cache is not None else None
-        if kept is not None:
+        stored = self.runtime.cache.get(key) if key is not None and self.runtime.cache is not None else None
+        if stored is not None:
             await reservation.settle(NOTHING)
-            await self.runtime.record(self.context, Decision.ALLOW, Reason.CACHED, response_bytes=len(kept))
-            await self._answer(request, parse(kept), cached=True)
+            await self.runtime.record(self.context, Decision.ALLOW, Reason.CACHED, response_bytes=len(stored))
+            await self._answer(request, parse(stored), cached=True)
             return
         body = await self._judged(request, parts)
-        await self._forward(request, body, reservation, asked, key)
+        await self._forward(request, body, reservation, expected, key)
 
     async def _judged(self, request: ModelRequest, parts: list[MessagePart]) -> Any:
         """The request's body as it may be sent on. Raises ModelRefusal."""
@@ -181,7 +181,7 @@ class ModelExchange:
     # -- the inner route ----------------------------------------------------------------------------------------------
 
     async def _forward(
-        self, request: ModelRequest, body: Any, reservation: Reservation, asked: ModelUsage, key: CacheKey | None
+        self, request: ModelRequest, body: Any, reservation: Reservation, expected: ModelUsage, key: CacheKey | None
     ) -> None:
         runtime, owner = self.runtime, self.context.principal.id
         breaker = runtime.breaker(request.model)
@@ -198,13 +198,13 @@ class ModelExchange:
                 raise await self._provider_error(request, upstream)
             if request.stream and upstream.media_type == "text/event-stream":
                 with runtime.open_stream():
-                    await relay_stream(runtime, self.context, self.sink, request, upstream, reservation, asked)
+                    await relay_stream(runtime, self.context, self.sink, request, upstream, reservation, expected)
             else:
-                await self._relay(request, upstream, reservation, asked, key)
+                await self._relay(request, upstream, reservation, expected, key)
             breaker.succeeded()
         except AnswerTooLarge:
-            await self._charge(reservation, asked)
-            raise self._with_usage(unusable("it is larger than is passed on"), asked) from None
+            await self._charge(reservation, expected)
+            raise self._with_usage(unusable("it is larger than is passed on"), expected) from None
         except Slip as slip:
             raise unusable(str(slip)) from None
         except UpstreamDown as problem:
@@ -212,11 +212,11 @@ class ModelExchange:
             breaker.failed(owner, reached=problem.sent)
             refusal = broken_off(problem)
             if problem.sent:
-                await self._charge(reservation, asked)
-                refusal = self._with_usage(refusal, asked)
+                await self._charge(reservation, expected)
+                refusal = self._with_usage(refusal, expected)
             raise refusal from None
         except asyncio.CancelledError:
-            await self._charge(reservation, asked)
+            await self._charge(reservation, expected)
             raise
         finally:
             if upstream is not None:
@@ -262,16 +262,16 @@ class ModelExchange:
         request: ModelRequest,
         upstream: UpstreamAnswer,
         reservation: Reservation,
-        asked: ModelUsage,
+        expected: ModelUsage,
         key: CacheKey | None,
     ) -> None:
         """Judge a whole answer and pass it on."""
         body = await upstream.read(MAX_ANSWER)
-        usage = asked
+        usage = expected
         try:
             answer = read_answer(request, body)
             parts = answer_parts(request, answer)
-            usage = read_usage(answer.get("usage")) or ModelUsage(asked.input, _tokens(parts), estimated=True)
+            usage = read_usage(answer.get("usage")) or ModelUsage(expected.input, _tokens(parts), estimated=True)
         except UnusableModelAnswer as problem:
             await self._charge(reservation, usage)
             raise self._with_usage(unusable(str(problem)), usage) from None
@@ -316,8 +316,8 @@ class ModelExchange:
         if request.stream and request.kind != "chat":
             return None
         owner = "" if settings.shared else self.context.principal.id
-        asked = {name: value for name, value in request.body.items() if name not in ("stream", "stream_options")}
-        return cache.key_of(owner, self.policy.sha256, request.kind, asked)
+        expected = {name: value for name, value in request.body.items() if name not in ("stream", "stream_options")}
+        return cache.key_of(owner, self.policy.sha256, request.kind, expected)
 
 
 def limit_refusal(reached: ReachedLimit) -> ModelRefusal:

@@ -21,7 +21,7 @@ MOST_WAITING = 64 * 1024
 Judge = Callable[[str], Awaitable[Inspected]]
 
 
-class Withheld(Exception):
+class WithheldPiece(Exception):
     """A piece that may not be sent, and the decision on it."""
 
     def __init__(self, inspected: Inspected, leg: ModelLeg = ModelLeg.ANSWERS) -> None:
@@ -51,7 +51,7 @@ class HeldText:
         return self._size > 0
 
     async def add(self, text: str) -> str:
-        """Take in a piece; returns what may be sent. Raises Withheld."""
+        """Take in a piece; returns what may be sent. Raises WithheldPiece."""
         self._waiting.append(text)
         self._size += len(text)
         if self._size < self._due:
@@ -59,7 +59,7 @@ class HeldText:
         return await self._release(self._hold_back)
 
     async def end(self) -> str:
-        """What is left, as nothing follows it. Raises Withheld."""
+        """What is left, as nothing follows it. Raises WithheldPiece."""
         return await self._release(0) if self._size else ""
 
     async def _release(self, hold_back: int) -> str:
@@ -67,14 +67,14 @@ class HeldText:
         window = self._before + waiting
         inspected = await self._judge(window)
         if not inspected.passed:
-            raise Withheld(inspected)
+            raise WithheldPiece(inspected)
         start, end = len(self._before), len(window) - hold_back
         text = window[start:end]
         if inspected.decision is Decision.REDACT:
             try:
                 text, end = _cut(window, start, end, _spanned(inspected, self._pointer))
             except ValueError:
-                raise Withheld(replace(inspected, decision=Decision.BLOCK, value=None)) from None
+                raise WithheldPiece(replace(inspected, decision=Decision.BLOCK, value=None)) from None
         if inspected.decision is not Decision.ALLOW:
             self.noted.append(inspected)
         self._before = window[max(0, end - self._hold_back) : end]
@@ -82,7 +82,7 @@ class HeldText:
         self._size = len(window) - end
         self._due = max(self._hold_back, self._size) + self._step
         if self._size > self._hold_back + MOST_WAITING:
-            raise Withheld(replace(inspected, decision=Decision.BLOCK, value=None))
+            raise WithheldPiece(replace(inspected, decision=Decision.BLOCK, value=None))
         return text
 
 

@@ -21,7 +21,7 @@ BASE = "/v1"
 _PATIENCE = 2.0
 
 
-class InnerRoutes:
+class InnerConnections:
     """Connections to the gateway of one configuration. Make and close it inside the event loop.
 
     Raises:

@@ -14,7 +14,7 @@ from guard.inspect.verdict import ModelLeg
 from guard.models.answers import MAX_ANSWER, UnusableModelAnswer, broken_off, unusable
 from guard.models.budgets import Reservation
 from guard.models.chat_stream import ChatStream, as_chunks
-from guard.models.held_text import Withheld
+from guard.models.held_text import WithheldPiece
 from guard.models.refusals import ErrorCode, ModelRefusal
 from guard.models.requests import ModelRequest
 from guard.models.responses_stream import ProviderStreamError, ResponsesStream
@@ -26,7 +26,7 @@ from model.parameter_kinds import KindTree
 from wire.json import Malformed, dump, parse
 from wire.sse import Event, Reader
 
-DONE = "[DONE]"
+END_MARK = "[DONE]"
 #: Bytes of one event: the last one of a response repeats all of it.
 MAX_EVENT = MAX_ANSWER
 
@@ -38,7 +38,7 @@ async def relay_stream(
     request: ModelRequest,
     upstream: UpstreamAnswer,
     reservation: Reservation,
-    asked: ModelUsage,
+    expected: ModelUsage,
 ) -> None:
     """Judge a stream and pass it on. Raises ModelRefusal, and UpstreamDown where it broke off; whatever happens, what was
     used is charged and recorded."""
@@ -66,7 +66,7 @@ async def relay_stream(
     try:
         await _pass_on(stream, upstream, sink, request)
         end = Decision.ALLOW, None
-    except Withheld as withheld:
+    except WithheldPiece as withheld:
         refusal = blocked_answer(withheld.leg, withheld.inspected, context.incident)
     except (UnusableModelAnswer, Malformed) as problem:
         refusal = unusable(str(problem))
@@ -78,7 +78,7 @@ async def relay_stream(
         runtime.breaker(request.model).failed(context.principal.id, reached=True)
         refusal = broken_off(problem)
     finally:
-        usage = stream.usage or ModelUsage(asked.input, estimate(stream.text_size), estimated=True)
+        usage = stream.usage or ModelUsage(expected.input, estimate(stream.text_size), estimated=True)
         await reservation.settle(usage)
         sink.admit(usage.tokens)
         for leg, inspected in _distinct(stream.noted):
@@ -94,13 +94,13 @@ async def relay_stream(
 async def _pass_on(
     stream: ChatStream | ResponsesStream, upstream: UpstreamAnswer, sink: ModelSink, request: ModelRequest
 ) -> None:
-    whole = False
+    complete = False
     size = 0
     async for event in _events(upstream):
         if not event.data:
             continue
-        if event.data.strip() == DONE:
-            whole = True
+        if event.data.strip() == END_MARK:
+            complete = True
             break
         size += len(event.data)
         if size > 4 * MAX_ANSWER:
@@ -114,10 +114,10 @@ async def _pass_on(
         await asyncio.sleep(0)
     for chunk in await stream.end():
         await _send(sink, request, chunk)
-    if not (whole or stream.is_whole):
+    if not (complete or stream.is_whole):
         raise UpstreamDown("the stream ended before its answer did")
     if request.kind == "chat":
-        await sink.event(Event(DONE))
+        await sink.event(Event(END_MARK))
 
 
 async def _events(upstream: UpstreamAnswer) -> AsyncIterator[Event]:
@@ -154,4 +154,4 @@ async def send_as_stream(
     await sink.open_stream(headers)
     for chunk in as_chunks(answer, wants_usage=request.wants_usage):
         await _send(sink, request, chunk)
-    await sink.event(Event(DONE))
+    await sink.event(Event(END_MARK))

@@ -24,7 +24,9 @@ MOST_ANSWERS = 8
 CALLERS_TOOLS = frozenset(("function", "custom"))
 ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
-_KEPT = "nothing is kept at the provider, where one account is shared by everyone here; send the conversation itself"
+_STATELESS = (
+    "nothing is kept at the provider, where one account is shared by everyone here; send the conversation itself"
+)
 _UNHEARD = "an answer in sound cannot be inspected"
 
 
@@ -53,7 +55,7 @@ class RequestFormat:
     conversation: str
     bounds: tuple[str, ...] = ()
     definitions: frozenset[str] = frozenset()
-    others: frozenset[str] = frozenset()
+    plain: frozenset[str] = frozenset()
     refused: Mapping[str, RefusedMember] = field(default_factory=dict)
 
     @property
@@ -62,7 +64,7 @@ class RequestFormat:
         return frozenset(("model", "stream", "stream_options", self.conversation, *self.bounds))
 
     def knows(self, name: str) -> bool:
-        return name in self.structure or name in self.definitions or name in self.others
+        return name in self.structure or name in self.definitions or name in self.plain
 
 
 _SAMPLING = ("temperature", "top_p", "user", "safety_identifier", "service_tier", "metadata", "parallel_tool_calls")
@@ -93,7 +95,7 @@ FORMATS: Mapping[ModelKind, RequestFormat] = {
         {
             "audio": RefusedMember(_any, _UNHEARD),
             "modalities": RefusedMember(lambda value: value != ["text"], _UNHEARD),
-            "store": RefusedMember(_yes, _KEPT),
+            "store": RefusedMember(_yes, _STATELESS),
             "web_search_options": RefusedMember(
                 _any, "the provider would search and read by itself; offer the model a search tool of a server instead"
             ),
@@ -114,14 +116,14 @@ FORMATS: Mapping[ModelKind, RequestFormat] = {
         ),
         {
             "background": RefusedMember(_yes, "an answer that is fetched later would be anybody's; ask for a stream"),
-            "store": RefusedMember(_yes, _KEPT),
-            "previous_response_id": RefusedMember(_any, _KEPT),
-            "conversation": RefusedMember(_any, _KEPT),
+            "store": RefusedMember(_yes, _STATELESS),
+            "previous_response_id": RefusedMember(_any, _STATELESS),
+            "conversation": RefusedMember(_any, _STATELESS),
             "prompt": RefusedMember(_any, "a prompt that the provider keeps cannot be inspected; send its text"),
             "top_logprobs": RefusedMember(_any, "the single words of an answer cannot be inspected"),
         },
     ),
-    "embeddings": RequestFormat("embeddings", "input", others=frozenset(("dimensions", "encoding_format", "user"))),
+    "embeddings": RequestFormat("embeddings", "input", plain=frozenset(("dimensions", "encoding_format", "user"))),
 }
 
 

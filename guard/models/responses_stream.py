@@ -17,7 +17,7 @@ from guard.inspect.verdict import EVERYTHING, ModelLeg
 from guard.models.answers import UnusableModelAnswer, answer_parts, is_misnamed
 from guard.models.chat_stream import MOST_ARGUMENTS, Chunks, JudgeValue
 from guard.models.conversation import MessagePart, is_id, kinds_of, merged, readable_call, request_item, sparse
-from guard.models.held_text import HeldText, Withheld
+from guard.models.held_text import HeldText, WithheldPiece
 from guard.models.refusals import ModelRefusal
 from guard.models.requests import ModelRequest
 from guard.models.usage import ModelUsage, read_usage
@@ -55,7 +55,7 @@ class ResponsesStream:
         self.noted: list[tuple[ModelLeg, Inspected]] = []
 
     async def take(self, event: Any) -> Chunks:
-        """What may be sent after one more event. Raises Withheld, UnusableModelAnswer, ProviderStreamError."""
+        """What may be sent after one more event. Raises WithheldPiece, UnusableModelAnswer, ProviderStreamError."""
         kind = event.get("type") if isinstance(event, dict) else None
         if not isinstance(kind, str) or not is_id(kind):
             raise UnusableModelAnswer("an event has no type")
@@ -77,7 +77,7 @@ class ResponsesStream:
             raise ProviderStreamError
         ready = await self._silence()
         member = _INPUTS.get(kind.removesuffix(".done"))
-        passed = await self._whole(event, kind, member)
+        passed = await self._judged(event, kind, member)
         if member is not None:
             delta = {name: passed[name] for name in _PLACES if name in passed}
             text = passed.get(member, "")
@@ -86,7 +86,7 @@ class ResponsesStream:
         return [*ready, self._event(passed)]
 
     async def end(self) -> Chunks:
-        """What is left to be sent at the end. Raises Withheld."""
+        """What is left to be sent at the end. Raises WithheldPiece."""
         return await self._silence()
 
     async def _speak(self, event: Mapping[str, Any]) -> Chunks:
@@ -118,7 +118,7 @@ class ResponsesStream:
     def _spoken(self, head: Mapping[str, Any], text: str) -> Chunks:
         return [self._event({**head, "delta": text, "logprobs": []})] if text else []
 
-    async def _whole(self, event: dict[str, Any], kind: str, member: str | None) -> dict[str, Any]:
+    async def _judged(self, event: dict[str, Any], kind: str, member: str | None) -> dict[str, Any]:
         """An event as it may be sent, judged leg by leg."""
         shown = dict(event)
         if isinstance(event.get("response"), dict):
@@ -127,7 +127,7 @@ class ResponsesStream:
         for leg, parts in _by_leg(_parts(self._request, shown, kind, member)).items():
             inspected = await self._judge(leg, sparse(parts), kinds_of(parts))
             if not inspected.passed:
-                raise Withheld(inspected, leg)
+                raise WithheldPiece(inspected, leg)
             self.noted.append((leg, inspected))
             if inspected.decision is Decision.REDACT:
                 shown = merged(shown, inspected.value)
@@ -147,14 +147,14 @@ def _by_leg(parts: list[MessagePart]) -> dict[ModelLeg, list[MessagePart]]:
 
 
 def _parts(request: ModelRequest, event: Mapping[str, Any], kind: str, member: str | None) -> list[MessagePart]:
-    beside = {
+    notes = {
         name: value
         for name, value in event.items()
         if name not in ("type", "item_id", "response", "item", member)
         and isinstance(value, str | list | dict)
         and value
     }
-    parts = [MessagePart(ModelLeg.ANSWERS, (), beside)] if beside else []
+    parts = [MessagePart(ModelLeg.ANSWERS, (), notes)] if notes else []
     if member is not None:
         value = readable_call({"arguments": event.get(member)})
         kinds = request.tools.of(event, f"/{member}")
@@ -166,9 +166,9 @@ def _parts(request: ModelRequest, event: Mapping[str, Any], kind: str, member: s
         raise UnusableModelAnswer(refusal.message) from None
     response = event.get("response")
     if isinstance(response, dict):
-        whole = {"output": [], **response}
-        if not isinstance(whole["output"], list) or not all(isinstance(item, dict) for item in whole["output"]):
+        complete = {"output": [], **response}
+        if not isinstance(complete["output"], list) or not all(isinstance(item, dict) for item in complete["output"]):
             raise UnusableModelAnswer("its output is no list of objects")
-        for part in answer_parts(request, whole):
+        for part in answer_parts(request, complete):
             parts.append(replace(part, path=("response", *part.path)))
     return parts

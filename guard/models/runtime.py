@@ -24,7 +24,7 @@ from guard.inspect.payload import payload_of
 from guard.inspect.verdict import ModelLeg
 from guard.metrics import UNLISTED
 from guard.models.budgets import limit_json
-from guard.models.inner import InnerRoutes
+from guard.models.inner import InnerConnections
 from guard.models.policy import ModelPolicy
 from guard.models.usage import ModelUsage
 from guard.work import GuardWork
@@ -33,7 +33,7 @@ from model.model_guard_config import InnerModel
 from wire.sse import KEEP_ALIVE_SECONDS
 
 #: Seconds between two looks whether the gateway is there, until it is.
-_LOOK = 2.0
+_PROBE_INTERVAL = 2.0
 #: Seconds until a replaced policy or connection is closed: what began under it should have ended by then.
 _LINGER = 120.0
 
@@ -59,7 +59,7 @@ class ModelRuntime(GuardWork[ModelPolicy]):
     def __init__(
         self,
         policy: ModelPolicy,
-        routes: InnerRoutes,
+        routes: InnerConnections,
         audit: AuditLog,
         *,
         keep_alive: float = KEEP_ALIVE_SECONDS,
@@ -71,7 +71,7 @@ class ModelRuntime(GuardWork[ModelPolicy]):
         self._breakers: dict[str, OriginBreaker] = {}
         self._wait_for_disk = policy.config.audit.fsync == "always"
 
-    async def apply(self, policy: ModelPolicy, routes: InnerRoutes | None = None) -> None:
+    async def apply(self, policy: ModelPolicy, routes: InnerConnections | None = None) -> None:
         """Put another policy in force. Open streams continue under theirs, but for principals that are denied or, when the
         policy grants nothing any more (a lockdown), all."""
         # Recorded first: a policy that cannot be recorded is not put in force.
@@ -93,11 +93,11 @@ class ModelRuntime(GuardWork[ModelPolicy]):
 
     def look_again(self) -> None:
         """Begin to look for the gateway, so that /readyz says whether it is there before anybody calls."""
-        self.in_background(self._look())
+        self.in_background(self._probe())
 
-    async def _look(self) -> None:
+    async def _probe(self) -> None:
         while not await self.routes.reached():
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_PROBE_INTERVAL)
 
     def breaker(self, model: InnerModel) -> OriginBreaker:
         """The breaker of a model. A probe reaches the gateway alone, as every answer of a model costs; so after a pause
@@ -244,7 +244,7 @@ def _cache(policy: ModelPolicy) -> ByteCache | None:
     return None if settings is None else ByteCache(time.monotonic, ttl=float(seconds(settings.lifetime)))
 
 
-async def _close_later(replaced: ModelPolicy | InnerRoutes) -> None:
+async def _close_later(replaced: ModelPolicy | InnerConnections) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(_LINGER)
     await replaced.close()

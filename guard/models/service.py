@@ -26,7 +26,7 @@ from guard.health import HEALTH, healthz_of
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.logs import SERVER
 from guard.models.endpoint import ModelEndpoint
-from guard.models.inner import InnerRoutes
+from guard.models.inner import InnerConnections
 from guard.models.policy import ModelPolicy
 from guard.models.runtime import ModelRuntime
 from guard.opening import anchor_token, counters_of, make_state
@@ -62,7 +62,7 @@ class ModelGuardService:
         client = HttpPolicy(None, proxies=True).async_client(timeout=5.0)
         counters = counters_of(config)
         policy = _policy(opened, client, counters)
-        routes = InnerRoutes(config)
+        routes = InnerConnections(config)
         audit = AuditLog.open(
             config.audit,
             server=policy.server,
@@ -102,7 +102,7 @@ class ModelGuardService:
             )
         policy = _policy(opened, self._client, self._counters, self.runtime.policy)
         moved = (old.inner, old.models, old.timeouts) != (new.inner, new.models, new.timeouts)
-        await self.runtime.apply(policy, InnerRoutes(new) if moved else None)
+        await self.runtime.apply(policy, InnerConnections(new) if moved else None)
         policy.verifier.problems()
         self.runtime.log.info("configuration %d (%s) is in force", opened.sequence, opened.sha256)
 

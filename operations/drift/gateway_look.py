@@ -128,7 +128,7 @@ def _entities(scope: Scope) -> Iterator[tuple[str, PlannedEntity]]:
     environment = _environment(scope)
     contract = planned_contract(scope.project, environment)
     for stack in scope.stacks:
-        server = environment.servers.get(server_of(stack))
-        graph = plan_stack(scope.project, server or environment, contract=contract)
+        planned_stack = environment.member(server_of(stack)) if server_of(stack) else environment
+        graph = plan_stack(scope.project, planned_stack, contract=contract)
         for planned in planned_entities(graph.resources, {}, {})[0]:
             yield stack, planned

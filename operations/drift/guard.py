@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model.errors import RingwallError, Unreachable
-from model.stacks import ServerStack
+from model.stacks import PerimeterStack, ServerStack
 from plan.drift import ABSENT, DriftRow, is_symbolic, resolved, shown, unreachable
 
 if TYPE_CHECKING:
     from operations.drift.comparison import DriftComparison
 
 
-def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
-    """Compare what the guard's /readyz says with what was deployed and with the files: its configuration, its tool lock, and
-    the definitions that it refuses."""
+def guard(comparison: DriftComparison, server: PerimeterStack) -> list[DriftRow]:
+    """Compare what the guard's /readyz says with what was deployed and with the files: its configuration, and for a server
+    its tool lock and the definitions that it refuses."""
     source = f"guard {server.stack}"
     state = _readyz(comparison, server)
     bundle = state.get("bundle")
@@ -30,6 +30,15 @@ def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
     if state.get("identity") != "verified":
         rows.append(DriftRow(source, "identity", "verified", shown(state.get("identity")), "verified", "drift"))
     rows += _bundle_rows(comparison, server, source, in_force, denied)
+    for problem in state.get("problems") or ():
+        rows.append(DriftRow(source, "readiness", "", shown(str(problem)), "ready", "drift"))
+    return [*rows, *_lock_rows(comparison, server, source, state)] if isinstance(server, ServerStack) else rows
+
+
+def _lock_rows(
+    comparison: DriftComparison, server: ServerStack, source: str, state: Mapping[str, Any]
+) -> list[DriftRow]:
+    rows: list[DriftRow] = []
     lock = _lock_digest(server)
     if state.get("tool_lock_sha256") != lock:
         recorded = _recorded_lock(comparison, server)
@@ -37,8 +46,6 @@ def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
         rows.append(
             DriftRow(source, "tool lock", _short(recorded), _short(state.get("tool_lock_sha256")), _short(lock), kind)  # type: ignore[arg-type]
         )
-    for problem in state.get("problems") or ():
-        rows.append(DriftRow(source, "readiness", "", shown(str(problem)), "ready", "drift"))
     unenforceable = state.get("unenforceable") or {}
     for refusal in state.get("refused") or ():
         name = str(refusal.get("definition") if isinstance(refusal, dict) else refusal)
@@ -91,7 +98,7 @@ def _by_capability(
 
 
 def _bundle_rows(
-    comparison: DriftComparison, server: ServerStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
+    comparison: DriftComparison, server: PerimeterStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
 ) -> list[DriftRow]:
     """Compare the configuration in the guard's bundle. The bundle's digest also covers its number, times and deny list,
     so these are taken from the guard's own answer."""
@@ -120,13 +127,14 @@ def _digest_of(text: Any, in_force: Mapping[str, Any], denied: Sequence[str]) ->
     from pydantic import ValidationError
 
     from guard.bundle.bundle import bundle_bytes
-    from model.guard_config import GuardConfig
+    from model.guard_bundle import format_of
 
     sequence = in_force.get("sequence")
     if not isinstance(text, str) or not isinstance(sequence, int) or is_symbolic(text):
         return None
     try:
-        config = GuardConfig.model_validate(json.loads(text))
+        value = json.loads(text)
+        config = format_of(value).model_validate(value)
     except (ValueError, ValidationError):
         return None
     times = {name: value for name in ("issued", "expires") if isinstance(value := in_force.get(name), int)}
@@ -134,7 +142,7 @@ def _digest_of(text: Any, in_force: Mapping[str, Any], denied: Sequence[str]) ->
     return "sha256:" + hashlib.sha256(signed).hexdigest()
 
 
-def _planned_config(comparison: DriftComparison, server: ServerStack) -> Any:
+def _planned_config(comparison: DriftComparison, server: PerimeterStack) -> Any:
     from model.project import load
     from plan.offline import plan_stack
 
@@ -164,7 +172,7 @@ def _short(value: Any) -> str:
     return value.removeprefix("sha256:")[:16] if isinstance(value, str) else "not known"
 
 
-def _readyz(comparison: DriftComparison, server: ServerStack) -> dict[str, Any]:
+def _readyz(comparison: DriftComparison, server: PerimeterStack) -> dict[str, Any]:
     from wire.readyz import NotAGuard, ReadyzClient, Silent
 
     base = comparison.guard_url or f"http://127.0.0.1:{server.manifest.admin_port}"

@@ -15,8 +15,7 @@ from engine.workspace import Target
 from model.environment import Environment
 from model.errors import InputError, RingwallError
 from model.project import Project, load_environment, load_settings
-from model.server import Server
-from model.stacks import environment_of
+from model.stacks import PerimeterManifest, environment_of
 from operations.guard_bundle.delivery import Guards
 from operations.incident.closing_services import EdgeService, GatewayService
 from operations.incident.lockdown import Closing, places_of
@@ -75,7 +74,7 @@ def close(
     return operation
 
 
-def _readable(project: Project, environment: str) -> tuple[Environment | None, dict[str, Server]]:
+def _readable(project: Project, environment: str) -> tuple[Environment | None, dict[str, PerimeterManifest]]:
     """The environment's settings and its servers' manifests, as far as their files can be read. A broken file must not keep
     another server open."""
     try:
@@ -85,7 +84,7 @@ def _readable(project: Project, environment: str) -> tuple[Environment | None, d
             return load_settings(project, environment), {}
         except InputError:
             return None, {}
-    return loaded.settings, {server.stack: server.manifest for server in loaded.servers.values()}
+    return loaded.settings, {stack.stack: stack.manifest for stack in loaded.perimeters}
 
 
 def _command_line(stack: str, reason: str, guards: Guards, *, sandbox: bool) -> str:

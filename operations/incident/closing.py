@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from components.gateway.names import tags
 from components.gateway.plugins import CLOSED_MESSAGE
+from components.guard.model_settings import build_model_guard_config
 from components.guard.settings import build_guard_config
 from model.errors import InputError
 from model.guard_bundle import AnyGuardConfig
-from model.guard_config import GuardConfig
-from model.stacks import EnvironmentStack, ServerStack
+from model.stacks import EnvironmentStack, ModelStack, PerimeterStack
 from plan.graph import Graph
 from plan.protectors import ACCESS_APPLICATION
 
@@ -69,7 +70,7 @@ def closed(config: AnyGuardConfig) -> AnyGuardConfig:
     return config.model_copy(update={"grants": ()})
 
 
-def opened(environment: EnvironmentStack, server: ServerStack, deployed: AnyGuardConfig) -> GuardConfig:
+def opened(environment: EnvironmentStack, server: PerimeterStack, deployed: AnyGuardConfig) -> AnyGuardConfig:
     """The configuration that the files give without `lockdown`, with the audiences and client ids of the deployed one.
 
     Raises:
@@ -78,17 +79,20 @@ def opened(environment: EnvironmentStack, server: ServerStack, deployed: AnyGuar
     access = deployed.identity.access
     audiences = {door.hostname: door.audience for door in access.front_doors} if access else {}
     clients = {agent: client for client, agent in deployed.identity.agents.items()}
-    manifest = server.manifest.model_copy(update={"lockdown": None})
+    manifest = server.manifest
     for kind, names, known in (
         ("host name", manifest.hostnames, audiences),
         ("agent", manifest.access.agents, clients),
     ):
         _require(server, kind, list(names), known)
-    plain = ServerStack(server.environment, server.name, server.document, manifest, server.lock_file, server.lock)
-    return build_guard_config(plain, audiences, clients)
+    if isinstance(server, ModelStack):
+        route = server.manifest.model_copy(update={"lockdown": None})
+        return build_model_guard_config(replace(server, manifest=route), audiences, clients)
+    plain = server.manifest.model_copy(update={"lockdown": None})
+    return build_guard_config(replace(server, manifest=plain), audiences, clients)
 
 
-def _require(server: ServerStack, kind: str, names: list[str], known: Mapping[str, Any]) -> None:
+def _require(server: PerimeterStack, kind: str, names: list[str], known: Mapping[str, Any]) -> None:
     missing = [name for name in names if name not in known]
     if missing:
         raise InputError(

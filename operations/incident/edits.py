@@ -13,8 +13,8 @@ from model.base import validate
 from model.errors import InputError
 from model.loader import Document, read
 from model.lockdown import Lockdown
-from model.project import Project, config_of
-from model.stacks import SERVER_KEY, EnvironmentStack, server_of
+from model.project import Project, config_of, manifest_key
+from model.stacks import EnvironmentStack, server_of
 from model.text import counted
 from operations.incident.stack_file import lifted, locked
 from operations.journal import timestamp
@@ -38,7 +38,7 @@ def edits_of(
     unwritable: dict[str, str] = {}
     for stack in stacks:
         try:
-            changes += _edit(project.stack_file(stack), (reason or "").strip(), since, lift=lift)
+            changes += _edit(project.stack_file(stack), stack, (reason or "").strip(), since, lift=lift)
         except InputError as error:
             if lift:
                 raise
@@ -52,9 +52,10 @@ def edits_of(
     return changes, unwritable
 
 
-def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[FileChange]:
+def _edit(file: Path, stack: str, reason: str, since: str, *, lift: bool) -> list[FileChange]:
     """The change of one file; none where the file is closed, or open, already. Raises InputError."""
-    manifest = config_of(read(file)).get(SERVER_KEY)
+    document = read(file)
+    manifest = config_of(document).get(manifest_key(document, stack))
     is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
     if is_locked is not lift:
         return []
@@ -71,7 +72,7 @@ def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift:
     """What will be done in each ring of each server, in the order in which it is done."""
     planned: list[dict[str, Any]] = []
     for stack in stacks:
-        manifest = environment.servers[server_of(stack)].manifest
+        manifest = environment.member(server_of(stack)).manifest
         names = list(manifest.hostnames)
         rings = {
             "edge": f"deny everyone, and nothing else, on {' and '.join(names)}; end all sessions there",

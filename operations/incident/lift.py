@@ -139,7 +139,7 @@ class Opening:
 
     def _still_shut(self, environment: EnvironmentStack, stack: str) -> list[str]:
         """Names of the server's Access applications that deny everyone; raises RingwallError."""
-        place = Place.from_manifest(stack, environment.servers[server_of(stack)].manifest, environment.settings)
+        place = Place.from_manifest(stack, environment.member(server_of(stack)).manifest, environment.settings)
         return [
             application.name
             for application in self.edge().applications()
@@ -157,7 +157,7 @@ class Opening:
             deployed = deployed_config(stack, self._deployed[stack])
             if deployed is None:
                 raise InputError(f"{stack} exports no {OUTPUT}", remedy=f"run `ringwall up {stack}`")
-            config = opened(environment, environment.servers[server_of(stack)], deployed)
+            config = opened(environment, environment.member(server_of(stack)), deployed)
             if last_config(self.guards, stack) is None:
                 warn_without_bundle(stack, self.guards.folder, self.operation.progress.note)
             written = write_bundle(self.operation, self.guards, stack, config)

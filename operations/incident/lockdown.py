@@ -14,15 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import inf
 
+from components.gateway.entities import endpoint_paths
 from components.gateway.names import entity_name, tags
 from engine.progress import Note
 from engine.state import outputs
 from engine.workspace import Target
 from model.environment import Environment
 from model.errors import NoSuchStack, RingwallError
-from model.project import Project, config_of
-from model.server import Server
-from model.stacks import SERVER_KEY, environment_of, server_of
+from model.project import Project, config_of, manifest_key
+from model.stacks import PerimeterManifest, environment_of, server_of
 from operations.guard_bundle.delivery import (
     Delivered,
     Guards,
@@ -58,7 +58,7 @@ class Place:
 
     @classmethod
     def from_manifest(
-        cls, stack: str, manifest: Server | None, settings: Environment | None, known: Sequence[str] = ()
+        cls, stack: str, manifest: PerimeterManifest | None, settings: Environment | None, known: Sequence[str] = ()
     ) -> Place:
         """From a manifest, as far as it could be read; `known` are host names from elsewhere, such as the last bundle."""
         environment, server = environment_of(stack), server_of(stack)
@@ -68,7 +68,7 @@ class Place:
             names += manifest.hostnames
             clients = list(manifest.hostnames.values())
             host = settings.hosts.get(manifest.host) if settings else None
-            proxy = f"http://127.0.0.1:{host.gateway_port}{manifest.path}" if host else None
+            proxy = f"http://127.0.0.1:{host.gateway_port}{endpoint_paths(manifest)[0]}" if host else None
         applications = tuple(f"{environment}-{server}" + (f"-{client}" if client else "") for client in clients)
         return cls(stack, environment, server, tuple(dict.fromkeys(names)), applications, proxy)
 
@@ -363,7 +363,7 @@ class _Once:
 def places_of(
     project: Project,
     stacks: Sequence[str],
-    manifests: Mapping[str, Server],
+    manifests: Mapping[str, PerimeterManifest],
     settings: Environment | None,
     guards: Guards,
     note: Note,
@@ -387,7 +387,8 @@ def _known_hostnames(project: Project, stack: str, guards: Guards, note: Note) -
     except RingwallError as error:
         note(f"warning: {stack}: the host names in its last bundle cannot be read: {' '.join(str(error).split())}")
     try:
-        manifest = config_of(read(project.stack_file(stack))).get(SERVER_KEY)
+        document = read(project.stack_file(stack))
+        manifest = config_of(document).get(manifest_key(document, stack))
     except RingwallError:
         return names
     hosted = (manifest.get("access") or {}).get("hosted_clients") if isinstance(manifest, dict) else None

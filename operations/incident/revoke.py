@@ -67,7 +67,7 @@ def planned_steps(environment: EnvironmentStack, subject: RevocationSubject, *, 
     else:
         edge = "nothing" if lift else f"end every Access session of {subject.text} in this account"
     guard = f"a bundle that {'no longer denies' if lift else 'denies'} {subject.text}"
-    stacks = [server.stack for _, server in sorted(environment.servers.items())]
+    stacks = [member.stack for member in environment.perimeters]
     steps = [{"stack": environment.name, "ring": "edge", "text": edge}]
     guards = [{"stack": stack, "ring": "guard", "text": guard} for stack in stacks]
     return [*guards, *steps] if lift else [*steps, *guards]
@@ -213,7 +213,7 @@ class Revocation:
 
     def _at_guards(self) -> None:
         word = "let in again" if self.lift else "denied"
-        stacks = [server.stack for _, server in sorted(self.environment.servers.items())]
+        stacks = [member.stack for member in self.environment.perimeters]
         if self.guards.key is None:
             option = "--allow" if self.lift else "--deny"
             names = sorted(f"person:{sub}" for sub in self._ids) or [self.subject.text]
@@ -280,7 +280,7 @@ class Revocation:
     def _bundles(self) -> dict[str, GuardBundle]:
         """The environment's last bundles, by stack, without those that cannot be read."""
         bundles: dict[str, GuardBundle] = {}
-        for server in self.environment.servers.values():
+        for server in self.environment.perimeters:
             try:
                 bundle = last_bundle(self.guards, server.stack)
             except RingwallError as error:

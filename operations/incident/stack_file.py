@@ -1,4 +1,4 @@
-"""The text of a stack file with the key `lockdown` written into the server's manifest, or taken out again.
+"""The text of a stack file with the key `lockdown` written into its server's or model route's manifest, or taken out again.
 
 The edit is made in the text, so that every other byte stays, and checked by parsing the result. No file is touched here.
 """
@@ -11,8 +11,11 @@ from typing import Any
 
 from model.errors import InputError
 from model.loader import KeyPath, parse
+from model.project import config_of
+from model.stack_names import MODEL_KEY, SERVER_KEY
 
-SERVER: KeyPath = ("config", "ringwall:server")
+#: Where the manifest of a server or of a model route stands; a file holds one of the two.
+MANIFESTS: tuple[KeyPath, ...] = (("config", SERVER_KEY), ("config", MODEL_KEY))
 KEY = "lockdown"
 
 
@@ -20,7 +23,7 @@ def locked(text: str, reason: str, since: str) -> str:
     """`text` with the server closed. The key comes first in the manifest, where a reviewer cannot overlook it.
 
     Raises:
-        InputError: the server is closed already, or the file holds no server's manifest.
+        InputError: the server is closed already, or the file holds no such manifest.
     """
     node = _manifest(text)
     if any(key.value == KEY for key, _ in node.value):
@@ -61,13 +64,15 @@ def _manifest(text: str) -> Any:
     from model.composer import compose
     from model.loader import MAX_DEPTH
 
-    node, _ = compose(text, MAX_DEPTH + 2)
-    for part in SERVER:
-        pairs = node.value if type(node).__name__ == "MappingNode" else ()
-        node = next((value for key, value in pairs if key.value == part), None)
-    if type(node).__name__ != "MappingNode" or not node.value:
-        raise InputError("there is no server's manifest in this file", key="ringwall:server")
-    return node
+    root, _ = compose(text, MAX_DEPTH + 2)
+    for path in MANIFESTS:
+        node = root
+        for part in path:
+            pairs = node.value if type(node).__name__ == "MappingNode" else ()
+            node = next((value for key, value in pairs if key.value == part), None)
+        if type(node).__name__ == "MappingNode" and node.value:
+            return node
+    raise InputError("there is no manifest of a server or model route in this file", key="config")
 
 
 def _end(text: str, node: Any) -> int:
@@ -94,7 +99,7 @@ def _checked(before: str, after: str, lockdown: dict[str, str] | None) -> str:
     if lockdown is not None:
         expected[KEY] = lockdown
     if expected != actual:
-        entry = f"{KEY}: {{reason: ..., since: ...}} below ringwall:server"
+        entry = f"{KEY}: {{reason: ..., since: ...}} first in the manifest"
         raise InputError(
             "cannot be edited safely in the way it is laid out",
             key=KEY,
@@ -104,7 +109,5 @@ def _checked(before: str, after: str, lockdown: dict[str, str] | None) -> str:
 
 
 def _value(text: str) -> dict[str, Any]:
-    value: Any = parse(text, Path("text")).value
-    for part in SERVER:
-        value = value[part]
-    return dict(value)
+    config = config_of(parse(text, Path("text")))
+    return dict(config.get(SERVER_KEY) or config[MODEL_KEY])

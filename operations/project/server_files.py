@@ -16,9 +16,9 @@ from model.base import validate
 from model.errors import InputError
 from model.loader import Document, KeyPath, read
 from model.name_patterns import matches_any
-from model.project import Project, config_of
+from model.project import Project, config_of, manifest_key
 from model.server import Grant, Origin
-from model.stacks import SERVER_KEY, environment_of, server_of
+from model.stacks import MODEL_KEY, SERVER_KEY, environment_of, server_of
 from model.tool_lock import ToolEntry, ToolLock, from_text
 
 
@@ -64,6 +64,23 @@ def require_stack(project: Project, stack: str) -> None:
         raise project.unknown(stack)
 
 
+def require_server(project: Project, stack: str) -> None:
+    """Raise `InputError` unless the stack has a file, and that of a server: a model route has no tools and no lock."""
+    require_stack(project, stack)
+    if manifest_key(read(project.stack_file(stack)), stack) == MODEL_KEY:
+        raise model_route(project, stack)
+
+
+def model_route(project: Project, stack: str) -> InputError:
+    """The error of a command about MCP servers that was given a model route."""
+    environment = environment_of(stack)
+    return InputError(
+        f"{stack} is a model route, and this is about MCP servers",
+        file=project.stack_file(stack),
+        remedy=f"name a server of {environment}; for the route see `ringwall model list {environment}`",
+    )
+
+
 def read_server(project: Project, stack: str) -> ServerFiles:
     """The origin, grants and lock of one server.
 
@@ -71,7 +88,7 @@ def read_server(project: Project, stack: str) -> ServerFiles:
         InputError: there is no such server, or these parts of its files are wrong.
     """
     environment, name = split_stack(stack)
-    require_stack(project, stack)
+    require_server(project, stack)
     document = read(project.stack_file(stack))
     manifest = config_of(document).get(SERVER_KEY)
     manifest_path: KeyPath = ("config", SERVER_KEY)
@@ -111,7 +128,7 @@ def granted(grants: Iterable[Grant], tools: Iterable[ToolEntry]) -> list[str]:
 
 
 def servers_of(project: Project, stack: str) -> list[str]:
-    """The server named, or every server of the environment named.
+    """The server or model route named, or every one of the environment named.
 
     Raises:
         InputError: there is none.

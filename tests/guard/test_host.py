@@ -24,6 +24,7 @@ from model.guard_config import GuardConfig
 from tests.support.command_line import ringwall
 from tests.support.guard_host import HostFolder, HostProcess, guard_host
 from tests.support.guard_process import PRINCIPAL, Upstream
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 NAMES = ("dev.desk", "dev.wiki", "prod.desk")
@@ -135,6 +136,17 @@ async def test_each_server_of_a_host_is_served_as_if_it_were_alone(tmp_path: Pat
             with pytest.RaisesGroup(MCPError, allow_unwrapped=True, flatten_subgroups=True):
                 await asked(configs["dev.wiki"].listen.port)
             assert await asked(configs["prod.desk"].listen.port) == "this is prod.desk"
+
+            # What a running guard cannot change over to begins that guard again, and no other.
+            moved = configs["dev.desk"].model_copy(
+                update={"listen": configs["dev.desk"].listen.model_copy(update={"port": free_port()})}
+            )
+            folder.write("dev.desk", moved, 3)
+            host.process.send_signal(signal.SIGHUP)
+            await eventually(lambda: answers(moved.listen.port), "it listens on its new port")
+            assert await asked(moved.listen.port) == "this is dev.desk"
+            assert not await answers(configs["dev.desk"].listen.port)
+            assert (folder.opened("dev.desk"), folder.opened("prod.desk")) == (2, 1)
         assert host.process.returncode == 0, host.said
 
 

@@ -125,6 +125,39 @@ def test_a_grant_to_a_group_that_no_token_carries_is_refused(tmp_path: Path, pro
     assert "grant to emails, domains or agents" in str(problem.value)
 
 
+PARTNER = "  partner: {id: 11111111-2222-3333-4444-555555555556, type: saml}\n"
+
+
+@pytest.mark.parametrize(
+    ("groups", "refused"),
+    [
+        ("", True),
+        ("  theirs: {idp_groups: [{provider: partner, group: Engineering}]}\n", True),
+        ("  theirs: {idp_groups: [{provider: partner, group: Sales, claim: groups}]}\n", True),
+        ("  theirs: {idp_groups: [{provider: partner, group: Engineering, claim: partner_groups}]}\n", False),
+    ],
+)
+def test_a_group_that_another_provider_could_name_too_is_refused_for_grants(
+    tmp_path: Path, groups: str, refused: bool
+) -> None:
+    root = write_project(tmp_path)
+    environment, server = root / ENVIRONMENT, root / ONE
+    text = re.sub(r"(?m)^( *)identity_providers:\n", rf"\g<0>\g<1>{PARTNER}", environment.read_text())
+    environment.write_text(
+        re.sub(r"(?m)^( *)groups:\n", lambda found: found[0] + found[1] + groups, text) if groups else text
+    )
+    load_environment(open_project(root), "dev")
+    server.write_text(server.read_text().replace("{all: true}", "{groups: [engineers]}"))
+    if not refused:
+        load_environment(open_project(root), "dev")
+        return
+    with pytest.raises(InputError) as problem:
+        load_environment(open_project(root), "dev")
+    assert "grants.0.to.groups" in str(problem.value)
+    assert "a token does not say that it is not one of partner with that name" in str(problem.value)
+    assert "give the groups of one provider a claim of their own" in str(problem.value)
+
+
 def test_a_missing_tool_lock_names_the_command_that_makes_it(tmp_path: Path) -> None:
     root = write_project(tmp_path)
     lock = root / "stacks" / "dev.one.lock.yaml"

@@ -53,10 +53,14 @@ class HostFolder:
         staged.write_text(render(sign(config, sequence=sequence, denied=denied, key=self._key)))
         staged.replace(folder / BUNDLE)
 
-    def records(self, name: str) -> list[dict[str, Any]]:
-        """The decisions in a server's audit log."""
+    def records(self, name: str, kind: str = "decision") -> list[dict[str, Any]]:
+        """The records of a kind in a server's audit log."""
         lines = (self.root / "log" / name / "audit.jsonl").read_text().splitlines()
-        return [record for line in lines if (record := json.loads(line))["kind"] == "decision"]
+        return [record for line in lines if (record := json.loads(line))["kind"] == kind]
+
+    def opened(self, name: str) -> int:
+        """How often the guard of a server began."""
+        return len(self.records(name, "open"))
 
 
 @dataclass

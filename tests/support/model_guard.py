@@ -18,7 +18,7 @@ from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.listening import serve
 from guard.models.service import ModelGuardService
 from model.model_guard_config import ModelGuardConfig
-from tests.support.model_provider import KEY, InnerRoutes, Provider, listening
+from tests.support.model_provider import KEY, InnerStandIn, Provider, listening
 from tests.support.ports import free_port
 from tests.support.route_guard import route_config, small
 from wire.sse import KEEP_ALIVE_SECONDS
@@ -35,7 +35,7 @@ class RouteGuard:
 
     service: ModelGuardService
     provider: Provider
-    inner: InnerRoutes
+    inner: InnerStandIn
     config: ModelGuardConfig
     audit: Path
     url: str
@@ -78,7 +78,7 @@ async def route_guarded(
     """The guard before its inner route and provider, all running until the end of the block."""
     provider = provider or Provider()
     models = changes.get("models", [small()])
-    inner = InnerRoutes({row["inner_host"]: row["provider_model"] for row in models})
+    inner = InnerStandIn({row["inner_host"]: row["provider_model"] for row in models})
     key = state / "inner.key"
     key.write_text(KEY)
     key.chmod(0o600)

@@ -234,7 +234,7 @@ def provider_error(status: int, message: str, code: str | None = None, **headers
 
 
 @dataclass
-class InnerRoutes:
+class InnerStandIn:
     """The inner routes at the gateway: Host to the model that it asks for and its targets, tried in their order."""
 
     routes: Mapping[str, str]

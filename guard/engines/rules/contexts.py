@@ -157,7 +157,9 @@ _TRADE = re.compile(
     r"^[^.!?\n]*?\b(?:format(?:ting)?|styl(?:e|ing|istic)|naming|coding|code|lint(?:ing|er)?|eslint|prettier|ruff|css|markdown|indentation|spacing"
     r"|whitespace|layout|typograph\w+|punctuation|capitali[sz]ation|citation|sort(?:ing)?|ordering|import|commit|branch(?:ing)?|routing|firewall"
     r"|redirect|rewrite|cach(?:e|ing)|retention|validation|alert(?:ing)?|mailbox|inbox|filter(?:ing)?|discount|pricing|assembly|build|installation|setup"
-    r"|cooking|washing|driving|walking|turn-by-turn) (?:rules|guidelines|guidance|constraints|directives?|directions?|instructions)\b",
+    r"|cooking|washing|driving|walking|turn-by-turn) (?:rules|guidelines|guidance|constraints|directives?|directions?|instructions)\b"
+    r"|^[^.!?\n]*?\b(?:pull|merge|feature|change|http|api|review|sign-up) requests?\b"
+    r"|^\w+ (?:my|our) (?:previous|last|earlier|first|other) (?:e-?mails?|messages?|mails?|letters?|posts?|comments?)\b|^\w+ (?:the|this|our) (?:\w+ )?reminder\b",
     re.IGNORECASE,
 )
 _OF_THE_MODEL = re.compile(
@@ -221,6 +223,9 @@ def is_order(value: str, before: str, after: str) -> bool:
         return True
     value += _line(after)
     places = [match.start() for match in _OVERRIDE.finditer(value)]
+    if len(places) == 1 and places[0]:
+        # The words that lead to the verb are what stands before it.
+        before, value, places = before + value[: places[0]], value[places[0] :], [0]
     if len(places) != 1 or places[0] != 0:
         return not all(is_mention(value[place:], before + value[:place]) for place in places or [0])
     if _LISTED.match(value) and _LIST_START.search(before):
@@ -250,6 +255,15 @@ def is_mention(value: str, before: str) -> bool:
 def is_marked_order(value: str, before: str, after: str) -> bool:
     """Whether a tag or mark that lends a text authority is used, and not quoted."""
     return len(value) > LONGEST or not is_mention(value + _line(after), before)
+
+
+#: What follows a tag of a document: `<important>` of DocBook and its kin holds paragraphs, never bare text.
+_PARAGRAPH = re.compile(r"\s*<(?:p|para|simpara|note|title|ul|ol|itemizedlist)\b", re.IGNORECASE)
+
+
+def is_marked_and_no_document(value: str, before: str, after: str) -> bool:
+    """`is_marked_order`, for tags that documents have as well."""
+    return _PARAGRAPH.match(after) is None and is_marked_order(value, before, after)
 
 
 def _line(after: str) -> str:

@@ -18,7 +18,8 @@ _ZERO = r"\x{200B}\x{2060}-\x{2064}\x{206A}-\x{206F}\x{180E}\x{FEFF}\x{FFA0}\x{1
 _JOINERS = r"\x{200C}\x{200D}"
 _FLAG_BASE = "\U0001f3f4"
 #: A comment speaks to a model when it names one (or whom it serves) and wants something done; "the assistant widget" does not.
-_NAMES_AI = r"\b(?:assistant|agents?|ai|llm|language model|chatbot|claude|chatgpt|gpt|copilot|gemini|the user|you)\b"
+#: One that says "you" speaks to people as a rule: every template of an issue does.
+_NAMES_AI = r"\b(?:assistant|agents?|ai|llm|language model|chatbot|claude|chatgpt|gpt|copilot|gemini|the user)\b"
 #: "Not run here" describes; "do not run" and "must not run" are found by their first words.
 _WANTS = (
     r"\b(?:do not|don['’]t|never|must|should|shall|wants?|(?<!\bnot )(?:send|forward|e-?mail|post|reply|respond|answer|call|run|execute|read|reveal|print|output|include"

@@ -10,7 +10,7 @@ import re
 
 from guard.engines.rules.contexts import (
     is_done_secretly,
-    is_marked_order,
+    is_marked_and_no_document,
     is_order,
     is_ordered_secretly,
     is_path_named,
@@ -99,7 +99,7 @@ _ENGLISH = (
     ),
     _injection(
         "superseded",
-        r"\bsupersedes?[^\w.!?]+(?:all |any )?(?:of )?(?:your|the) (?:previous|earlier|prior)|\b(?:previous|earlier|prior) (?:task|instruction|request|order|prompt)s? (?:is|are|was|were|has been|have been) (?:now )?(?:cancell?ed|void|revoked|superseded|obsolete|replaced)",
+        r"\bsupersedes?[^\w.!?]+(?:all |any )?(?:of )?(?:your|the) (?:previous|earlier|prior)|\b(?:previous|earlier|prior) (?:tasks?|instructions?|requests?|orders|prompts?) (?:is|are|was|were|has been|have been) (?:now )?(?:cancell?ed|void|revoked|superseded|obsolete|replaced)",
     ),
     _injection(
         "outranks",
@@ -138,7 +138,9 @@ _ENGLISH = (
     ),
     _injection(
         "new_task",
-        r"\b(?:your|the) (?:new|real|actual|true|only) (?:task|goal|objective|instructions?|mission|purpose|role) (?:is|are)\b|\bnew (?:instructions?|directives?|orders?)\s*:",
+        r"\byour (?:new|real|actual|true|only) (?:task|goal|objective|instructions?|mission|purpose|role) (?:is|are)\b|"
+        r"\bthe (?:new|real|actual) (?:task|mission) (?:is|for you)\b|\bnew (?:instructions?|directives?|orders?)\s*:\s*[\"'*#>\n-]{0,4}\s*"
+        r"(?:you|please|ignore|do not|never|from now|instead|send|forward|delete|reveal|print|reply|respond|answer|call|run|write|say|act)\b",
     ),
     _injection(
         "to_model",
@@ -152,13 +154,17 @@ _ENGLISH = (
     ),
     _injection(
         "imperative",
-        rf"(?:^|[\n.:>*#(!\[-])\s*{_AI}\s*[:,]\s*(?:please\s+|now\s+|you must\s+|after reading,?\s+|first\s+)?(?:ignore|disregard|override|send|post|call|forward|delete|upload|open|run|execute|email|add|do not|don['’]t|never|reveal|approve)\b",
+        # A changelog has "agent: add …" too.
+        rf"(?:^|[\n.:>*#(!\[-])\s*{_AI}\s*[:,]\s*(?:please\s+|now\s+|you must\s+|after reading,?\s+|first\s+)?(?:ignore|disregard|override|send|post|forward|delete|upload|email|reveal|approve)\b|"
+        rf"(?:^|[\n.:>*#(!\[-])\s*{_AI}\s*[:,]\s*(?:please|now|you must|after reading,?|first)\s+(?:call|open|run|execute|add|do not|don['’]t|never)\b",
         legs=READ | _DEFINITIONS,
         confidence=0.7,
     ),
     _injection(
         "must",
-        r"\b(?:the )?(?:assistant|ai|model|llm|agent) (?:must|should|has to|shall) (?:now |then |first |immediately |always )?(?:call|send|forward|upload|execute|run|invoke|post|email|delete|fetch)\b",
+        # An agent or a model of any kind may have to send something: of those only what is pressed counts.
+        r"\b(?:(?:the )?(?:assistant|llm|ai(?: (?:assistant|agent|model))?) (?:must|should|has to|shall)(?: (?:now|then|first|immediately|always))?|"
+        r"(?:the )?(?:model|agent) (?:must|has to|shall) (?:now|immediately|first|always)) (?:call|send|forward|upload|execute|run|invoke|post|email|delete|fetch)\b",
         legs=READ,
         confidence=0.6,
     ),
@@ -204,7 +210,7 @@ _ENGLISH = (
     _injection(
         "markup",
         _MARKUP,
-        context=is_marked_order,
+        context=is_marked_and_no_document,
         legs=READ | {Leg.ARGUMENTS},
     ),
     _injection(
@@ -375,7 +381,9 @@ _JAILBREAKS = (
     ),
     _jailbreak(
         "mode",
-        rf"\b(?:god|dan|jailbreak|unrestricted|evil|sudo|developer|dev|debug) mode\b{gap(8)}(?:{_LIMITS}|unfiltered|uncensored|anything|never refuse|no longer|disabled)|\b(?:jailbreak|unrestricted|uncensored|god) mode (?:is )?(?:on|enabled|activated|engaged)",
+        # Programs have a developer mode too; only what tells the reader to be in one counts.
+        rf"\b(?:developer|dev|debug) mode,? you\b{gap(7)}(?:{_LIMITS}|unfiltered|uncensored|anything|never refuse)|"
+        rf"\b(?:god|dan|jailbreak|unrestricted|evil|sudo|(?:you(?:['’]re| are)?|your|enter|enable|activate|switch to|now in)(?: \w+){{0,3}} (?:developer|dev|debug)) mode\b{gap(8)}(?:{_LIMITS}|unfiltered|uncensored|anything|never refuse|no longer|disabled)|\b(?:jailbreak|unrestricted|uncensored|god) mode (?:is )?(?:on|enabled|activated|engaged)",
     ),
     _jailbreak(
         "switch_off",

@@ -116,7 +116,10 @@ def checker(allowed: frozenset[str]) -> Check:
 
 
 _PLACEHOLDER = re.compile(r"[{$<]|%7[bB]|%24")
-_CARRIES = re.compile(r"[?&][^=&\s]*=[^&\s]{24,}|[?&](?:q|data|d|c|content|secret|payload|text|msg|info)=[^&\s]{12,}")
+#: Badges have long values that are addresses, searches and pictures; what carries data away is one opaque word.
+_CARRIES = re.compile(
+    r"[?&][^=&\s]*=[\w=-]{24,}(?:[&\s]|$)|[?&](?:q|data|d|c|content|secret|payload|text|msg|info)=[^&\s]{12,}"
+)
 
 
 def carries_data(value: str, before: str) -> bool:

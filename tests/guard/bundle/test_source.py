@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -535,19 +534,17 @@ async def test_a_bundle_that_needs_a_restart_is_what_a_restart_takes(tmp_path: P
     assert (opened.bundle.sequence, opened.bundle.denied) == (8, ("person:x",))
 
 
-def _in_force(guard: Guard, number: int) -> bool:
-    return guard.applied[-1:] == [number]
-
-
 async def test_a_signal_has_the_source_looked_at_before_its_time(desk: Desk, tmp_path: Path) -> None:
     desk.body = text(7).encode()
     source, guard, nudge = await started(desk.url, tmp_path / "state"), Guard(), asyncio.Event()
     with signals(nudge.set):
         watching = asyncio.get_running_loop().create_task(source.watch(guard, 3600, nudge))
         try:
-            for number in (8, 9):
-                desk.body = text(number).encode()
-                os.kill(os.getpid(), signal.SIGHUP)
-                await eventually(partial(_in_force, guard, number), "it is in force")
+            desk.body = text(8).encode()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await eventually(lambda: guard.applied == [8], "it is in force")
+            desk.body = text(9).encode()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await eventually(lambda: guard.applied == [8, 9], "so is the next one")
         finally:
             watching.cancel()

@@ -27,6 +27,8 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 CORPORA = ("held_out", "tuning")
 FORMS = ("forms_held_out", "forms_tuning")
 FORMS_HEAD = "Texts written for the forms, split in halves at random:"
+THIRD = ("third_held_out", "third_tuning")
+THIRD_HEAD = "Texts written last, after published kinds of attack, split in halves at random:"
 _KIND = {"category": "kind"}
 #: Tools that the server of the corpora is said to have.
 TOOLS = frozenset(("send_message", "list_issues", "send_email"))
@@ -78,7 +80,13 @@ def _table(title: str, sets: Sequence[list[Judged]], field: str) -> str:
 def report(engine: EmbeddedVerdictEngine) -> str:
     """The tables, in Markdown."""
     return "\n\n".join(
-        (_tables(engine, CORPORA, ("category", "leg")), FORMS_HEAD, _tables(engine, FORMS, ("category",)))
+        (
+            _tables(engine, CORPORA, ("category", "leg")),
+            FORMS_HEAD,
+            _tables(engine, FORMS, ("category",)),
+            THIRD_HEAD,
+            _tables(engine, THIRD, ("category",)),
+        )
     )
 
 
@@ -104,7 +112,9 @@ def written(document: str, tables: str) -> str:
 def main(arguments: list[str]) -> None:
     engine = EmbeddedVerdictEngine(TOOLS)
     if arguments == ["--wrong"]:
-        for row, stopped in (*judged(engine, "tuning"), *judged(engine, "forms_tuning")):
+        for row, stopped in (
+            pair for name in ("tuning", "forms_tuning", "third_tuning") for pair in judged(engine, name)
+        ):
             if stopped != (row["label"] == "attack"):
                 print(row["id"], row["label"], row["leg"], row["category"])
     elif arguments == ["--write"]:

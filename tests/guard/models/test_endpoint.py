@@ -116,59 +116,54 @@ async def test_without_grants_nothing_is_there_for_anybody(tmp_path: Path) -> No
             await client.chat.completions.create(model="small", messages=ASK)
 
 
-@pytest.mark.parametrize(
-    ("verb", "path", "status", "code"),
-    [
-        ("POST", "/v1/completions", 404, "not_found"),
-        ("POST", "/v1/files", 404, "not_found"),
-        ("POST", "/v1/chat/completions/", 404, "not_found"),
-        ("GET", "/v1", 404, "not_found"),
-        ("GET", "/", 404, "not_found"),
-        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
-        ("DELETE", "/v1/models", 405, "method_not_allowed"),
-        ("POST", "/v1/chat/completions?x=1", 400, "invalid_request"),
-    ],
-)
-async def test_other_paths_and_verbs_are_refused_in_openais_form(
-    tmp_path: Path, verb: str, path: str, status: int, code: str
-) -> None:
-    async with route_guarded(tmp_path) as guard:
-        answer = await guard.raw.request(verb, path, json={})
-        error = answer.json()["error"]
-        assert (answer.status_code, error["code"], error["param"]) == (status, code, None)
-        assert answer.headers["ringwall-incident"] == error["incident"]
-        assert error["incident"] in error["message"]
-        assert error["incident"] in guard.audit.read_text()
+OTHER_PATHS = [
+    ("POST", "/v1/completions", 404, "not_found"),
+    ("POST", "/v1/files", 404, "not_found"),
+    ("POST", "/v1/chat/completions/", 404, "not_found"),
+    ("GET", "/v1", 404, "not_found"),
+    ("GET", "/", 404, "not_found"),
+    ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+    ("DELETE", "/v1/models", 405, "method_not_allowed"),
+    ("POST", "/v1/chat/completions?x=1", 400, "invalid_request"),
+]
 
 
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        (b"{", None),
-        (b"[]", None),
-        (b'{"model": "small", "model": "small", "messages": []}', None),
-        (b'{"model": "small", "messages": []}', "messages"),
-        (b'{"model": "small", "messages": ["hello"]}', "messages[0]"),
-        (b'{"model": "small", "messages": [{"role": "root", "content": "x"}]}', "messages[0].role"),
-        (b'{"model": "small", "messages": [{"role": "user", "content": 7}]}', "messages[0].content"),
-        (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "stream": "yes"}', "stream"),
-        (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "n": 0}', "n"),
-        (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "n": 9}', "n"),
-        (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "max_tokens": true}', "max_tokens"),
-        (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "tools": {}}', "tools"),
-        (b'{"model": 7, "messages": []}', "model"),
-        (b'{"messages": []}', "model"),
-    ],
-)
-async def test_a_body_without_one_meaning_is_refused_by_its_member(
-    tmp_path: Path, body: bytes, param: str | None
-) -> None:
+async def test_other_paths_and_verbs_are_refused_in_openais_form(tmp_path: Path) -> None:
     async with route_guarded(tmp_path) as guard:
-        answer = await guard.raw.post(
-            "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
-        )
-        error = answer.json()["error"]
-        assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_request", param)
+        for verb, path, status, code in OTHER_PATHS:
+            answer = await guard.raw.request(verb, path, json={})
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"], error["param"]) == (status, code, None), path
+            assert answer.headers["ringwall-incident"] == error["incident"]
+            assert error["incident"] in error["message"]
+            assert error["incident"] in guard.audit.read_text()
+
+
+BAD_BODIES: list[tuple[bytes, str | None]] = [
+    (b"{", None),
+    (b"[]", None),
+    (b'{"model": "small", "model": "small", "messages": []}', None),
+    (b'{"model": "small", "messages": []}', "messages"),
+    (b'{"model": "small", "messages": ["hello"]}', "messages[0]"),
+    (b'{"model": "small", "messages": [{"role": "root", "content": "x"}]}', "messages[0].role"),
+    (b'{"model": "small", "messages": [{"role": "user", "content": 7}]}', "messages[0].content"),
+    (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "stream": "yes"}', "stream"),
+    (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "n": 0}', "n"),
+    (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "n": 9}', "n"),
+    (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "max_tokens": true}', "max_tokens"),
+    (b'{"model": "small", "messages": [{"role": "user", "content": "x"}], "tools": {}}', "tools"),
+    (b'{"model": 7, "messages": []}', "model"),
+    (b'{"messages": []}', "model"),
+]
+
+
+async def test_a_body_without_one_meaning_is_refused_by_its_member(tmp_path: Path) -> None:
+    async with route_guarded(tmp_path) as guard:
+        for body, param in BAD_BODIES:
+            headers = {"content-type": "application/json"}
+            answer = await guard.raw.post("/v1/chat/completions", content=body, headers=headers)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_request", param), body
         assert guard.provider.seen == []
 
 

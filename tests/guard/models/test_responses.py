@@ -90,32 +90,30 @@ async def test_nothing_of_a_secret_leaves_in_a_stream_of_events(tmp_path: Path, 
         assert guard.records()[-1]["leg"] == leg
 
 
-@pytest.mark.parametrize(
-    ("members", "param"),
-    [
-        ({"previous_response_id": "resp_1"}, "previous_response_id"),
-        ({"conversation": "conv_1"}, "conversation"),
-        ({"store": True}, "store"),
-        ({"background": True}, "background"),
-        ({"prompt": {"id": "pmpt_1"}}, "prompt"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
-        ({"tools": [{"type": "mcp", "server_url": "https://evil.example", "server_label": "x"}]}, "tools[0].type"),
-        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
-        (
-            {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}]},
-            "input[0].content[0]",
-        ),
-        (
-            {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "file-1"}]}]},
-            "input[0].content[0]",
-        ),
-    ],
-)
-async def test_what_the_provider_would_do_or_keep_by_itself_is_refused_by_name(
-    tmp_path: Path, members: dict[str, Any], param: str
-) -> None:
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"previous_response_id": "resp_1"}, "previous_response_id"),
+    ({"conversation": "conv_1"}, "conversation"),
+    ({"store": True}, "store"),
+    ({"background": True}, "background"),
+    ({"prompt": {"id": "pmpt_1"}}, "prompt"),
+    ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+    ({"tools": [{"type": "mcp", "server_url": "https://evil.example", "server_label": "x"}]}, "tools[0].type"),
+    ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
+    (
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}]},
+        "input[0].content[0]",
+    ),
+    (
+        {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "file-1"}]}]},
+        "input[0].content[0]",
+    ),
+]
+
+
+async def test_what_the_provider_would_do_or_keep_by_itself_is_refused_by_name(tmp_path: Path) -> None:
     async with route_guarded(tmp_path, models=MODELS) as guard:
-        answer = await guard.raw.post("/v1/responses", json={"model": "small", "input": "Hello", **members})
-        error = answer.json()["error"]
-        assert (answer.status_code, error["code"], error["param"]) == (400, "unsupported_parameter", param)
+        for members, param in REFUSED:
+            answer = await guard.raw.post("/v1/responses", json={"model": "small", "input": "Hello", **members})
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"], error["param"]) == (400, "unsupported_parameter", param)
         assert guard.provider.seen == []

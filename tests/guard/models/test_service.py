@@ -26,7 +26,7 @@ from tests.support.guard_host import HostFolder, guard_host
 from tests.support.guard_process import COMMAND, await_http, end
 from tests.support.issued_tokens import PERSON, SERVICE_TOKEN
 from tests.support.model_guard import ASK, RouteGuard, route_guarded
-from tests.support.model_provider import KEY, InnerRoutes, Provider, Said, listening
+from tests.support.model_provider import KEY, InnerStandIn, Provider, Said, listening
 from tests.support.ports import free_port
 from tests.support.route_guard import route_config, route_document, small
 from tests.support.token_issuer import TokenIssuer
@@ -211,7 +211,7 @@ async def test_payloads_are_kept_where_they_are_asked_for_without_their_secrets(
 
 
 async def test_a_host_serves_a_route_by_its_signed_bundle_and_says_where(tmp_path: Path, issuer: TokenIssuer) -> None:
-    provider, inner = Provider(), InnerRoutes({"small.models.internal": "gpt-x"})
+    provider, inner = Provider(), InnerStandIn({"small.models.internal": "gpt-x"})
     host, key = HostFolder(tmp_path), tmp_path / "inner.key"
     key.write_text(KEY)
     key.chmod(0o600)

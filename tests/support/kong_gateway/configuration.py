@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -89,6 +90,13 @@ class Configuration:
     routes: tuple[Route, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     consumers: tuple[Consumer, ...] = ()
+    #: The gateway's own environment, which `{vault://env/NAME}` reads.
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def resolved(self, value: str) -> str:
+        """A referenceable value; one that the environment does not have stays as it is written."""
+        named = re.fullmatch(r"\{vault://env/([a-z0-9-]+)\}", value)
+        return value if named is None else self.environment.get(named[1].replace("-", "_").upper(), value)
 
     def plugins_of(self, service: Service) -> list[Plugin]:
         """One instance of a plugin runs per request, the most specific (kong/runloop/plugins_iterator.lua)."""

@@ -86,6 +86,10 @@ class Exchange:
     response: Headers = field(default_factory=lambda: Headers([]))
     #: `kong.ctx.plugin`, by plugin.
     context: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: `kong.service.set_target` and `kong.service.request.set_path`: in place of the service's target and the routed path.
+    address: tuple[str, int] | None = None
+    upstream_path: str | None = None
+    preserve_host: bool = True
 
     def error(self, status: int, message: str, headers: dict[str, str] | None = None) -> Exit:
         """`kong.response.error` (kong/pdk/response.lua): the format follows Accept; only JSON is written here."""

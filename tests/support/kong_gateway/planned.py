@@ -12,6 +12,7 @@ from tests.support.kong_gateway.configuration import (
     Configuration,
     Consumer,
     JwtCredential,
+    KeyCredential,
     Plugin,
     Route,
     Service,
@@ -30,7 +31,6 @@ _FIXED = {
     "retries": 0,
     "stripPath": False,
     "protocols": ["http"],
-    "requestBuffering": False,
     "responseBuffering": False,
 }
 
@@ -41,6 +41,8 @@ def planned_configuration(
     known: Mapping[str, str],
     targets: Mapping[str, str],
     keys: Mapping[str, tuple[JwtCredential, ...]],
+    guard_keys: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Configuration:
     """Every Kong object of the graphs.
 
@@ -48,6 +50,8 @@ def planned_configuration(
         known: what the symbolic values of the plan are, by their text in it, such as an application's audience.
         targets: where a planned target, `address:port`, listens here.
         keys: the credentials that `keys sync` gives each consumer, by its username.
+        guard_keys: the secret keys of the consumers that have one planned, by their usernames.
+        environment: the gateway's own variables.
     """
     resources = [one for graph in graphs for one in graph.resources if one.type.startswith(_PREFIX)]
     upstreams = {f"${{{one.name}.id}}": str(one.inputs["name"]) for one in _of(resources, "upstream:Upstream")}
@@ -58,6 +62,7 @@ def planned_configuration(
     groups = {
         str(one.inputs["consumerId"]): str(one.inputs["group"]) for one in _of(resources, "consumerAcl:ConsumerAcl")
     }
+    keyed = {str(one.inputs["consumerId"]) for one in _of(resources, "consumerKeyAuth:ConsumerKeyAuth")}
     services = {f"${{{one.name}.id}}": _service(one, addresses) for one in _of(resources, "service:Service")}
     return Configuration(
         tuple(services.values()),
@@ -69,9 +74,11 @@ def planned_configuration(
                 str(one.inputs["customId"]),
                 (groups[f"${{{one.name}.id}}"],),
                 keys.get(username, ()),
+                (KeyCredential((guard_keys or {})[username]),) if f"${{{one.name}.id}}" in keyed else (),
             )
             for one in _of(resources, "consumer:Consumer")
         ),
+        environment or {},
     )
 
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
 
-from tests.support.kong_gateway.configuration import Configuration, Plugin, Service, Unsupported
+from tests.support.kong_gateway.configuration import Configuration, Plugin, Route, Service, Unsupported
 from tests.support.kong_gateway.counters import Counters
 from tests.support.kong_gateway.exchange import Exchange, Exit, Headers
 from tests.support.kong_gateway.plugins import HANDLERS
@@ -55,15 +55,13 @@ class KongGateway:
             raise Unsupported(f"plugin {plugin.name}")
         return HANDLERS[plugin.name](plugin, configuration, self.counters)
 
-    def service_for(self, host: str, path: str, method: str) -> Service | None:
+    def route_for(self, host: str, path: str, method: str) -> tuple[Service, Route] | None:
         found = [route for route in self.configuration.routes if route.matches(host, path, method)]
         if len(found) > 1:
             raise Unsupported(f"two routes for {method} {host}{path}: which goes first is the router's to say")
         if not found:
             return None
-        if not found[0].preserve_host:
-            raise Unsupported("preserve_host false")
-        return next(one for one in self.configuration.services if one.name == found[0].service)
+        return next(one for one in self.configuration.services if one.name == found[0].service), found[0]
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -126,7 +124,8 @@ def _handler(gateway: KongGateway) -> type[BaseHTTPRequestHandler]:
             body = self._read(headers)
             raw, _, query = self.path.partition("?")
             host, path = re.sub(r":\d+$", "", headers.all("host")[0]).lower(), normalized(raw)
-            service = gateway.service_for(host, path, self.command)
+            routed = gateway.route_for(host, path, self.command)
+            service = routed[0] if routed else None
             exchange = Exchange(
                 service or Service("none", ()),
                 self.command,
@@ -138,6 +137,7 @@ def _handler(gateway: KongGateway) -> type[BaseHTTPRequestHandler]:
                 str(self.client_address[0]),
                 int(gateway.clock()),
             )
+            exchange.preserve_host = routed[1].preserve_host if routed else True
             chain = gateway.chains[service.name] if service else []
             try:
                 if service is None:
@@ -146,8 +146,8 @@ def _handler(gateway: KongGateway) -> type[BaseHTTPRequestHandler]:
                     handler.access(exchange)
             except Exit as answer:
                 return self._answer(exchange, chain, answer)
-            # The upstream is asked for the path as it was routed.
-            return self._proxy(exchange, chain, path + (f"?{query}" if query else ""))
+            # The upstream is asked for the path as it was routed, where no plugin set another.
+            return self._proxy(exchange, chain, exchange.upstream_path or path + (f"?{query}" if query else ""))
 
         def _read(self, headers: Headers) -> bytes:
             if (headers.first("transfer-encoding") or "").lower() == "chunked":
@@ -191,6 +191,10 @@ def _handler(gateway: KongGateway) -> type[BaseHTTPRequestHandler]:
         def _proxy(self, exchange: Exchange, chain: list[Handler], target: str) -> int:
             service = exchange.service
             address, _, port = service.targets[0].rpartition(":")
+            if exchange.address is not None:
+                address, port = exchange.address[0], str(exchange.address[1])
+            if not exchange.preserve_host:
+                exchange.request.set("Host", f"{address}:{port}")
             connection = http.client.HTTPConnection(address, int(port), timeout=service.connect_timeout)
             try:
                 try:

@@ -17,7 +17,7 @@ def _stopped(leg: Leg, text: str) -> list[str]:
     item = ScanItem(leg, "test", "tools/list", "tool", (Text("/description", text),), "", "", "")
     verdict = _ENGINE.judge(item)
     assert verdict.outcome in (Outcome.ALLOW, Outcome.BLOCK)
-    return sorted({finding.rule for finding in verdict.findings})
+    return sorted({finding.rule for finding in verdict.findings if not finding.advisory})
 
 
 #: Definitions that warn against giving secrets away, or say which files a tool does not touch.

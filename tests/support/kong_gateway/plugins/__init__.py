@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.kong_gateway.plugins import answers, functions, identity, limits, requests, silent
+from tests.support.kong_gateway.plugins import answers, functions, identity, limits, models, requests, silent
 from tests.support.kong_gateway.plugins.handler import Handler
 
 HANDLERS: dict[str, type[Handler]] = {
@@ -19,6 +19,9 @@ HANDLERS: dict[str, type[Handler]] = {
         limits.ResponseRateLimiting,
         requests.RequestTransformer,
         answers.RequestTermination,
+        models.AiPromptDecorator,
+        models.AiPromptGuard,
+        models.AiProxy,
         silent.Prometheus,
         silent.HttpLog,
         silent.FileLog,
