@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers servers lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers servers wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,10 +71,25 @@ exposure: setup ## Every kind of change on the real engine, cut off at every ope
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
 	$(BIN)/python tests/servers/run.py
 
-lock: ## Resolve requirements.lock and requirements-model.lock again from pyproject.toml
+# Each tool is pinned by hash, and what the bill of materials lists is what the lock file names.
+OUT ?= dist/release
+wheel: ## Build the wheel and its bill of materials (CycloneDX) into dist/release, or OUT
+	rm -rf $(OUT)
+	$(PYTHON) -m venv $(OUT)/tools
+	$(OUT)/tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-release.lock
+	$(OUT)/tools/bin/python -m hatchling build -t wheel -d $(OUT)
+	$(PYTHON) -m venv --without-pip $(OUT)/runtime
+	$(OUT)/tools/bin/uv pip install --quiet --python $(OUT)/runtime --constraints requirements.lock $(OUT)/ringwall-*.whl
+	$(OUT)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file $(OUT)/ringwall.cdx.json $(OUT)/runtime
+
+released: setup ## Install the wheel in an empty environment and use it outside the repository, demo included
+	$(BIN)/pytest -m rare tests/release/test_wheel.py
+
+lock: ## Resolve the lock files again from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --constraint requirements.lock --extra model pyproject.toml --output-file requirements-model.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group release --output-file requirements-release.lock
 
 clean: ## Remove the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

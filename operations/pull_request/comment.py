@@ -1,6 +1,6 @@
 """Keeps exactly one comment by Ringwall for each environment of a pull request, and finds that pull request.
 
-The requests to GitHub are in `github`, the text of the comments in `files`. Nothing is printed here.
+The requests are in `github`, `gitlab` and `azure_devops`, the text of the comments in `files`. Nothing is printed here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model.errors import InputError
+from operations.pull_request.api import Comment, PullRequest, ReviewApi, Unsure
 from operations.pull_request.files import environment_of, unchanged_body
-from operations.pull_request.github import Comment, GitHub, PullRequest, Unsure
+from operations.pull_request.github import GitHub
 
 REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -46,8 +47,7 @@ def head_of(sha: str | None, repo: str | None, branch: str | None) -> PullReques
             "--head-sha, --head-repo and --head-branch go together, and none may be empty",
             remedy="take all three from the workflow_run event; a deleted fork has no head repository any more",
         )
-    if not _SHA.fullmatch(sha):
-        raise InputError("--head-sha is no whole commit id", remedy="give all 40 digits, in small letters")
+    checked_sha(sha)
     if not REPOSITORY.fullmatch(repo):
         raise InputError("--head-repo is not OWNER/NAME", remedy="give workflow_run.head_repository.full_name")
     if not branch.isprintable() or len(branch) > 255:
@@ -55,9 +55,13 @@ def head_of(sha: str | None, repo: str | None, branch: str | None) -> PullReques
     return PullRequestHead(sha, repo.lower(), branch)
 
 
-def find_pull(
-    hub: GitHub, repo: str, head: PullRequestHead, number: int | None, base: str | None
-) -> PullRequest | None:
+def checked_sha(sha: str) -> None:
+    """Raise `InputError` where a text is no whole commit id."""
+    if not _SHA.fullmatch(sha):
+        raise InputError("--head-sha is no whole commit id", remedy="give all 40 digits, in small letters")
+
+
+def find_pull(hub: GitHub, head: PullRequestHead, number: int | None, base: str | None) -> PullRequest | None:
     """The one open pull request whose head is that commit of that branch; None when it has a newer head or was closed.
 
     Neither ``workflow_run.pull_requests`` nor ``GET /commits/SHA/pulls`` lists pull requests from forks; the list of pull
@@ -68,7 +72,7 @@ def find_pull(
     """
     fitting = [
         pull
-        for pull in hub.open_pulls_of(repo, head.repo.partition("/")[0], head.branch)
+        for pull in hub.open_pulls_of(head.repo.partition("/")[0], head.branch)
         if pull.state == "open" and pull.head_sha == head.sha and pull.head_repo == head.repo
     ]
     if base is not None:
@@ -87,27 +91,25 @@ def find_pull(
         )
     if not fitting:
         return None
-    pull = hub.pull(repo, fitting[0].number)
+    pull = hub.pull(fitting[0].number)
     return pull if pull.state == "open" and pull.head_sha == head.sha else None
 
 
-def touches_its_run(hub: GitHub, repo: str, pull: PullRequest) -> bool | None:
-    """Whether a pull request changes the files that control its own `pull_request` run; None when GitHub does not list every
-    changed file.
+def touches_its_run(hub: ReviewApi, pull: PullRequest) -> bool | None:
+    """Whether a pull request changes the files that control its own run; None when not every file is listed.
 
-    That run takes its workflows and local actions from the merged result, so the pull request itself can rewrite them
-    (docs.github.com, "Events that trigger workflows").
+    That run takes its workflows and pipelines from the merged result, so the pull request itself can rewrite them
+    (docs.github.com, "Events that trigger workflows"; GitLab's and Azure's merge request pipelines do the same).
     """
-    files = hub.changed_files(repo, pull.number)
-    if any(name.startswith(".github/") for names in files for name in names):
+    files, whole = hub.changed_files(pull)
+    if any(hub.steers_run(name) for names in files for name in names):
         return True
     # After a push in between, the list would belong to another commit than the report.
-    head_unmoved = hub.pull(repo, pull.number).head_sha == pull.head_sha
-    return False if head_unmoved and len(files) == pull.changed_files else None
+    return False if whole and hub.pull(pull.number).head_sha == pull.head_sha else None
 
 
 def publish(
-    hub: GitHub, repo: str, number: int, bodies: Mapping[str, str], note: str = "", *, dry_run: bool = False
+    hub: ReviewApi, number: int, bodies: Mapping[str, str], note: str = "", *, dry_run: bool = False
 ) -> list[CommentOutcome]:
     """Give our comments on the pull request the texts in `bodies` (environment to text). Our comments for other environments
     are changed to say, below `note`, that nothing changes there.
@@ -116,23 +118,23 @@ def publish(
     the same time leave one comment.
     """
     me = hub.viewer()
-    existing = _own_comments(hub.comments(repo, number), me)
+    existing = _own_comments(hub.comments(number), me)
     outcomes = {}
     created = []
     for environment in sorted({*bodies, *existing}):
         body = bodies.get(environment, unchanged_body(environment, note))
         if environment in existing:
-            outcomes[environment] = _settle(hub, repo, environment, existing[environment], body, dry_run)
+            outcomes[environment] = _settle(hub, number, environment, existing[environment], body, dry_run)
         elif dry_run:
             outcomes[environment] = CommentOutcome(environment, "created", None)
         else:
-            comment = _create(hub, repo, number, environment, body, me)
+            comment = _create(hub, number, environment, body, me)
             outcomes[environment] = CommentOutcome(environment, "created", comment.url)
             created.append(environment)
-    current = _own_comments(hub.comments(repo, number), me) if created else {}
-    # GitHub's list may lag and lack the new comment; that is no reason to write another one.
+    current = _own_comments(hub.comments(number), me) if created else {}
+    # A host's list may lag and lack the new comment; that is no reason to write another one.
     for environment in (name for name in created if name in current):
-        outcome = _settle(hub, repo, environment, current[environment], bodies[environment], dry_run=False)
+        outcome = _settle(hub, number, environment, current[environment], bodies[environment], dry_run=False)
         outcomes[environment] = CommentOutcome(environment, "created", outcome.url, outcome.removed)
     return [outcomes[environment] for environment in sorted(outcomes)]
 
@@ -148,25 +150,25 @@ def _own_comments(comments: Sequence[Comment], me: str) -> dict[str, list[Commen
     return by_environment
 
 
-def _create(hub: GitHub, repo: str, number: int, environment: str, body: str, me: str) -> Comment:
-    """Add a comment; where GitHub does not answer, look whether the comment exists before trying again."""
+def _create(hub: ReviewApi, number: int, environment: str, body: str, me: str) -> Comment:
+    """Add a comment; where the host does not answer, look whether the comment exists before trying again."""
     try:
-        return hub.create_comment(repo, number, body)
+        return hub.create_comment(number, body)
     except Unsure:
-        existing = _own_comments(hub.comments(repo, number), me).get(environment)
-        return existing[0] if existing else hub.create_comment(repo, number, body)
+        existing = _own_comments(hub.comments(number), me).get(environment)
+        return existing[0] if existing else hub.create_comment(number, body)
 
 
 def _settle(
-    hub: GitHub, repo: str, environment: str, several: Sequence[Comment], body: str, dry_run: bool
+    hub: ReviewApi, number: int, environment: str, several: Sequence[Comment], body: str, dry_run: bool
 ) -> CommentOutcome:
     oldest, *duplicates = several
     unchanged = _same_text(oldest.body, body)
     if not dry_run:
         if not unchanged:
-            hub.update_comment(repo, oldest.id, body)
+            hub.update_comment(number, oldest.id, body)
         for duplicate in duplicates:
-            hub.delete_comment(repo, duplicate.id)
+            hub.delete_comment(number, duplicate.id)
     return CommentOutcome(environment, "unchanged" if unchanged else "updated", oldest.url, len(duplicates))
 
 

@@ -82,7 +82,7 @@ def _checked(file: Path, environment: str, content: bytes) -> str:
     from model.text import is_hidden
 
     if len(content) > MAX_BODY:
-        raise InputError(f"is over {MAX_BODY} bytes, more than GitHub takes", file=file, remedy="write it anew")
+        raise InputError(f"is over {MAX_BODY} bytes, more than a comment takes", file=file, remedy="write it anew")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
@@ -103,7 +103,7 @@ def body_of(environment: str, text: str, note: str) -> str:
     """A comment's text: our marker, then `note`, which is what we know ourselves, then `text` with any marker escaped.
 
     Raises:
-        InputError: the comment is longer than GitHub takes.
+        InputError: the comment is longer than a comment may be.
     """
     from model.errors import InputError
 
@@ -114,7 +114,7 @@ def body_of(environment: str, text: str, note: str) -> str:
     body = "\n".join([_marker(environment), *([note, ""] if note else []), content]) + "\n"
     if len(body.encode()) > MAX_BODY:
         raise InputError(
-            f"the comment of {environment} is over {MAX_BODY} bytes, more than GitHub takes",
+            f"the comment of {environment} is over {MAX_BODY} bytes, more than a comment takes",
             remedy="write it anew with `ringwall diff`, which leaves room",
         )
     return body
@@ -123,7 +123,7 @@ def body_of(environment: str, text: str, note: str) -> str:
 def unchanged_body(environment: str, note: str = "") -> str:
     """The comment of an environment that the pull request does not change any more. `note` is as in `body_of`: only the run
     says so, by writing no file for the environment."""
-    text = "An earlier version of this pull request changed this environment; it no longer does."
+    text = "An earlier version of this change touched this environment; it no longer does."
     return body_of(environment, f"\n### Ringwall: <code>{environment}</code>: no changes\n\n{text}\n", note)
 
 
@@ -131,14 +131,22 @@ def _marker(environment: str) -> str:
     return f"<!-- ringwall-diff:{environment} -->"
 
 
-def provenance(sha: str, *, touched: bool | None) -> str:
+def is_pipeline_file(name: str) -> bool:
+    """Whether a changed file may belong to a pipeline: on GitLab and Azure DevOps any YAML file may, by an include."""
+    last = name.rpartition("/")[2]
+    if not last.endswith((".yml", ".yaml")):
+        return False
+    return not (last == "Pulumi.yaml" or re.fullmatch(r"Pulumi\..+\.yaml|.+\.(?:lock|access)\.yaml", last))
+
+
+def provenance(sha: str, *, touched: bool | None, noun: str = "pull request", files: str) -> str:
     """The note that says which commit's run wrote the text. It warns unless `touched` is False, which means that the pull
-    request is known not to change the files that control its own run; None means that this is not known."""
-    line = f"<sub>Commit {sha}, from the pull request's own run.</sub>"
+    request is known not to change the `files` that control its own run; None means that this is not known."""
+    line = f"<sub>Commit {sha}, from the {noun}'s own run.</sub>"
     if touched is False:
         return line
-    reason = "changes files below `.github/`" if touched else "could not be looked at whole"
+    reason = f"changes {files}" if touched else "could not be looked at whole"
     return (
-        f"> [!WARNING]\n> This pull request {reason}, so its own run may have written anything below. "
+        f"> [!WARNING]\n> This {noun} {reason}, so its own run may have written anything below. "
         f"Do not rely on it: run `ringwall diff BASE` yourself.\n\n{line}"
     )

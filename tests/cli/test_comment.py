@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from model.errors import InputError, Unreachable
+from operations.pull_request.api import MAX_WAIT
 from operations.pull_request.files import MAX_BODY, body_of, provenance, read_reports, unchanged_body
-from operations.pull_request.github import MAX_WAIT, GitHub
+from operations.pull_request.github import GitHub
 from plan.diff.markdown import CAP, render_markdown
 from plan.diff.model import DiffReport, Direction, StackDiff, change
 from tests.support import command_line
@@ -57,7 +58,7 @@ def lines(bodies: list[str]) -> list[list[str]]:
 
 
 def client(hub: GitHubStandIn, slept: list[float], now: float = 0.0) -> GitHub:
-    return GitHub(hub.api, TOKEN, sleep=slept.append, clock=lambda: now)
+    return GitHub(hub.api, REPO, TOKEN, sleep=slept.append, clock=lambda: now)
 
 
 # One comment for each environment
@@ -407,7 +408,7 @@ def test_the_token_comes_from_the_environment_and_is_never_shown(
 
 def test_a_token_that_could_split_a_header_is_refused() -> None:
     with pytest.raises(InputError, match="characters that no token has") as error:
-        GitHub("https://api.github.com", f"{TOKEN}\r\nx: y")
+        GitHub("https://api.github.com", REPO, f"{TOKEN}\r\nx: y")
     assert TOKEN not in str(error.value)
 
 
@@ -441,7 +442,7 @@ def test_what_passes_is_waited_for_as_long_as_github_says(hub: GitHubStandIn, fa
     hub.faults.append(fault)
     waits: list[float] = []
     with client(hub, waits, now=1000.0) as github:
-        assert [c.body for c in github.comments(REPO, 7)] == [TEXT]
+        assert [c.body for c in github.comments(7)] == [TEXT]
     assert waits == [slept]
 
 
@@ -449,11 +450,11 @@ def test_waiting_has_a_bound_and_so_have_attempts(hub: GitHubStandIn) -> None:
     waits: list[float] = []
     hub.faults.append(Fault("GET", "/comments", 429, {"retry-after": str(int(MAX_WAIT) + 1)}))
     with client(hub, waits) as github, pytest.raises(Unreachable, match="too many requests"):
-        github.comments(REPO, 7)
+        github.comments(7)
     assert waits == []
     hub.faults[:] = [Fault("GET", "/comments", 500) for _ in range(9)]
     with client(hub, waits) as github, pytest.raises(Unreachable, match="with 500"):
-        github.comments(REPO, 7)
+        github.comments(7)
     assert waits == [1.0, 2.0, 4.0, 8.0]
     assert len(hub.faults) == 4
 
@@ -462,7 +463,7 @@ def test_a_permission_that_is_missing_is_not_waited_for(hub: GitHubStandIn) -> N
     hub.may_write = False
     waits: list[float] = []
     with client(hub, waits) as github, pytest.raises(Unreachable, match="pull-requests: write"):
-        github.create_comment(REPO, 7, TEXT)
+        github.create_comment(7, TEXT)
     assert waits == []
 
 
@@ -517,5 +518,5 @@ def test_a_report_of_diff_passes_whole_with_whatever_stands_in_the_files(tmp_pat
     assert len(text.encode()) > CAP - 5000
     assert read_reports(tmp_path) == {"dev": text}
     # The longest note fits into what diff leaves, so that no report is refused for it.
-    assert CAP + len(provenance("a" * 64, touched=True).encode()) + 2 <= MAX_BODY
+    assert CAP + len(provenance("a" * 64, touched=True, files=GitHub.RUN_FILES).encode()) + 2 <= MAX_BODY
     assert body_of("dev", text, "").rstrip() == text.rstrip()

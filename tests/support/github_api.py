@@ -8,20 +8,18 @@ that is not ``owner:branch`` is ignored, as GitHub ignores it. Requests without 
 from __future__ import annotations
 
 import itertools
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.support.json_api import Reply, json_api
 
 TOKEN = "ghs_planted0123456789"
 REPO = "acme/perimeters"
 BOT = "github-actions[bot]"
 SHA = "a" * 40
-Reply = tuple[int, dict[str, str], Any]
 
 
 @dataclass
@@ -191,40 +189,7 @@ def _unfit(body: Any) -> Reply | None:
 def github_api(**state: Any) -> Iterator[GitHubStandIn]:
     """A stand-in on a loopback port, with pull request 7 open from ``fork:topic``."""
     stand_in = GitHubStandIn(**state)
-    lock = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _answer(self) -> None:
-            content = self.rfile.read(int(self.headers.get("content-length", "0")))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            with lock:
-                reply = stand_in.handle(self.command, self.path, headers, json.loads(content) if content else None)
-            if reply is None:
-                self.close_connection = True
-                return
-            status, more, document = reply
-            payload = b"" if document is None else json.dumps(document).encode()
-            self.send_response(status)
-            for name, value in {**more, "content-length": str(len(payload))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(payload)
-
-        do_GET = do_POST = do_PATCH = do_DELETE = _answer
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    stand_in.uri = f"http://127.0.0.1:{server.server_port}"
-    stand_in.pull()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with json_api(stand_in.handle) as uri:
+        stand_in.uri = uri
+        stand_in.pull()
         yield stand_in
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
