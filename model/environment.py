@@ -31,7 +31,9 @@ from model.base import (
 )
 from model.defaults import ServerDefaults
 from model.loopback import is_loopback
+from model.portal import Portal
 from model.problems import Wrong
+from model.quotas import Quotas as Quotas
 from model.redirect_uris import HostedRedirectUri
 from model.suggestions import did_you_mean
 from model.waivers import Waiver
@@ -298,16 +300,6 @@ class Metrics(Model):
     prometheus: bool = Field(True, description="Kong's Prometheus plugin on its status port.")
 
 
-class Quotas(Model):
-    """Account limits that a plan must fit; Cloudflare's published defaults, raise them when your contract does."""
-
-    access_applications: Positive = Field(500, description="Access applications.")
-    access_policies: Positive = Field(500, description="Reusable Access policies.")
-    access_groups: Positive = Field(300, description="Access groups.")
-    service_tokens: Positive = Field(50, description="Service tokens: one an agent.")
-    tunnels: Positive = Field(1000, description="Tunnels: one a server.")
-
-
 class Environment(Model):
     """`ringwall:environment` of `Pulumi.<env>.yaml`."""
 
@@ -328,6 +320,9 @@ class Environment(Model):
     issuers: dict[Name, Issuer] = {}
     logs: Logs = Logs()
     metrics: Metrics = Field(Metrics(), description="Metrics of the gateway.")
+    portal: Portal | None = Field(
+        None, exclude_if=lambda value: value is None, description="MCP portal of its servers."
+    )
     quotas: Quotas = Quotas()
     defaults: ServerDefaults = Field(ServerDefaults(), description="What its servers inherit; a server's own key wins.")
     # Not part of what is deployed: an exception changes no configuration and no digest.
@@ -351,6 +346,8 @@ class Environment(Model):
                 key = ("groups", name, "idp_groups", index, "provider")
                 self._known("identity_providers", (idp_group.provider,), key)
         self._known("posture", self.defaults.posture or (), ("defaults", "posture"))
+        if self.portal is not None:
+            self._portal_known(self.portal)
         central = self.topology == "central"
         for name, host in self.hosts.items():
             if central != (host.guard_address is not None):
@@ -371,6 +368,19 @@ class Environment(Model):
                 ("gateway", "admin_uri"),
             )
         return self
+
+    def _portal_known(self, portal: Portal) -> None:
+        self._known("posture", portal.posture, ("portal", "posture"))
+        self._known("agents", portal.agents, ("portal", "agents"))
+        self._known("groups", portal.people.groups if portal.people else (), ("portal", "people", "groups"))
+        for server, agent in portal.shared.items():
+            self._known("agents", (agent,), ("portal", "shared", server))
+        if not portal.hostname.endswith("." + self.cloudflare.zone):
+            raise Wrong(
+                f"{portal.hostname} is outside the zone {self.cloudflare.zone}",
+                f"use a name that ends in .{self.cloudflare.zone}",
+                ("portal", "hostname"),
+            )
 
     def _central_only(self, key: str, path: tuple[str, ...]) -> Wrong:
         if self.topology == "central":

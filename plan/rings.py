@@ -64,7 +64,7 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
     if kind == "ZeroTrustAccessApplication":
         policies = len(inputs.get("policies") or [])
         session = inputs.get("sessionDuration", "?")
-        name = inputs.get("domain") or ", ".join(d.get("uri", "") for d in inputs.get("destinations") or [])
+        name = inputs.get("domain") or ", ".join(_destination(d) for d in inputs.get("destinations") or [])
         return [
             Enforcement(
                 "edge", f"Access before {name}", f"{counted(policies, 'policy', 'policies')}, sign-in lasts {session}"
@@ -77,6 +77,15 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         return [Enforcement("edge", "tunnel checks the Access token", detail)]
     if kind == "DnsRecord":
         return [Enforcement("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
+    if kind == "ZeroTrustAccessAiControlsMcpPortal":
+        code = inputs.get("codeMode")
+        detail = f"offers {counted(len(inputs.get('servers') or []), 'server')}, code mode {code}"
+        return [Enforcement("edge", f"MCP portal {inputs.get('hostname')}", detail)]
+    if kind == "ZeroTrustAccessAiControlsMcpServer":
+        caller = "as the person who uses it" if inputs.get("authType") == "oauth" else "as an agent, whoever uses it"
+        return [
+            Enforcement("edge", f"portal's server {inputs.get('name')}", f"called at {inputs.get('hostname')} {caller}")
+        ]
     if kind == "ZeroTrustAccessPolicy":
         admitted, needed = (_conditions(inputs.get(key)) for key in ("includes", "requires"))
         detail = f"{inputs.get('decision')} {_first(admitted)}" + (f"; needs {' and '.join(needed)}" if needed else "")
@@ -119,6 +128,12 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
             )
         return rows
     return []
+
+
+def _destination(destination: Mapping[str, Any]) -> str:
+    if server := destination.get("mcpServerId"):
+        return f"{server} in the portal"
+    return str(destination.get("uri", ""))
 
 
 _IDENTITY = {"header": "signed token in Ringwall-Identity", "meta": "signed token in _meta io.ringwall/identity"}
