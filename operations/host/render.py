@@ -11,8 +11,10 @@ from typing import Any
 
 from model.errors import InputError
 from model.host_bundle import HostBundle
+from operations.host.compose import compose_files
 from operations.host.host_file import LIST, HostFile, with_list
 from operations.host.instructions import systemd_readme
+from operations.host.kubernetes import kubernetes_files
 from operations.host.machine import Machine
 from operations.host.placing import install_script
 from operations.host.systemd import systemd_files
@@ -43,11 +45,17 @@ def render(bundles: Sequence[HostBundle], layout: Layout, images: Mapping[str, s
 
 
 def _files(machine: Machine, layout: Layout, images: Mapping[str, str]) -> tuple[HostFile, ...]:
-    if images:
-        raise InputError("is for containers", key="--image", remedy="leave it out, or give --format")
-    files = systemd_files(machine)
-    files += [install_script(machine.name, sorted(files, key=lambda file: file.path))]
-    files += [HostFile("README.md", systemd_readme(machine))]
+    match layout:
+        case Layout.systemd:
+            if images:
+                raise InputError("is for containers", key="--image", remedy="leave it out, or give --format")
+            placed = systemd_files(machine)
+            script = install_script(machine.name, sorted(placed, key=lambda file: file.path))
+            files = [*placed, script, HostFile("README.md", systemd_readme(machine))]
+        case Layout.compose:
+            files = compose_files(machine, images)
+        case Layout.kubernetes:
+            files = kubernetes_files(machine, images)
     return with_list(files, environment=machine.environment, host=machine.name, layout=layout, images=images)
 
 

@@ -32,7 +32,7 @@ def command_socket(
                 return
             with connection:
                 process = subprocess.Popen(
-                    command, stdin=connection, stdout=connection, cwd=directory, env=environment or dict(os.environ)
+                    command, stdin=connection, stdout=connection, cwd=directory, env={**(environment or os.environ)}
                 )
             processes.append(process)
 
