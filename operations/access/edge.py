@@ -59,8 +59,8 @@ def edge_answers(server: ServerStack, visitor: Visitor) -> list[RingAnswer]:
     text = f"Access admits {visitor} at {hostname} by {_because(spec, visitor, groups)}"
     answers = [RingAnswer(RING, "passes", text, _admitting_place(server, visitor))]
     answers += [_condition(server, visitor, rule, groups) for rule in spec.require]
-    if visitor.through is None and (text := portal_words(server)):
-        answers.append(RingAnswer(RING, "note", text, environment_place(server, "portal")))
+    if visitor.through is None and (offer := portal_words(server)):
+        answers.append(RingAnswer(RING, "note", offer, environment_place(server, "portal")))
     return [*closed, *answers]
 
 

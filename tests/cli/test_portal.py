@@ -29,8 +29,8 @@ def test_clients_gives_the_portals_address_of_a_server_that_it_offers(root: Path
 
 
 def test_explain_says_as_whom_the_portal_calls_the_server(root: Path) -> None:
-    arguments = ["--as", "person:ada@example.com", "list_tickets", "--json", "--project", root]
-    answers = ringwall("explain", "dev.one", *arguments).json["answers"]
+    call = ("--as", "person:ada@example.com", "list_tickets")
+    answers = ringwall("explain", "dev.one", *call, "--json", "--project", root).json["answers"]
     notes = [answer["text"] for answer in answers if answer["ring"] == "edge" and answer["effect"] == "note"]
     assert len(notes) == 1
     assert notes[0].endswith("and calls it as the person who calls")
