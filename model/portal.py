@@ -77,6 +77,11 @@ class Portal(Model):
                     raise Wrong(f"{server} is not in servers", "add it there, or remove it", ("shared", server))
         return self
 
+    @property
+    def url(self) -> str:
+        """What clients are given (Cloudflare One docs, MCP server portals, "Connect to a portal")."""
+        return f"https://{self.hostname}/mcp"
+
     def publishes(self, server: str) -> bool:
         return self.servers == "all" or server in self.servers
 

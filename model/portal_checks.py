@@ -32,6 +32,18 @@ def upstream(server: ServerStack) -> str:
     return f"https://{server.manifest.hostname}{server.manifest.path}"
 
 
+def portal_words(server: ServerStack) -> str | None:
+    """Where the portal offers the server and as whom it calls it, in a sentence; None where it does not."""
+    portal = server.settings.portal
+    if portal is None or not portal.publishes(server.name):
+        return None
+    agent = portal.shared.get(server.name)
+    caller = f"as agent {agent}, whoever calls" if agent else "as the person who calls"
+    return (
+        f"the portal {portal.url} offers it too, as {portal_server_id(server, server.settings)}, and calls it {caller}"
+    )
+
+
 def check_portal(environment: EnvironmentStack) -> list[InputError]:
     """Every server that the portal offers must exist, and must be one that it can call."""
     portal = environment.settings.portal

@@ -120,7 +120,7 @@ class PortalRing(pulumi.ComponentResource):
                 parent=self, depends_on=[*args.protectors, *self.servers.values(), *applications, self.portal]
             ),
         )
-        self.url = f"https://{portal.hostname}/mcp"
+        self.url = portal.url
         self.register_outputs(
             {"url": self.url, "application_id": self.application.id, "audience": self.application.aud}
         )
