@@ -183,7 +183,7 @@ def _proxy(stack: ModelStack, model: str) -> PluginSpec:
         configs,
         [target.order for target in routed.targets],
         [target.weight for target in routed.targets],
-        asked=routed.targets[0].model,
+        alias=routed.targets[0].model,
         timeouts=manifest.timeouts,
         breaker=manifest.circuit_breaker,
     )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from components.editions import TABLE, ByPlugin
 from components.gateway.entities import FAILURES
+from model.kong_versions import Edition
 from model.loopback import is_loopback
 from plan.exposure import AUTHENTICATING, linked
 from plan.findings import Severity
@@ -103,12 +104,12 @@ def _checks_nothing(active: dict[str, Resource]) -> bool:
     What its code does with them only a run can prove. A configuration that is not known yet is not judged.
     `openid-connect` without a required audience takes every token of its issuer.
     """
-    others = active.keys() & (_IDENTITY - {"pre-function"})
-    if "openid-connect" in others and not items(
+    checkers = active.keys() & (_IDENTITY - {"pre-function"})
+    if "openid-connect" in checkers and not items(
         mapping(plugin_config(active["openid-connect"])).get("audience_required")
     ):
-        others -= {"openid-connect"}
-    if others:
+        checkers -= {"openid-connect"}
+    if checkers:
         return False
     if "pre-function" not in active:
         return True
@@ -389,12 +390,10 @@ def colocated(subject: Subject) -> Iterator[Broken]:
 )
 def edition(subject: Subject) -> Iterator[Broken]:
     settings = subject.environment.settings if subject.environment else None
-    level = "oss" if settings is None else settings.gateway.edition
+    level: Edition = "oss" if settings is None else settings.gateway.edition
+    columns: list[Edition] = ["enterprise", "ai"] if level == "ai" else [level]
     bundled = OSS_BUNDLED | {
-        entry.name
-        for column in (["enterprise", "ai"] if level == "ai" else [level])
-        for entry in TABLE[column].values()
-        if isinstance(entry, ByPlugin)
+        entry.name for column in columns for entry in TABLE[column].values() if isinstance(entry, ByPlugin)
     }
     for plugin in subject.graph.by_type(KONG_PLUGIN):
         name = plugin.inputs.get("name")

@@ -119,7 +119,7 @@ def provider_elsewhere(subject: Subject) -> Iterator[Broken]:
                     yield Broken(text, proxy, key=("models", *_model_of(subject, service), "targets"))
 
 
-def _proxy(subject: Subject, service: Resource) -> tuple[Resource | None, list[dict[str, Any]]]:
+def _proxy(subject: Subject, service: Resource) -> tuple[Resource | None, list[Mapping[str, Any]]]:
     """The plugin that sends prompts of an inner service, and the config of each target; of ai-proxy, its one."""
     active = subject.plugins_of(service)
     proxy = active.get("ai-proxy-advanced", active.get("ai-proxy"))

@@ -35,11 +35,11 @@ def proxy_advanced(
     orders: Sequence[int],
     weights: Sequence[int],
     *,
-    asked: str,
+    alias: str,
     timeouts: Timeouts,
     breaker: CircuitBreaker,
 ) -> dict[str, Any]:
-    """The whole config; `proxies` is the ai-proxy config of each target, `asked` the model that the guard asks for."""
+    """The whole config; `proxies` is the ai-proxy config of each target, `alias` the model that the guard asks for."""
     ordered = len(set(orders)) > 1
     first = licensed_config("ai-proxy", dict(proxies[0]))
     return {
@@ -66,14 +66,14 @@ def proxy_advanced(
         "model_name_header": first["model_name_header"],
         "response_streaming": first["response_streaming"],
         "targets": [
-            _target(proxy, _FIRST - order if ordered else weight, asked)
+            _target(proxy, _FIRST - order if ordered else weight, alias)
             for proxy, order, weight in zip(proxies, orders, weights, strict=True)
         ],
         "vectordb": None,
     }
 
 
-def _target(proxy: Mapping[str, Any], weight: int, asked: str) -> dict[str, Any]:
+def _target(proxy: Mapping[str, Any], weight: int, alias: str) -> dict[str, Any]:
     config = licensed_config("ai-proxy", dict(proxy))
     return {
         "auth": config["auth"],
@@ -81,7 +81,7 @@ def _target(proxy: Mapping[str, Any], weight: int, asked: str) -> dict[str, Any]
         "logging": config["logging"],
         "metadata": None,
         # The guard asks for one name, whichever target answers.
-        "model": {**config["model"], "model_alias": asked},
+        "model": {**config["model"], "model_alias": alias},
         "route_type": config["route_type"],
         "weight": weight,
     }

@@ -218,6 +218,6 @@ def test_targets_of_one_order_share_by_weight() -> None:
     ],
 )
 def test_what_its_balancer_cannot_be_told_is_refused(targets: tuple[dict[str, Any], ...], problem: str) -> None:
-    (found,) = support_problems(balanced(*targets))
-    assert problem in str(found)
-    assert "models.small.targets" in str(found)
+    (refusal,) = support_problems(balanced(*targets))
+    assert problem in str(refusal)
+    assert "models.small.targets" in str(refusal)
