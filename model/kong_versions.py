@@ -29,7 +29,7 @@ FLAWS: Final = (
         "ai-mcp-oauth2's verification of JWTs has a known vulnerability",
         frozenset({"ai"}),
         ((3, 14, 0, 12), (3, 15, 0, 3)),
-        "Kong Gateway changelog, ai-mcp-oauth2, 3.14.0.12 and 3.15.0.3",
+        "Kong docs, ai-mcp-oauth2: fixed in 3.14.0.12 and 3.15.0.3",
     ),
 )
 

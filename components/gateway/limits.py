@@ -81,7 +81,7 @@ def _principal_rate(server: PerimeterStack) -> PluginSpec:
             server.settings,
             "principal-rate",
             rate_limit(windows, entity_name(server.environment.name, server.name, "principals"), redis),
-            "a flood of one principal's, in sliding windows; on each node alone when the counters are out of reach",
+            "a flood of one principal's, in sliding windows",
         )
     counters = _counters(server.settings.gateway.redis)
     return plugin(

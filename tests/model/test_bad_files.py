@@ -216,8 +216,8 @@ MISTAKES: dict[str, Mistake] = {
     "a vulnerable patch level": Mistake(
         ENVIRONMENT, "http://127.0.0.1:8001", 'http://127.0.0.1:8001\n      edition: ai\n      version: "3.15.0.2"',
         "3.15.0.2", f"{E}.gateway.version",
-        "Kong 3.15.0.2: ai-mcp-oauth2's verification of JWTs has a known vulnerability (Kong Gateway changelog, "
-        "ai-mcp-oauth2, 3.14.0.12 and 3.15.0.3)",
+        "Kong 3.15.0.2: ai-mcp-oauth2's verification of JWTs has a known vulnerability (Kong docs, "
+        "ai-mcp-oauth2: fixed in 3.14.0.12 and 3.15.0.3)",
         'write "3.15.0.3" or a later one',
     ),
     "Kong AI Gateway 2": Mistake(
