@@ -11,8 +11,8 @@ from model.environment import Redis
 
 
 def rate_limit(windows: Mapping[int, int], namespace: str, redis: Redis | None) -> dict[str, Any]:
-    """The whole config; `windows` is seconds to requests. The plugin has no `fault_tolerant`: what it does while Redis is out
-    of reach was neither run nor found in Kong's pages. The guard counts each principal by itself."""
+    """The whole config; `windows` is seconds to requests. The plugin has no `fault_tolerant`: what it does without
+    its Redis was neither run nor found in Kong's pages. The guard counts each principal by itself."""
     return {
         "compound_identifier": None,
         "consumer_groups": None,
