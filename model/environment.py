@@ -30,6 +30,7 @@ from model.base import (
     split_url,
 )
 from model.defaults import ServerDefaults
+from model.kong_versions import Edition, version_problem
 from model.loopback import is_loopback
 from model.portal import Portal
 from model.problems import Wrong
@@ -95,9 +96,9 @@ class Gateway(Model):
     secret key `kong:kongAdminToken`."""
 
     admin_uri: HttpsUrl = Field(description="Admin API; https, or http on loopback.")
-    edition: Literal["oss", "enterprise", "ai"] = Field("oss", description="What the licence allows.")
-    version: Annotated[str, StringConstraints(pattern=r"^3\.\d{1,2}(\.\d{1,2}){0,2}$")] = Field(
-        "3.9.3", description="Kong version, quoted. OSS ends at 3.9.3."
+    edition: Edition = Field("oss", description="What the licence allows.")
+    version: Annotated[str, StringConstraints(pattern=r"^[23]\.\d{1,2}(\.\d{1,2}){0,2}$")] = Field(
+        "3.9.3", description="Kong version, quoted. OSS ends at 3.9.3; enterprise and ai need 3.15 and say so."
     )
     workspace: Name | None = Field(None, description="Kong workspace (licensed editions).")
     redis: Redis | None = Field(None, description="Shared counters for more than one gateway node.")
@@ -105,17 +106,10 @@ class Gateway(Model):
 
     @model_validator(mode="after")
     def _edition_has_version(self) -> Self:
-        line = tuple(int(part) for part in self.version.split("."))[:2]
-        if self.edition == "oss" and line != (3, 9):
-            raise Wrong(
-                f"Kong OSS ends at 3.9.3 and is supported here on 3.9, not {self.version}",
-                'write "3.9.3"',
-                ("version",),
-            )
+        if problem := version_problem(self.edition, self.version):
+            raise Wrong(*problem, ("version",))
         if self.edition == "oss" and self.workspace:
             raise Wrong("workspaces need edition enterprise", "remove it", ("workspace",))
-        if self.edition != "oss":
-            raise Wrong(f"edition {self.edition} is not supported yet", "use oss 3.9", ("edition",))
         return self
 
 

@@ -25,7 +25,10 @@ _PLUGINS = {
     "pre-function": "identity: the token is for this server, and names one principal",
     "jwt": "identity: signature and expiry",
     "acl": "identity: issuer",
+    "openid-connect": "identity: signature, expiry and issuer",
+    "ai-mcp-oauth2": "identity: signature, expiry and resource",
     "rate-limiting": "requests per principal",
+    "rate-limiting-advanced": "requests per principal",
     "response-ratelimiting": "token budget of the server",
     "request-size-limiting": "request size",
     "request-transformer": "internal headers",
@@ -39,9 +42,11 @@ _PLUGINS = {
     "request-termination": "protected-resource metadata",
     "key-auth": "inner route: the guard's key",
     "ai-proxy": "inner route: provider",
+    "ai-proxy-advanced": "inner route: providers",
     "ai-prompt-decorator": "inner route: system message",
     "ai-prompt-guard": "inner route: prompt patterns",
 }
+_WINDOWS = {60: "minute", 3600: "hour", 86400: "day"}
 _LIMITS = {
     "body_kilobytes": "KiB a request",
     "concurrency": "calls at once",
@@ -228,6 +233,17 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
     if name == "rate-limiting":
         parts = [f"{config[unit]} per {unit}" for unit in ("second", "minute", "hour", "day") if config.get(unit)]
         return ", ".join(parts) + ("" if config.get("fault_tolerant") else "; fails closed")
+    if name == "rate-limiting-advanced":
+        windows = zip(config.get("limit") or [], config.get("window_size") or [], strict=False)
+        return ", ".join(f"{limit} per {_WINDOWS.get(size, f'{size} s')}" for limit, size in windows) + "; sliding"
+    if name == "openid-connect":
+        return (
+            "only " + ", ".join(config.get("issuers_allowed") or []) + "; keys from " + str(config.get("jwks_endpoint"))
+        )
+    if name == "ai-mcp-oauth2":
+        return f"only for {config.get('resource')}; keys from {config.get('jwks_endpoint')}"
+    if name == "ai-proxy-advanced":
+        return "; ".join(_target_words(target) for target in config.get("targets") or [])
     if name == "response-ratelimiting":
         limits = config.get("limits") or {}
         return ", ".join(f"{n} {kind} per {unit}" for kind, units in limits.items() for unit, n in units.items() if n)
@@ -240,9 +256,7 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
     if name == "key-auth":
         return ", ".join(config.get("key_names") or []) + " in a header"
     if name == "ai-proxy":
-        model = config.get("model") or {}
-        held = (config.get("auth") or {}).get("header_value")
-        return f"{model.get('provider')}, {model.get('name')}, {'credential ' + held if held else 'no credential'}"
+        return _target_words(config)
     if name == "ai-prompt-decorator":
         return (
             counted(len((config.get("prompts") or {}).get("prepend") or []), "message") + " before every conversation"
@@ -254,3 +268,9 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
             if config.get(key)
         )
     return f"plugin {name}"
+
+
+def _target_words(target: Mapping[str, Any]) -> str:
+    model = target.get("model") or {}
+    held = (target.get("auth") or {}).get("header_value")
+    return f"{model.get('provider')}, {model.get('name')}, {'credential ' + held if held else 'no credential'}"

@@ -103,9 +103,8 @@ class InnerGatewayRing(pulumi.ComponentResource):
         self.protectors += [*pool, service, *plugins, route]
 
     def _targets(self, name: str, stack: ModelStack, model: str) -> list[pulumi.Resource]:
-        """The upstream of a model with several targets; one target needs none."""
-        targets = stack.manifest.models[model].targets
-        if len(targets) == 1:
+        """The upstream of a model with several targets; one target needs none, nor does a plugin with a balancer."""
+        if not inner_entities.has_upstream(stack, model):
             return []
         inputs = inner_entities.upstream_inputs(stack, model)
         inputs["healthchecks"] = healthcheck_args(inputs["healthchecks"])
@@ -120,7 +119,7 @@ class InnerGatewayRing(pulumi.ComponentResource):
                     # Every change of a target replaces it, and Kong refuses the same address twice.
                     opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
                 )
-                for target in targets
+                for target in stack.manifest.models[model].targets
             ),
         ]
 

@@ -80,7 +80,7 @@ def test_the_public_route_is_a_servers_identity_chain_before_the_endpoints_paths
     stack = route_stack(environment(gateway={"redis": REDIS}), route(cors=CORS, logs=ALL_SINKS))
     draft = identity_plugin(stack, {"models.example.com": "a" * 64})
     specs = [draft, *server_plugins(stack)]
-    require_protection(stack.settings, specs)
+    require_protection(stack, specs)
     for spec in specs:
         assert kong_schema.plugin_problems(spec.name, spec.config) == []
         assert kong_schema.unwritten(kong_schema.config_schema(spec.name), spec.config) == []
@@ -152,27 +152,27 @@ TWO = [OPENAI | {"url": "https://one.example.com/v1/x"}, OPENAI | {"url": "https
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "the Responses API": (
         {"kinds": ["chat", "responses"], "targets": [OPENAI]},
-        "models.small.kinds: Kong oss 3.9.3 cannot carry the Responses API; it needs edition ai 3.11",
+        "models.small.kinds: Kong oss 3.9.3 cannot carry the Responses API; use chat completions",
     ),
     "embeddings": (
         {"kinds": ["embeddings"], "targets": [OPENAI]},
-        "models.small.kinds: Kong oss 3.9.3 cannot carry embeddings; it needs edition ai 3.11",
+        "models.small.kinds: Kong oss 3.9.3 cannot carry embeddings; use chat completions",
     ),
     "two providers": (
         {"targets": [TWO[0], TWO[1] | {"provider": "cohere"}]},
-        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; it needs edition ai 3.8",
+        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; use edition ai 3.15",
     ),
     "two models": (
         {"targets": [TWO[0], TWO[1] | {"model": "gpt-4o"}]},
-        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; it needs edition ai 3.8",
+        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; use edition ai 3.15",
     ),
     "two credentials": (
         {"targets": [TWO[0], TWO[1] | {"credential": "{vault://env/second}"}]},
-        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; it needs edition ai 3.8",
+        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; use edition ai 3.15",
     ),
     "an order": (
         {"targets": [TWO[0], TWO[1] | {"order": 2}]},
-        "models.small.targets: Kong oss 3.9.3 cannot try a model's targets in order; it needs edition ai 3.8",
+        "models.small.targets: Kong oss 3.9.3 cannot try a model's targets in order; use edition ai 3.15",
     ),
     "two paths": (
         {"targets": [TWO[0], TWO[1] | {"url": "https://two.example.com/v2/x"}]},
@@ -231,10 +231,10 @@ def test_prompts_that_kong_cannot_take_are_refused_at_their_key() -> None:
     assert "prompt_policy.deny.0: is 800 bytes, and Kong takes 500" in texts[1]
 
 
-def test_a_semantic_cache_is_refused_with_the_edition_that_has_it() -> None:
+def test_a_semantic_cache_is_refused_with_what_to_use_instead() -> None:
     semantic = {"store": "redis", "host": "redis.example.com", "embeddings": OPENAI}
     (problem,) = support_problems(route_stack(manifest=route(cache={"semantic": semantic})))
-    assert "cannot cache LLM answers by meaning; it needs edition ai 3.8 (ai-semantic-cache)" in str(problem)
+    assert "cannot cache LLM answers by meaning; use cache.exact: ai-semantic-cache (edition ai)" in str(problem)
 
 
 def graph(manifest: ModelRoute | None = None) -> Graph:
