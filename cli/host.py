@@ -29,11 +29,11 @@ def render(stack: str, out: Path, *, layout: str, images: list[str], offline: bo
     hosts = rendered(_bundles(stack, offline=offline, sandbox=sandbox), Layout(layout), named)
     written = []
     for name, files in hosts.items():
-        gone = write(out / name, files)
+        removed = write(out / name, files)
         unknown = sorted({known for file in files for known in file.unknown_ids})
         written.append({"host": name, "folder": str(out / name), "files": len(files), "unknown": unknown})
         console.say(f"wrote {counted(len(files), 'file')} to {out / name}")
-        for path in gone:
+        for path in removed:
             console.say(f"removed {path}, which this host has no more")
         for known in unknown:
             console.note(

@@ -46,6 +46,8 @@ COMMAND_EXAMPLES = {
     "hosted refresh": "ringwall hosted refresh --check",
     "destroy": "ringwall destroy dev --servers",
     "offboard": "ringwall offboard dev.tickets",
+    "host render": "ringwall host render dev --offline --output hosts",
+    "host check": "ringwall host check hosts --offline",
     "guard run": "ringwall guard run --config guard.bundle.json --public-key guard-signing.pub --server dev.tickets",
     "guard keygen": "ringwall guard keygen --output ~/ringwall-keys",
     "guard bundle": "ringwall guard bundle dev.tickets --key ~/ringwall-keys/guard-signing.key",

@@ -17,7 +17,7 @@ Offline = Annotated[
 ]
 
 
-class Format(StrEnum):
+class HostFormat(StrEnum):
     """What runs the processes of a host."""
 
     systemd = "systemd"
@@ -31,7 +31,7 @@ def render(
     out: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where each host gets a folder.", show_default=False)
     ],
-    format: Annotated[Format, typer.Option("--format", help="What runs the processes.")] = Format.systemd,
+    format: Annotated[HostFormat, typer.Option("--format", help="What runs the processes.")] = HostFormat.systemd,
     image: Annotated[
         list[str] | None,
         typer.Option(

@@ -93,10 +93,10 @@ class Machine:
         """
         ordered = sorted(bundles, key=lambda bundle: bundle.server)
         first = ordered[0]
-        for other in ordered[1:]:
-            if other.kong != first.kong:
+        for further in ordered[1:]:
+            if further.kong != first.kong:
                 raise InputError(
-                    f"{first.environment}.{first.server} and {other.environment}.{other.server} want different settings "
+                    f"{first.environment}.{first.server} and {further.environment}.{further.server} want different settings "
                     f"of Kong on {first.host}",
                     remedy=f"run `ringwall up {first.environment}`, so that both are of one state of the files",
                 )

@@ -152,8 +152,8 @@ def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:
             raise InputError("is not of a host's files", file=path, remedy="move it away, or name another folder")
         if path.is_symlink():
             raise InputError("is a link", file=path, remedy="remove it")
-    gone = [folder / name for name in sorted(earlier - names) if (folder / name).is_file()]
-    for path in gone:
+    obsolete = [folder / name for name in sorted(earlier - names) if (folder / name).is_file()]
+    for path in obsolete:
         path.unlink()
     try:
         for file in files:
@@ -163,4 +163,4 @@ def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:
             path.chmod(file.mode)
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror})", file=error.filename or folder) from None
-    return gone
+    return obsolete

@@ -27,12 +27,16 @@ def command_socket(
     def accept() -> None:
         while True:
             try:
-                connection, _ = listener.accept()
+                connection = listener.accept()[0]
             except OSError:
                 return
             with connection:
                 process = subprocess.Popen(
-                    command, stdin=connection, stdout=connection, cwd=directory, env={**(environment or os.environ)}
+                    list(command),
+                    stdin=connection.fileno(),
+                    stdout=connection.fileno(),
+                    cwd=directory,
+                    env=dict(environment or os.environ),
                 )
             processes.append(process)
 

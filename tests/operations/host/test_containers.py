@@ -171,7 +171,8 @@ def programs() -> Path:
 
 def test_the_compose_specification_allows_the_file(first: list[HostBundle], programs: Path, tmp_path: Path) -> None:
     write(tmp_path, render(first, Layout.compose, {**IMAGES, **HELPERS})["dev-1"])
-    command = [programs / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", tmp_path / "compose.yaml"]
+    file = str(tmp_path / "compose.yaml")
+    command = [str(programs / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -180,8 +181,8 @@ def test_the_schemas_of_kubernetes_allow_every_manifest(
     first: list[HostBundle], programs: Path, tmp_path: Path
 ) -> None:
     write(tmp_path, render(first, Layout.kubernetes, IMAGES)["dev-1"])
-    files = [path for path in sorted(tmp_path.glob("*.yaml")) if path.name != "kustomization.yaml"]
+    files = [str(path) for path in sorted(tmp_path.glob("*.yaml")) if path.name != "kustomization.yaml"]
     assert len(files) == 5
-    command = [programs / "kubernetes-validate", "--strict", "--kubernetes-version", "1.32", *files]
+    command = [str(programs / "kubernetes-validate"), "--strict", "--kubernetes-version", "1.32", *files]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
