@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import typer
 
 from cli import console
 from cli.project import current_project
@@ -12,9 +15,13 @@ from engine import deploy
 from engine.checkpoint import recorded, recorded_stacks
 from engine.locate import require
 from engine.repair import pending
+from engine.repair.kinds import Inputs, Kind
+from engine.repair.leftovers import Leftover, leftovers, listed_objects
 from engine.run import Run, fail_on_error
 from engine.workspace import Target
-from model.errors import StateMissing
+from model.errors import RingwallError, StateMissing
+
+Objects = Sequence[tuple[Kind, Inputs]]
 
 
 def destroy(
@@ -38,6 +45,7 @@ def destroy(
     with target_of(project, sandbox=sandbox) as target:
         with_file = [name for name in names if name in project.stacks()]
         repaired = pending.resolve_before(target, with_file, yes=yes)
+        objects = {name: listed_objects(recorded(target, name)) for name in names}
         runs: list[Run] = []
         console.consent(f"Destroy {', '.join(names)}?", yes=yes)
         for name in names:
@@ -46,10 +54,34 @@ def destroy(
                 break
         for line in pending.delete_late_objects(target, repaired):
             console.note(line)
+        left, unproven = _left(target, [run for run in runs if not run.error], objects)
     if as_json:
-        console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
+        report = {"left": [leftover.as_json() for leftover in left], "unproven": unproven}
+        console.print_json({"version": 1, "runs": [run.as_json() for run in runs], **report})
     show_results(runs)
+    for leftover in left:
+        console.note(leftover.line)
     fail_on_error(runs)
+    if left:
+        raise typer.Exit(3)
+
+
+def _left(target: Target, runs: list[Run], objects: Mapping[str, Objects]) -> tuple[list[Leftover], dict[str, str]]:
+    """What is still at the providers of the stacks that were destroyed; and the stacks that could not be asked for, why."""
+    left: list[Leftover] = []
+    unproven: dict[str, str] = {}
+    for run in runs:
+        if not objects[run.stack]:
+            continue
+        try:
+            left += leftovers(target, run.stack, objects[run.stack])
+        except RingwallError as error:
+            unproven[run.stack] = error.summary
+            console.note(f"{run.stack}: the providers were not asked whether anything is left: {error.summary}")
+            continue
+        if not any(leftover.stack == run.stack for leftover in left):
+            console.note(f"{run.stack}: nothing is left, by the providers' own lists")
+    return left, unproven
 
 
 def _present(target: Target, stack: str, *, servers: bool) -> list[str]:

@@ -18,7 +18,11 @@ def destroy(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Take a stack down: its public name first, its protection last. The stack file stays."""
+    """Take a stack down: its public name first, its protection last. The stack file stays.
+
+    Afterwards the providers' own lists are asked, by name and tag, whether anything is left. What is left is named with the
+    command that removes it (exit code 3).
+    """
     from cli.destroy import destroy as work  # noqa: PLC0415 - 0.6 s of imports that --help and completion do without
 
     work(

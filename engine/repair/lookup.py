@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +27,9 @@ class Lookup(Protocol):
 
     def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
         """Candidates for the object that `inputs` make, as the provider's API shows them; raises `Unreachable`."""
+
+    def removal(self, kind: Kind, inputs: Inputs, id: str) -> str | None:
+        """The command that removes an object, its credential in a variable; None where no API is spoken to."""
 
 
 def find(lookup: Lookup, kind: Kind, inputs: Inputs) -> list[str]:
@@ -60,6 +64,20 @@ class ProviderLookup:
             entity = self._gateway().read(path)
             return [] if entity is None else [entity]
         return self._gateway().list_all(path) or []
+
+    def removal(self, kind: Kind, inputs: Inputs, id: str) -> str | None:
+        shape = SHAPES[kind]
+        if shape.path is None:
+            return None
+        path = shape.path(inputs)
+        place = path.rpartition("/")[0] if shape.alone else path
+        if shape.provider == "cloudflare":
+            base, header = self._settings().api, "Authorization: Bearer $CLOUDFLARE_API_TOKEN"
+        else:
+            # An empty variable leaves the header out.
+            base, header = self._gateway().uri, "Kong-Admin-Token: $KONG_ADMIN_TOKEN"
+        address = shlex.quote(f"{base.rstrip('/')}{place}/{id}")
+        return f'curl --fail --request DELETE --header "{header}" {address}'
 
     def _account(self) -> CloudflareReader:
         if self._cloudflare is None:
@@ -106,6 +124,9 @@ class SandboxLookup:
 
     def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
         return self._objects(SHAPES[kind].token)
+
+    def removal(self, kind: Kind, inputs: Inputs, id: str) -> str | None:
+        return None
 
 
 @contextmanager
