@@ -149,8 +149,8 @@ that its servers may name. Below is a whole production file first, then every ke
 
 `Pulumi.ENV.NAME.yaml` with `ringwall:model` describes one model route: an OpenAI-compatible endpoint, the models behind it,
 who may use which of them, and for how much. `ringwall model add` writes it ([how to](../howto/model-route.md)). An
-environment's `defaults` are for servers: a model route takes the environment's countries and nothing else. Below is a
-whole production file first, then every key.
+environment's `defaults` are for servers: a model route takes the environment's countries alone. First a whole
+production file, then every key.
 """,
         ("model",),
         "Pulumi.prod.models.yaml",

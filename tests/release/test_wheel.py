@@ -31,19 +31,7 @@ def program(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`ringwall` as `uv tool install` puts it there."""
     tools = tmp_path_factory.mktemp("tools")
     [wheel] = release.glob("*.whl")
-<<<<<<< HEAD
-    install: list[str | Path] = [
-        "tool",
-        "install",
-        "--quiet",
-        "--python",
-        sys.executable,
-        "--constraints",
-        ROOT / "requirements.lock",
-    ]
-=======
     install: list[str | Path] = ["tool", "install", "--quiet", "--python", sys.executable, "--constraints"]
->>>>>>> h5
     places = {"UV_TOOL_DIR": str(tools / "environments"), "UV_TOOL_BIN_DIR": str(tools / "bin")}
     subprocess.run(
         [release / "tools" / "bin" / "uv", *install, ROOT / "requirements.lock", wheel],
