@@ -28,7 +28,7 @@ from operations.host.host_file import HostFile
 from operations.host.images import Images, pinning_advice
 from operations.host.instructions import container_readme
 from operations.host.kong_conf import kong_conf, operator_settings
-from operations.host.machine import ETC, SOCKETS, Machine, Member
+from operations.host.machine import ETC, SOCKETS, HostMember, Machine
 from operations.host.scraping import scrape_settings
 
 Service = dict[str, Any]
@@ -36,10 +36,10 @@ Service = dict[str, Any]
 _RELAY = "/run/relay/port"
 
 
-def compose_files(machine: Machine, given: Mapping[str, str]) -> list[HostFile]:
+def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
     """Every file of the host's folder."""
     ports = any(member.url for member in machine.servers)
-    images = Images(given, needed_images(machine, helpers=("pause", *(("socat",) if ports else ()))))
+    images = Images(named, needed_images(machine, helpers=("pause", *(("socat",) if ports else ()))))
     builder = _Compose(machine, images)
     files = [
         HostFile("compose.yaml", builder.text()),
@@ -169,7 +169,7 @@ class _Compose:
             "volumes": [_bind("./kong.conf", "/etc/kong/kong.conf"), _volume("kong-prefix", "/run/kong")],
         }
 
-    def _tunnel(self, member: Member) -> Service:
+    def _tunnel(self, member: HostMember) -> Service:
         settings = member.bundle.cloudflared
         tunnel = next(iter(member.secrets("cloudflared")))
         source = self._secret(f"tunnel-{short(member)}", f"{tunnel.purpose}, of {member.stack}", CONNECTOR)
@@ -188,7 +188,7 @@ class _Compose:
 
     # -- a server -------------------------------------------------------------------------------------------------------
 
-    def _server(self, member: Member) -> Service:
+    def _server(self, member: HostMember) -> Service:
         user = server_user(member)
         variables = {
             name: self._secret(f"server-{short(member)}-{name}", f"{name} of {member.stack}", user)
@@ -214,13 +214,13 @@ class _Compose:
             ],
         }
 
-    def _socket_folder(self, member: Member) -> str:
+    def _socket_folder(self, member: HostMember) -> str:
         name = f"socket-{short(member)}"
         # Set-group-ID: the socket that the server makes in it is the guard's group's, so the guard may connect.
         self._volumes[name] = _memory(f"mode=2770,uid={server_user(member)},gid={GUARD_GROUP}")
         return name
 
-    def _relays(self, member: Member) -> dict[str, Service]:
+    def _relays(self, member: HostMember) -> dict[str, Service]:
         """One relay in the server's namespace, one in the guard's; a socket that only both have joins them."""
         host, port = member.address
         name, user = f"relay-{short(member)}", server_user(member)
@@ -263,7 +263,7 @@ def _with_variables(command: list[str], variables: dict[str, str]) -> Service:
     }
 
 
-def _server_variables(member: Member) -> list[str]:
+def _server_variables(member: HostMember) -> list[str]:
     return sorted(member.bundle.origin.environment) if member.bundle.origin else []
 
 

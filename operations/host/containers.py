@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from operations.host.machine import Machine, Member
+from operations.host.machine import HostMember, Machine
 
 GUARD = 10001
 KONG = 10002
@@ -25,11 +25,11 @@ READ_VARIABLES = (
 )
 
 
-def server_user(member: Member) -> int:
+def server_user(member: HostMember) -> int:
     return FIRST_SERVER + member.number
 
 
-def short(member: Member) -> str:
+def short(member: HostMember) -> str:
     """The server's name, as part of a container's."""
     return member.bundle.server
 
@@ -39,7 +39,7 @@ def socket_listener(place: str, target: str) -> list[str]:
     return [f"UNIX-LISTEN:{place},fork,mode=0660,unlink-early", target]
 
 
-def start_script(member: Member) -> str:
+def start_script(member: HostMember) -> str:
     """Runs the command of a stdio server with exactly its arguments; socat's own syntax would split them."""
     origin = member.bundle.origin
     change = f"cd {shlex.quote(origin.directory)}\n" if origin and origin.directory else ""

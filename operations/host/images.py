@@ -11,12 +11,12 @@ from model.suggestions import did_you_mean
 class Images:
     """Images by name: ringwall, kong, cloudflared, pause, socat, and each server by its stack."""
 
-    def __init__(self, given: Mapping[str, str], needed: Sequence[str]) -> None:
+    def __init__(self, named: Mapping[str, str], needed: Sequence[str]) -> None:
         """Raises InputError where one is not named, or is named for nothing: what runs on a host is never guessed."""
-        for name in given:
+        for name in named:
             if name not in needed:
                 raise InputError(f"no container is called {name}", key="--image", remedy=did_you_mean(name, needed))
-        lacking = [name for name in needed if name not in given]
+        lacking = [name for name in needed if name not in named]
         if lacking:
             options = " ".join(f"--image {name}=IMAGE" for name in lacking)
             raise InputError(
@@ -24,15 +24,15 @@ class Images:
                 key="--image",
                 remedy=f"add {options}, each with its digest (`docker buildx imagetools inspect IMAGE` shows it)",
             )
-        self._given = given
+        self._named = named
 
     def __getitem__(self, name: str) -> str:
-        return self._given[name]
+        return self._named[name]
 
     @property
     def without_digest(self) -> tuple[str, ...]:
         """The images whose bytes may change behind their tag."""
-        return tuple(f"{name}: `{image}`" for name, image in sorted(self._given.items()) if "@sha256:" not in image)
+        return tuple(f"{name}: `{image}`" for name, image in sorted(self._named.items()) if "@sha256:" not in image)
 
 
 def pinning_advice(images: Images) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from operations.host.kong_conf import operator_settings
-from operations.host.machine import ETC, Machine, Member
+from operations.host.machine import ETC, HostMember, Machine
 from operations.host.systemd import KONG_USER, STARTERS, started_units
 
 
@@ -73,8 +73,8 @@ def _programs(machine: Machine) -> list[str]:
         ]
     for member in machine.servers:
         if not member.command:
-            where = f"`{member.url}`" if member.url else f"`{member.socket}`"
-            lines.append(f"- `{STARTERS}/{member.stack}`: the program or script that starts {member.stack} at {where}.")
+            place = f"`{member.url}`" if member.url else f"`{member.socket}`"
+            lines.append(f"- `{STARTERS}/{member.stack}`: the program or script that starts {member.stack} at {place}.")
     return lines
 
 
@@ -102,7 +102,7 @@ def _secrets(machine: Machine) -> list[str]:
     return lines
 
 
-def _tunnel_advice(member: Member) -> str:
+def _tunnel_advice(member: HostMember) -> str:
     if member.bundle.cloudflared.mode == "local":
         return "`cloudflared tunnel token --cred-file FILE TUNNEL` writes it."
     return f"`cloudflared tunnel token TUNNEL` prints it; TUNNEL is `ringwall outputs {member.stack} tunnel_id`."

@@ -26,7 +26,7 @@ from operations.host.host_file import HostFile
 from operations.host.images import Images, pinning_advice
 from operations.host.instructions import container_readme
 from operations.host.kong_conf import kong_conf, operator_settings
-from operations.host.machine import HOST_PORT, SOCKETS, Machine, Member
+from operations.host.machine import HOST_PORT, SOCKETS, HostMember, Machine
 
 Resource = dict[str, Any]
 #: Never a destination: the metadata services of clouds, and what else is on the node's own link.
@@ -36,9 +36,9 @@ _GATEWAY_PORTS = {"data_plane": (8005, 8006), "traditional": (5432,)}
 _READY = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{HOST_PORT}/readyz', timeout=4)"
 
 
-def kubernetes_files(machine: Machine, given: Mapping[str, str]) -> list[HostFile]:
+def kubernetes_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
     """Every file of the host's folder."""
-    images = Images(given, needed_images(machine, helpers=()))
+    images = Images(named, needed_images(machine, helpers=()))
     builder = _Manifests(machine, images)
     manifests = {
         "namespace.yaml": builder.namespace(),
@@ -237,7 +237,7 @@ class _Manifests:
             "env": [{"name": "KONG_PREFIX", "value": "/kong"}, *self._environment("kong")],
         }
 
-    def _tunnel(self, member: Member) -> Resource:
+    def _tunnel(self, member: HostMember) -> Resource:
         name = f"tunnel-{short(member)}"
         mounts = [_mount(name, "/run/secrets/tunnel", readOnly=True)]
         arguments = ["tunnel", "--no-autoupdate", "--metrics", f"127.0.0.1:{member.metrics}"]
@@ -250,7 +250,7 @@ class _Manifests:
             arguments += ["--credentials-file", "/run/secrets/tunnel/tunnel"]
         return {**self._confined(name, "cloudflared", CONNECTOR, *mounts), "args": arguments}
 
-    def _server(self, member: Member) -> Resource:
+    def _server(self, member: HostMember) -> Resource:
         name, user, socket = f"server-{short(member)}", server_user(member), f"socket-{short(member)}"
         if member.url:
             return self._confined(name, member.stack, user)
@@ -294,7 +294,7 @@ def _mount(name: str, path: str, **options: Any) -> Resource:
     return {"name": name, "mountPath": path, **options}
 
 
-def _secret(member: Member) -> str:
+def _secret(member: HostMember) -> str:
     return f"ringwall-{member.bundle.server}"
 
 
@@ -307,11 +307,11 @@ def _variable(name: str, secret: str) -> Resource:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}}
 
 
-def _server_variables(member: Member) -> list[str]:
+def _server_variables(member: HostMember) -> list[str]:
     return sorted(member.bundle.origin.environment) if member.bundle.origin else []
 
 
-def _name_in_folder(member: Member, file: str | None) -> str | None:
+def _name_in_folder(member: HostMember, file: str | None) -> str | None:
     folder = f"{member.folder}/"
     return file.removeprefix(folder) if file and file.startswith(folder) else None
 

@@ -20,7 +20,7 @@ SOCKETS = "/run/ringwall"
 
 
 @dataclass(frozen=True)
-class Member:
+class HostMember:
     """A server or model route of the machine."""
 
     bundle: HostBundle
@@ -81,7 +81,7 @@ class Machine:
 
     environment: str
     name: str
-    members: tuple[Member, ...]
+    members: tuple[HostMember, ...]
     kong: Kong
 
     @classmethod
@@ -100,7 +100,7 @@ class Machine:
                     f"of Kong on {first.host}",
                     remedy=f"run `ringwall up {first.environment}`, so that both are of one state of the files",
                 )
-        members = tuple(Member(bundle, number) for number, bundle in enumerate(ordered))
+        members = tuple(HostMember(bundle, number) for number, bundle in enumerate(ordered))
         machine = cls(first.environment, first.host, members, first.kong)
         machine._require_distinct_ports()
         return machine
@@ -110,11 +110,11 @@ class Machine:
         return self.kong.role != "elsewhere"
 
     @property
-    def servers(self) -> tuple[Member, ...]:
+    def servers(self) -> tuple[HostMember, ...]:
         return tuple(member for member in self.members if member.runs_here)
 
     @property
-    def commands(self) -> tuple[Member, ...]:
+    def commands(self) -> tuple[HostMember, ...]:
         return tuple(member for member in self.members if member.command)
 
     @property
@@ -150,12 +150,12 @@ class Machine:
 
     def _require_distinct_ports(self) -> None:
         owners: dict[int, str] = {HOST_PORT: "the guard's own port of this machine"}
-        wanted = [(f"Kong's {key}", port) for key, port in (self._kong_listens() if self.kong_runs_here else ())]
+        claims = [(f"Kong's {key}", port) for key, port in (self._kong_listens() if self.kong_runs_here else ())]
         for member in self.members:
-            wanted += [(f"the guard of {member.stack}", port) for port in _ports(member, "guard")]
-            wanted += [(f"the server of {member.stack}", port) for port in _ports(member, "server")]
-            wanted.append((f"cloudflared of {member.stack}", member.metrics))
-        for owner, port in wanted:
+            claims += [(f"the guard of {member.stack}", port) for port in _ports(member, "guard")]
+            claims += [(f"the server of {member.stack}", port) for port in _ports(member, "server")]
+            claims.append((f"cloudflared of {member.stack}", member.metrics))
+        for owner, port in claims:
             if port in owners:
                 raise InputError(
                     f"on host {self.name} port {port} is wanted twice: by {owners[port]} and by {owner}",
@@ -164,7 +164,7 @@ class Machine:
             owners[port] = owner
 
 
-def _ports(member: Member, process: str) -> list[int]:
+def _ports(member: HostMember, process: str) -> list[int]:
     listeners = [item for item in member.bundle.listeners if item.process == process]
     return [int(item.address.rpartition(":")[2]) for item in listeners if not item.address.startswith("/")]
 

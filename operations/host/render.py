@@ -104,15 +104,15 @@ def _read(path: Path) -> WrittenHost:
         raise InputError(problem, file=path, remedy="render the host again") from None
 
 
-def compare(written: WrittenHost, wanted: Sequence[HostFile]) -> list[Difference]:
+def compare(written: WrittenHost, expected: Sequence[HostFile]) -> list[Difference]:
     """What differs, file by file: lacking, other content, other permissions, files of an earlier rendering, unknown ids."""
     differences = []
-    for file in wanted:
+    for file in expected:
         path = written.folder / file.path
         problem = _problem(path, file)
         if problem is not None:
             differences.append(Difference(path, problem))
-    names = {file.path for file in wanted}
+    names = {file.path for file in expected}
     for path in sorted(written.folder.rglob("*")):
         name = path.relative_to(written.folder).as_posix()
         if name not in names and (path.is_symlink() or not path.is_dir()):

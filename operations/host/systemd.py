@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import KONG_CONF, kong_conf
-from operations.host.machine import ETC, SOCKETS, Machine, Member
+from operations.host.machine import ETC, SOCKETS, HostMember, Machine
 from operations.host.scraping import scrape_settings
 from operations.host.unit_text import CONFINEMENT, Section, command_line, setting, unit
 
@@ -20,7 +20,7 @@ KONG_USER = "ringwall-kong"
 #: Where the operator puts the program, or a script, that starts a server with a URL or a socket of its own.
 STARTERS = "/usr/local/lib/ringwall"
 _ONLINE = (("Wants", "network-online.target"), ("After", "network-online.target"))
-_AGAIN = (("Restart", "always"), ("RestartSec", "1"))
+_RESTART = (("Restart", "always"), ("RestartSec", "1"))
 _BOOT: Section = ("Install", (("WantedBy", "multi-user.target"),))
 #: What no server may see, whatever its permissions: the guard's keys and logs, and the doors to other containers.
 _HIDDEN = (
@@ -79,7 +79,7 @@ def _guard(machine: Machine) -> HostFile:
                 ("ExecStart", command_line(("/opt/ringwall/bin/ringwall", *machine.guard_arguments))),
                 ("ExecReload", "/bin/kill -HUP $MAINPID"),
                 *variables,
-                *_AGAIN,
+                *_RESTART,
                 ("TimeoutStopSec", "30"),
                 ("LimitNOFILE", "65536"),
                 ("StateDirectory", "ringwall"),
@@ -120,7 +120,7 @@ def _kong(machine: Machine) -> HostFile:
                 ("ExecReload", f"{nginx} -p {prefix} -c nginx.conf -s reload"),
                 ("KillSignal", "SIGQUIT"),
                 ("KillMode", "mixed"),
-                *_AGAIN,
+                *_RESTART,
                 ("LimitNOFILE", "65536"),
                 ("StateDirectory", "ringwall-kong"),
                 ("StateDirectoryMode", "0700"),
@@ -138,7 +138,7 @@ def _kong(machine: Machine) -> HostFile:
     return HostFile(f"{UNITS}/ringwall-kong.service", text)
 
 
-def _cloudflared(member: Member) -> HostFile:
+def _cloudflared(member: HostMember) -> HostFile:
     settings = member.bundle.cloudflared
     base = ("/usr/local/bin/cloudflared", "tunnel", "--no-autoupdate")
     if settings.config_file is not None:
@@ -157,7 +157,7 @@ def _cloudflared(member: Member) -> HostFile:
                 ("LoadCredential", f"{name}:{secret}"),
                 ("ExecStart", arguments),
                 ("Environment", f"TUNNEL_METRICS=127.0.0.1:{member.metrics}"),
-                *_AGAIN,
+                *_RESTART,
                 ("UMask", "0077"),
                 *CONFINEMENT,
                 ("PrivateUsers", "yes"),
@@ -178,7 +178,7 @@ def _cloudflared(member: Member) -> HostFile:
 # -- the server -------------------------------------------------------------------------------------------------------
 
 
-def _command_socket(member: Member) -> HostFile:
+def _command_socket(member: HostMember) -> HostFile:
     text = unit(
         f"Starts the command of {member.stack} for each connection; only the guard may connect.",
         ("Unit", (("Description", f"Socket of the MCP server {member.stack}"),)),
@@ -200,7 +200,7 @@ def _command_socket(member: Member) -> HostFile:
     return HostFile(f"{UNITS}/ringwall-server-{member.stack}.socket", text)
 
 
-def _command(member: Member) -> HostFile:
+def _command(member: HostMember) -> HostFile:
     origin = member.bundle.origin
     lines: tuple[tuple[str, str], ...] = (
         ("User", member.user),
@@ -221,7 +221,7 @@ def _command(member: Member) -> HostFile:
     return HostFile(f"{UNITS}/ringwall-server-{member.stack}@.service", text)
 
 
-def _port_server(member: Member) -> HostFile:
+def _port_server(member: HostMember) -> HostFile:
     text = unit(
         f"The MCP server {member.stack}, in a network of its own.",
         ("Unit", (("Description", f"MCP server {member.stack}"),)),
@@ -230,7 +230,7 @@ def _port_server(member: Member) -> HostFile:
             (
                 ("User", member.user),
                 ("ExecStart", f"{STARTERS}/{member.stack}"),
-                *_AGAIN,
+                *_RESTART,
                 ("WorkingDirectory", "%S/" + member.user),
                 *_server_lines(member),
             ),
@@ -239,7 +239,7 @@ def _port_server(member: Member) -> HostFile:
     return HostFile(f"{UNITS}/ringwall-server-{member.stack}.service", text)
 
 
-def _port_socket(member: Member) -> HostFile:
+def _port_socket(member: HostMember) -> HostFile:
     host, port = member.address
     text = unit(
         f"The loopback port of {member.stack}, where the guard connects.",
@@ -250,7 +250,7 @@ def _port_socket(member: Member) -> HostFile:
     return HostFile(f"{UNITS}/ringwall-port-{member.stack}.socket", text)
 
 
-def _port(member: Member) -> HostFile:
+def _port(member: HostMember) -> HostFile:
     server = f"ringwall-server-{member.stack}.service"
     text = unit(
         f"Hands connections to the port of {member.stack} on to the server, inside the server's network.",
@@ -284,7 +284,7 @@ def _port(member: Member) -> HostFile:
     return HostFile(f"{UNITS}/ringwall-port-{member.stack}.service", text)
 
 
-def _socket_server(member: Member) -> HostFile:
+def _socket_server(member: HostMember) -> HostFile:
     folder = str(member.socket).rpartition("/")[0]
     text = unit(
         f"The MCP server {member.stack}, which opens {member.socket} itself.",
@@ -294,7 +294,7 @@ def _socket_server(member: Member) -> HostFile:
             (
                 ("User", member.user),
                 ("ExecStart", f"{STARTERS}/{member.stack}"),
-                *_AGAIN,
+                *_RESTART,
                 ("WorkingDirectory", "%S/" + member.user),
                 ("ReadWritePaths", setting(folder)),
                 *((key, "0007" if key == "UMask" else value) for key, value in _server_lines(member)),
@@ -305,7 +305,7 @@ def _socket_server(member: Member) -> HostFile:
     return HostFile(f"{UNITS}/ringwall-server-{member.stack}.service", text)
 
 
-def _server_lines(member: Member) -> tuple[tuple[str, str], ...]:
+def _server_lines(member: HostMember) -> tuple[tuple[str, str], ...]:
     variables = [("EnvironmentFile", f"{member.folder}/server.env")] if member.secrets("server") else []
     # A socket's folder belongs to a user that is there before the server runs.
     dynamic = [] if member.socket else [("DynamicUser", "yes")]
