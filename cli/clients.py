@@ -12,6 +12,7 @@ import typer
 from cli import console
 from cli.project import current_project
 from model.errors import InputError
+from model.portal_checks import portal_words
 from model.project import load
 from model.stacks import ModelStack, ServerStack
 from operations.clients.addresses import address_of, client_addresses, entry_name, script_url, usable
@@ -45,12 +46,14 @@ def clients(stack: str, client: str | None, *, link: bool, link_file: Path | Non
         "people": (*people(entry_name(server), shown), *((python_person(script),) if script else ())),
         "agents": agents(entry_name(server), _url(server)) if server.manifest.access.agents and client is None else (),
     }
+    portal = portal_words(server)
     rows = [item for item in client_addresses(server) if client in (None, item.name)]
     if as_json:
         values: dict[str, Any] = {kind: [snippet.as_json() for snippet in group] for kind, group in snippets.items()}
-        console.print_json(
-            {"version": 1, "stack": stack, "clients": [row.as_json() for row in rows], "snippets": values}
-        )
+        document = {"version": 1, "stack": stack, "clients": [row.as_json() for row in rows], "snippets": values}
+        if portal is not None and server.settings.portal is not None:
+            document["portal"] = server.settings.portal.url
+        console.print_json(document)
         return
     if client is None:
         table = [(row.name, "yes" if row.url else "no", row.note) for row in rows]
@@ -58,6 +61,8 @@ def clients(stack: str, client: str | None, *, link: bool, link_file: Path | Non
     for kind, group in snippets.items():
         for line in lines_of(kind, group):
             console.say(line)
+    if portal is not None:
+        console.say(f"\n{stack}: {portal}")
     if client is None and usable(server):
         console.say(f"\nTo write a client's own settings file: ringwall clients {stack} CLIENT --link")
 

@@ -112,6 +112,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.demo", "Put four rings around a real MCP server on this machine, and try to get past them."
     ),
     "lock": CommandEntry("cli.flags.lock", "Tool locks: what servers may offer, pinned in Git."),
+    "host": CommandEntry("cli.flags.host", "What origin hosts run, as files."),
     "guard": CommandEntry("cli.flags.guard", "Run the guard, and sign the configuration it runs by."),
     "audit": CommandEntry("cli.flags.audit", "Prove, search, watch and export a guard's audit log."),
     "keys": CommandEntry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),

@@ -27,6 +27,7 @@ def run(
     poll: str,
     token_file: Path | None,
     admin_port: int | None,
+    command_sockets: Path | None,
     debug: bool,
 ) -> None:
     """What `ringwall guard run` does; its flags and help are in `cli.flags.guard`."""
@@ -34,11 +35,15 @@ def run(
         interval = seconds(poll)
     except Wrong as error:
         raise InputError(str(error), key="--poll") from None
+    if command_sockets is not None and not command_sockets.is_dir():
+        raise InputError(
+            "is no folder", key="--command-sockets", remedy="name the one that holds ENV.SERVER/stdio, or leave it out"
+        )
     to_stderr(debug=debug, servers=host is not None)
     if host is not None:
         alone = {"--config": config, "--public-key": public_key, "--server": server, "--token-file": token_file}
         _require_none(alone, "is for one server", "leave it out, or --host")
-        _until_done(serve_host(host, state, interval, admin_port))
+        _until_done(serve_host(host, state, interval, admin_port, command_sockets))
         return
     if config is None:
         raise InputError(
@@ -51,9 +56,9 @@ def run(
             raise InputError(f"{server} is no server", key="--server", remedy="name one such as dev.github")
         keys = load_public_keys(public_key)
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
-        work = serve_signed(source, state, interval)
+        work = serve_signed(source, state, interval, command_sockets)
     else:
-        signed = {"--server": server, "--token-file": token_file}
+        signed = {"--server": server, "--token-file": token_file, "--command-sockets": command_sockets}
         _require_none(signed, "is for a signed bundle", "give --public-key, or leave it out")
         if "://" in config:
             raise InputError("a URL serves signed bundles", key="--config", remedy="give --public-key")

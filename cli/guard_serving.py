@@ -35,7 +35,7 @@ async def serve_demo(opened: Opened, state: Path) -> None:
             await serve(service, stop, started=started)
 
 
-async def serve_signed(source: BundleSource, state: Path, every: float) -> None:
+async def serve_signed(source: BundleSource, state: Path, every: float, sockets: Path | None) -> None:
     """Serve the bundles of one source until SIGTERM; SIGHUP has it look for a new one at once."""
     from guard.listening import serve, settle, signals  # noqa: PLC0415 - signing does without its 0.6 s
     from guard.running import running  # noqa: PLC0415
@@ -49,7 +49,7 @@ async def serve_signed(source: BundleSource, state: Path, every: float) -> None:
         _say_started(opened.config)
 
     with signals(nudge.set) as stop:
-        async with running(opened, state) as service:
+        async with running(opened, state, sockets=sockets) as service:
             service.runtime.source_status = source.members
             watching = asyncio.get_running_loop().create_task(
                 source.watch(lambda loaded: service.apply(loaded.opened), every, nudge)
@@ -61,14 +61,14 @@ async def serve_signed(source: BundleSource, state: Path, every: float) -> None:
                 await asyncio.gather(watching, return_exceptions=True)
 
 
-async def serve_host(folder: Path, state: Path, every: float, admin_port: int | None) -> None:
+async def serve_host(folder: Path, state: Path, every: float, admin_port: int | None, sockets: Path | None) -> None:
     """Serve every server of a host until SIGTERM; SIGHUP has it look for new folders and bundles at once."""
     from guard.host import GuardHost, host_admin  # noqa: PLC0415 - signing does without its 0.6 s
     from guard.listening import signals  # noqa: PLC0415
 
     if admin_port is not None:
         require_free(admin_port, key="--admin-port", remedy="end it, or name another port")
-    host = GuardHost(folder, state, every, check=require_free_ports)
+    host = GuardHost(folder, state, every, check=require_free_ports, sockets=sockets)
 
     def started() -> None:
         configs = [service.runtime.policy.config for service in host.services.values()]

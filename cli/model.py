@@ -95,7 +95,7 @@ def list_routes(environment: str | None, *, as_json: bool) -> None:
         console.print_json({"version": 1, "routes": rows})
         return
     if not rows:
-        console.say("no model routes yet; `ringwall model add --help` tells how one is made")
+        console.say("no model routes yet; see `ringwall help model add`")
     for row in rows:
         state = "; closed by a lockdown" if row["closed"] else ""
         console.say(f"{row['stack']}: {row['base_url']}{state}")

@@ -119,7 +119,7 @@ Stack = Annotated[
     str,
     typer.Argument(
         metavar="STACK",
-        help="An environment (dev), one server of it (dev.github) or a zone (zone.example).",
+        help="An environment (dev), one server or model route of it (dev.github) or a zone (zone.example).",
         autocompletion=complete_stack,
         callback=set_stack,
         show_default=False,

@@ -1,18 +1,17 @@
-"""The table that says which plugin of a Kong edition enforces which protection.
+"""The table that says which plugin of a Kong edition enforces which protection, and from which version on.
 
-A new edition is a new column. What an edition cannot enforce is the guard's work, and then the table says so, or it is an
-error that names the edition needed: no protection is dropped without a word.
+What an edition cannot enforce is the guard's work, and then the table says so, or it is an error that names the edition
+needed: no protection is dropped without a word.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Final
 
 from model.errors import InputError
-
-Edition = Literal["oss", "enterprise", "ai"]
+from model.kong_versions import Edition
 
 
 class Protection(Enum):
@@ -20,6 +19,9 @@ class Protection(Enum):
 
     IDENTITY = "check whom a token is for"
     SIGNATURE = "verify a token's signature"
+    EXTERNAL_SIGNATURE = "verify an access token of an issuer of one's own"
+    OPAQUE_TOKENS = "verify tokens that are no JWTs"
+    CLIENT_CERTIFICATE = "check a caller's client certificate"
     ISSUER = "admit one issuer's keys only"
     PRINCIPAL_RATE = "limit each principal's requests"
     SERVER_TOKENS = "limit a server's tokens"
@@ -46,68 +48,128 @@ class Protection(Enum):
     MODEL_EMBEDDINGS = "carry embeddings"
     MODEL_ORDER = "try a model's targets in order"
     LLM_SEMANTIC_CACHE = "cache LLM answers by meaning"
-    LLM_TOKENS = "limit an LLM route's tokens"
+    MODEL_TOKENS = "limit tokens and cost of models"
+    PROMPT_INSPECTION = "inspect prompts and answers"
     LLM_FAILOVER = "fail over between LLM providers"
 
 
 @dataclass(frozen=True)
 class ByPlugin:
-    """A plugin that this edition bundles enforces it."""
+    """A plugin that this edition bundles enforces it, from a version on."""
 
     name: str
+    since: str
+    #: Why this plugin and not another that one would expect here.
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class ByGuard:
-    """The guard enforces it; `reason` is why the gateway cannot."""
+    """The guard enforces it; `reason` is why the gateway does not."""
 
     reason: str
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """Nobody enforces it in this edition; `remedy` is what would."""
+
+    remedy: str
+
+
+Entry = ByPlugin | ByGuard | Lacking
 Enforcer = ByPlugin | ByGuard
 
-_BY_GUARD = {
-    Protection.PRINCIPAL_TOKENS: ByGuard("response-ratelimiting counts by consumer, and an issuer is one consumer"),
-    Protection.TOOL_RATE: ByGuard("one rate-limiting instance runs per request; the principal's limit has it"),
+#: ai-semantic-cache 3.15: neither its schema nor its page has a key by consumer or header.
+_NO_SEMANTIC_CACHE: Final = (
+    "use cache.exact: ai-semantic-cache (edition ai) has nothing that keeps one principal's answers from another's"
+)
+
+#: Kong carries both in edition ai (ai-proxy-advanced, route types llm/v1/responses and llm/v1/embeddings).
+_CHAT_ALONE: Final = Lacking("use chat completions: Ringwall's inner routes carry nothing else, in no edition yet")
+
+_BUNDLED: Final[dict[Protection, Entry]] = {
+    Protection.IDENTITY: ByPlugin("pre-function", "3.0", "no plugin holds each public name to an audience of its own"),
+    Protection.BODY_SIZE: ByPlugin("request-size-limiting", "3.0"),
+    Protection.SERVER_TOKENS: ByPlugin(
+        "response-ratelimiting", "3.0", "counts what the guard says in X-Kong-Limit; no AI plugin counts MCP traffic"
+    ),
+    Protection.CLEAN_HEADERS: ByPlugin("request-transformer", "3.0"),
+    Protection.CORS: ByPlugin("cors", "3.0"),
+    Protection.RESOURCE_METADATA: ByPlugin(
+        "request-termination", "3.0", "a service of its own, as the server's asks for a token"
+    ),
+    Protection.LOCKDOWN: ByPlugin("request-termination", "3.0"),
+    Protection.REQUEST_ID: ByPlugin("correlation-id", "3.0"),
+    Protection.METRICS: ByPlugin("prometheus", "3.0"),
+    Protection.LOG_HTTP: ByPlugin("http-log", "3.0"),
+    Protection.LOG_FILE: ByPlugin("file-log", "3.0"),
+    Protection.LOG_OTLP: ByPlugin("opentelemetry", "3.8"),
+    Protection.PRINCIPAL_TOKENS: ByGuard("Kong counts tokens of LLM answers alone, and by consumer: an issuer is one"),
+    Protection.TOOL_RATE: ByGuard("one rate limit runs per request; the principal's has it"),
     Protection.TOOL_ACCESS: ByGuard("the tool's name is in the body, and the lock and grants are the guard's"),
-    Protection.INSPECTION: ByGuard("Kong's guardrail plugins read LLM chats only; ai-prompt-guard refuses all MCP"),
+    Protection.INSPECTION: ByGuard("Kong's guardrail plugins read LLM chats alone; ai-prompt-guard refuses all MCP"),
+    Protection.INNER_KEY: ByPlugin("key-auth", "3.0"),
+    Protection.INNER_CONSUMER: ByPlugin("acl", "3.0"),
+    Protection.PROMPT_DECORATION: ByPlugin("ai-prompt-decorator", "3.6"),
+    Protection.PROMPT_PATTERNS: ByPlugin("ai-prompt-guard", "3.6"),
+    Protection.MODEL_TOKENS: ByGuard(
+        "it reserves before a request and settles after, so that parallel calls cannot overshoot"
+    ),
+    Protection.PROMPT_INSPECTION: ByGuard("the same engines, exceptions and audit chain as before a server"),
+    Protection.OPAQUE_TOKENS: Lacking(
+        "use an issuer that signs its access tokens as JWTs: the guard verifies each token itself and asks no issuer"
+    ),
+    Protection.CLIENT_CERTIFICATE: Lacking(
+        "use a posture rule of type client_certificate_v2: a caller's TLS ends at Cloudflare, before mtls-auth"
+    ),
+}
+_UNLICENSED: Final[dict[Protection, Entry]] = {
+    Protection.MODEL_PROXY: ByPlugin("ai-proxy", "3.6"),
+    Protection.MODEL_RESPONSES: _CHAT_ALONE,
+    Protection.MODEL_EMBEDDINGS: _CHAT_ALONE,
+    Protection.MODEL_ORDER: Lacking("use edition ai 3.15 (ai-proxy-advanced, its balancer)"),
+    Protection.LLM_FAILOVER: Lacking("use edition ai 3.15 (ai-proxy-advanced)"),
+    Protection.LLM_SEMANTIC_CACHE: Lacking(_NO_SEMANTIC_CACHE),
 }
 
-TABLE: dict[Edition, dict[Protection, Enforcer]] = {
+#: Its `jwks_endpoint` is of 3.14.
+_OPENID_CONNECT: Final = ByPlugin("openid-connect", "3.14", "it reads the issuer's JWKS; jwt needs each key at Kong")
+_LICENSED: Final[dict[Protection, Entry]] = {
+    Protection.SIGNATURE: ByPlugin("openid-connect", "3.14", "it reads the issuer's JWKS; jwt needs each key at Kong"),
+    Protection.EXTERNAL_SIGNATURE: ByPlugin(
+        "openid-connect", "3.14", "it reads the issuer's JWKS; jwt needs each key at Kong"
+    ),
+    Protection.ISSUER: ByPlugin("openid-connect", "3.14", "issuers_allowed"),
+    Protection.PRINCIPAL_RATE: ByPlugin("rate-limiting-advanced", "3.0", "sliding windows"),
+}
+
+TABLE: Final[dict[Edition, dict[Protection, Entry]]] = {
     "oss": {
-        Protection.IDENTITY: ByPlugin("pre-function"),
-        Protection.SIGNATURE: ByPlugin("jwt"),
-        Protection.ISSUER: ByPlugin("acl"),
-        Protection.PRINCIPAL_RATE: ByPlugin("rate-limiting"),
-        Protection.SERVER_TOKENS: ByPlugin("response-ratelimiting"),
-        Protection.BODY_SIZE: ByPlugin("request-size-limiting"),
-        Protection.CLEAN_HEADERS: ByPlugin("request-transformer"),
-        Protection.CORS: ByPlugin("cors"),
-        Protection.RESOURCE_METADATA: ByPlugin("request-termination"),
-        Protection.LOCKDOWN: ByPlugin("request-termination"),
-        Protection.REQUEST_ID: ByPlugin("correlation-id"),
-        Protection.METRICS: ByPlugin("prometheus"),
-        Protection.LOG_HTTP: ByPlugin("http-log"),
-        Protection.LOG_FILE: ByPlugin("file-log"),
-        Protection.LOG_OTLP: ByPlugin("opentelemetry"),
-        Protection.MODEL_PROXY: ByPlugin("ai-proxy"),
-        Protection.INNER_KEY: ByPlugin("key-auth"),
-        Protection.INNER_CONSUMER: ByPlugin("acl"),
-        Protection.PROMPT_DECORATION: ByPlugin("ai-prompt-decorator"),
-        Protection.PROMPT_PATTERNS: ByPlugin("ai-prompt-guard"),
-        **_BY_GUARD,
+        **_BUNDLED,
+        **_UNLICENSED,
+        Protection.SIGNATURE: ByPlugin("jwt", "3.0"),
+        Protection.EXTERNAL_SIGNATURE: ByPlugin("jwt", "3.0"),
+        Protection.ISSUER: ByPlugin("acl", "3.0"),
+        Protection.PRINCIPAL_RATE: ByPlugin("rate-limiting", "3.0"),
     },
-    # Licensed editions come later; the model refuses them until their column is complete and tested.
-}
-
-#: For protections that no column above has: the first edition and version that could enforce them.
-_NEEDS = {
-    Protection.MODEL_RESPONSES: "edition ai 3.11 (ai-proxy, route type llm/v1/responses)",
-    Protection.MODEL_EMBEDDINGS: "edition ai 3.11 (ai-proxy, route type llm/v1/embeddings)",
-    Protection.MODEL_ORDER: "edition ai 3.8 (ai-proxy-advanced, its balancer)",
-    Protection.LLM_SEMANTIC_CACHE: "edition ai 3.8 (ai-semantic-cache), on an LLM route of its own",
-    Protection.LLM_TOKENS: "edition ai 3.7 (ai-rate-limiting-advanced), on an LLM route of its own",
-    Protection.LLM_FAILOVER: "edition ai 3.8 (ai-proxy-advanced), on an LLM route of its own",
+    "enterprise": {**_BUNDLED, **_UNLICENSED, **_LICENSED},
+    "ai": {
+        **_BUNDLED,
+        **_LICENSED,
+        Protection.EXTERNAL_SIGNATURE: ByPlugin(
+            "ai-mcp-oauth2", "3.12", "strict audience; a technical preview of Kong's"
+        ),
+        Protection.TOOL_ACCESS: ByGuard(
+            "ai-mcp-proxy decides by consumer or one claim of a token; grants name people, groups and agents"
+        ),
+        Protection.MODEL_PROXY: ByPlugin("ai-proxy-advanced", "3.8"),
+        Protection.MODEL_RESPONSES: _CHAT_ALONE,
+        Protection.MODEL_EMBEDDINGS: _CHAT_ALONE,
+        Protection.MODEL_ORDER: ByPlugin("ai-proxy-advanced", "3.8", "its balancer, by priority"),
+        Protection.LLM_FAILOVER: ByPlugin("ai-proxy-advanced", "3.8", "its balancer, max_fails and fail_timeout"),
+        Protection.LLM_SEMANTIC_CACHE: Lacking(_NO_SEMANTIC_CACHE),
+    },
 }
 
 
@@ -118,15 +180,14 @@ def enforcer(protection: Protection, edition: Edition, version: str) -> Enforcer
         InputError: nobody does; the message names what would.
     """
     gateway = f"Kong {edition} {version}"
-    column = TABLE.get(edition)
-    if column is None:
+    entry = TABLE[edition][protection]
+    if isinstance(entry, Lacking):
+        raise InputError(f"{gateway} cannot {protection.value}", key="gateway.edition", remedy=entry.remedy)
+    if isinstance(entry, ByPlugin) and _numbers(version) < _numbers(entry.since):
         raise InputError(
-            f"{gateway} is not supported yet", key="gateway.edition", remedy=f"use {' or '.join(sorted(TABLE))}"
-        )
-    entry = column.get(protection)
-    if entry is None:
-        raise InputError(
-            f"{gateway} cannot {protection.value}", key="gateway.edition", remedy=f"it needs {_NEEDS[protection]}"
+            f"{gateway} cannot {protection.value}",
+            key="gateway.version",
+            remedy=f"it needs version {entry.since} ({entry.name})",
         )
     return entry
 
@@ -141,3 +202,7 @@ def plugin_name(protection: Protection, edition: Edition, version: str) -> str:
             remedy="this is the guard's work",
         )
     return entry.name
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

@@ -11,6 +11,7 @@ import pulumi
 
 from components.contract import contract_value
 from components.edge.environment import EdgeEnvironment, EdgeEnvironmentArgs
+from components.edge.portal import PortalArgs, PortalRing
 from components.gateway.environment import GatewayEnvironment, GatewayEnvironmentArgs
 from model.stacks import EnvironmentStack
 
@@ -27,6 +28,7 @@ class EnvironmentResources(pulumi.ComponentResource):
         contract: what servers read (see `components.contract`).
         agent_expires_at: when each agent's token ends (RFC 3339).
         agent_credentials: client id and secret of every agent's service token; a secret.
+        portal_url: where clients connect to the portal, where there is one.
     """
 
     def __init__(self, name: str, args: EnvironmentResourcesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -48,6 +50,21 @@ class EnvironmentResources(pulumi.ComponentResource):
             EdgeEnvironmentArgs(environment, gateway=(self.gateway,)),
             child,
         )
+        #: Where clients connect to the portal; None without one.
+        self.portal_url: str | None = None
+        if environment.settings.portal is not None:
+            self.portal_url = PortalRing(
+                f"{name}-portal",
+                PortalArgs(
+                    environment,
+                    environment.settings.portal,
+                    self.edge.policy_ids,
+                    self.edge.agent_client_ids,
+                    self.edge.agent_client_secrets,
+                    [self.gateway, *self.edge.protectors],
+                ),
+                child,
+            ).url
         self.contract = contract_value(environment, self.edge.policy_ids, self.edge.agent_client_ids)
         self.agent_expires_at = self.edge.agent_expires_at
         self.agent_credentials = pulumi.Output.secret(
@@ -61,5 +78,6 @@ class EnvironmentResources(pulumi.ComponentResource):
                 "contract": self.contract,
                 "agent_expires_at": self.agent_expires_at,
                 "agent_credentials": self.agent_credentials,
+                **({"portal_url": self.portal_url} if self.portal_url else {}),
             }
         )

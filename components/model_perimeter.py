@@ -9,7 +9,7 @@ import pulumi
 from components.contract import Contract
 from components.edge.access import server_policies
 from components.edge.server import EdgeArgs, EdgeRing, PublicName, PublicNameArgs
-from components.gateway.inner import InnerRoutes, InnerRoutesArgs
+from components.gateway.inner import InnerGatewayArgs, InnerGatewayRing
 from components.gateway.server import GatewayArgs, GatewayRing
 from components.guard.model import ModelGuardArgs, ModelGuardRing
 from components.origin.server import OriginArgs, OriginRing
@@ -48,7 +48,7 @@ class ModelPerimeter(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         keys = sorted({key for keys in server_policies(stack.settings, manifest).values() for key in keys})
         # First, as it refuses what the edition cannot carry before any resource is declared.
-        self.inner = InnerRoutes(f"{name}-inner", InnerRoutesArgs(stack, args.guard_key), child)
+        self.inner = InnerGatewayRing(f"{name}-inner", InnerGatewayArgs(stack, args.guard_key), child)
         self.edge = EdgeRing(f"{name}-edge", EdgeArgs(stack, args.contract.policy_ids(keys), args.tunnel_secret), child)
         self.gateway = GatewayRing(f"{name}-gateway", GatewayArgs(stack, self.edge.audiences), child)
         self.guard = ModelGuardRing(

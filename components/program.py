@@ -40,6 +40,8 @@ def _environment(environment: EnvironmentStack) -> None:
     pulumi.export("contract", component.contract)
     pulumi.export("agent_expires_at", component.agent_expires_at)
     pulumi.export("agent_credentials", component.agent_credentials)
+    if component.portal_url is not None:
+        pulumi.export("portal_url", component.portal_url)
 
 
 def _server(server: ServerStack) -> None:

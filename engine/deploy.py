@@ -204,7 +204,7 @@ def refuse_live_servers(target: Target, stack: str) -> None:
         return
     for server, count in live_servers(target, stack).items():
         raise InputError(
-            f"environment {stack} has something live: {server} ({counted(count, 'resource')})",
+            f"environment {stack} has a live stack: {server} ({counted(count, 'resource')})",
             remedy=f"run `ringwall destroy {server}` first, or `ringwall destroy {stack} --servers`",
         )
 

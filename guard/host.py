@@ -64,15 +64,23 @@ class GuardHost:
     Args:
         every: seconds between two looks for new configurations and folders.
         check: called with a configuration before anything is opened for it; raises RingwallError to refuse it.
+        sockets: the folder of the commands' sockets, as `GuardService.open`.
     """
 
     def __init__(
-        self, folder: Path, state: Path, every: float, *, check: Callable[[Opened], None] = lambda _: None
+        self,
+        folder: Path,
+        state: Path,
+        every: float,
+        *,
+        check: Callable[[Opened], None] = lambda _: None,
+        sockets: Path | None = None,
     ) -> None:
         self._folder = folder
         self._state = state
         self._every = every
         self._check = check
+        self._sockets = sockets
         self._nudge = asyncio.Event()
         self._served: dict[str, ServedFolder] = {}
         self._strangers: frozenset[str] = frozenset()
@@ -217,7 +225,7 @@ class GuardHost:
         loaded = await source.load_first()
         self._check(loaded.opened)
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // count
-        async with running(loaded.opened, state, bounds=DEFAULT_BOUNDS.within(files)) as service:
+        async with running(loaded.opened, state, bounds=DEFAULT_BOUNDS.within(files), sockets=self._sockets) as service:
             service.runtime.source_status = source.members
 
             def say() -> None:

@@ -32,8 +32,10 @@ class AnyGuardService(Protocol):
     async def close(self) -> None: ...
 
 
-async def open_service(opened: Opened, state: Path, bounds: RequestBounds = DEFAULT_BOUNDS) -> AnyGuardService:
-    """Make everything but the sockets; raises RingwallError as `GuardService.open`.
+async def open_service(
+    opened: Opened, state: Path, bounds: RequestBounds = DEFAULT_BOUNDS, sockets: Path | None = None
+) -> AnyGuardService:
+    """Make everything but the guard's ports; arguments and errors as `GuardService.open`.
 
     A host's process imports what it serves and no more: the two kinds share half of it.
     """
@@ -43,15 +45,15 @@ async def open_service(opened: Opened, state: Path, bounds: RequestBounds = DEFA
         return await ModelGuardService.open(opened, state, bounds=bounds)
     from guard.service import GuardService
 
-    return await GuardService.open(opened, state, bounds=bounds)
+    return await GuardService.open(opened, state, bounds=bounds, sockets=sockets)
 
 
 @contextlib.asynccontextmanager
 async def running(
-    opened: Opened, state: Path, *, bounds: RequestBounds = DEFAULT_BOUNDS
+    opened: Opened, state: Path, *, bounds: RequestBounds = DEFAULT_BOUNDS, sockets: Path | None = None
 ) -> AsyncIterator[AnyGuardService]:
     """An open service, which is closed when the context ends."""
-    service = await open_service(opened, state, bounds)
+    service = await open_service(opened, state, bounds, sockets)
     try:
         yield service
     finally:

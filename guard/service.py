@@ -29,6 +29,8 @@ from guard.decide.term import Term
 from guard.decide.watch import Watch
 from guard.http.connection import upstream_of
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
+from guard.http.stdio_command import socket_of
+from guard.http.upstream import Upstream
 from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
@@ -46,11 +48,14 @@ log = logging.getLogger("ringwall.guard")
 class GuardService:
     """One guard. `open` it inside the event loop, `apply` each new configuration, and `close` it."""
 
-    def __init__(self, runtime: Runtime, state: Path, counters: Counters, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, runtime: Runtime, state: Path, counters: Counters, client: httpx.AsyncClient, sockets: Path | None
+    ) -> None:
         self.runtime = runtime
         self._state = state
         self._counters = counters
         self._client = client
+        self._sockets = sockets
 
     @classmethod
     async def open(
@@ -60,9 +65,11 @@ class GuardService:
         *,
         keep_alive: float = KEEP_ALIVE_SECONDS,
         bounds: RequestBounds = DEFAULT_BOUNDS,
+        sockets: Path | None = None,
     ) -> GuardService:
         """Make everything but the sockets. `state` is a directory that only the guard may write. A stream that is silent
-        for `keep_alive` seconds gets a comment.
+        for `keep_alive` seconds gets a comment. A command is reached through its socket in the folder `sockets`, where there
+        is one, else started.
 
         Raises:
             RingwallError: a secret, schema, log or state file cannot be used, so the guard does not start.
@@ -81,7 +88,7 @@ class GuardService:
             key=load_or_create_key(state / "audit.key"),
             anchor_token=anchor_token(config),
         )
-        upstream = upstream_of(config.origin, introduction=introduction)
+        upstream = _upstream(config, introduction, sockets)
         watch = Watch(upstream, lambda: policy)
         runtime = Runtime(
             policy,
@@ -96,7 +103,7 @@ class GuardService:
         watch.follow(lambda: runtime.policy)
         runtime.trace_with(tracer_of(config, trace_headers, runtime.metrics))
         runtime.watch_term()
-        service = cls(runtime, state, counters, client)
+        service = cls(runtime, state, counters, client, sockets)
         policy.pins.report_to(runtime.refused)
         audit.event(
             "open",
@@ -136,7 +143,7 @@ class GuardService:
         moved = new.origin != old.origin
         retraced = moved or new.guard.traces != old.guard.traces
         trace_headers = collector_headers(new) if retraced else {}
-        upstream = upstream_of(new.origin, introduction=introduction) if moved else None
+        upstream = _upstream(new, introduction, self._sockets) if moved else None
         await self.runtime.apply(policy, upstream)
         if retraced:
             self.runtime.trace_with(tracer_of(new, trace_headers, self.runtime.metrics))
@@ -187,6 +194,11 @@ def _policy(
         introduction=introduction,
         previous=previous,
     )
+
+
+def _upstream(config: GuardConfig, introduction: CallerIntroduction | None, sockets: Path | None) -> Upstream:
+    socket = None if sockets is None else socket_of(sockets, config.server.environment, config.server.name)
+    return upstream_of(config.origin, introduction=introduction, socket=socket)
 
 
 def _introduction(config: GuardConfig, state: Path) -> CallerIntroduction | None:

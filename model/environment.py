@@ -30,8 +30,11 @@ from model.base import (
     split_url,
 )
 from model.defaults import ServerDefaults
+from model.kong_versions import Edition, version_problem
 from model.loopback import is_loopback
+from model.portal import Portal
 from model.problems import Wrong
+from model.quotas import Quotas as Quotas
 from model.redirect_uris import HostedRedirectUri
 from model.suggestions import did_you_mean
 from model.waivers import Waiver
@@ -93,9 +96,9 @@ class Gateway(Model):
     secret key `kong:kongAdminToken`."""
 
     admin_uri: HttpsUrl = Field(description="Admin API; https, or http on loopback.")
-    edition: Literal["oss", "enterprise", "ai"] = Field("oss", description="What the licence allows.")
-    version: Annotated[str, StringConstraints(pattern=r"^3\.\d{1,2}(\.\d{1,2}){0,2}$")] = Field(
-        "3.9.3", description="Kong version, quoted. OSS ends at 3.9.3."
+    edition: Edition = Field("oss", description="What the licence allows.")
+    version: Annotated[str, StringConstraints(pattern=r"^[23]\.\d{1,2}(\.\d{1,2}){0,2}$")] = Field(
+        "3.9.3", description="Kong version, quoted. OSS ends at 3.9.3; enterprise and ai need 3.15 and say so."
     )
     workspace: Name | None = Field(None, description="Kong workspace (licensed editions).")
     redis: Redis | None = Field(None, description="Shared counters for more than one gateway node.")
@@ -103,17 +106,10 @@ class Gateway(Model):
 
     @model_validator(mode="after")
     def _edition_has_version(self) -> Self:
-        line = tuple(int(part) for part in self.version.split("."))[:2]
-        if self.edition == "oss" and line != (3, 9):
-            raise Wrong(
-                f"Kong OSS ends at 3.9.3 and is supported here on 3.9, not {self.version}",
-                'write "3.9.3"',
-                ("version",),
-            )
+        if problem := version_problem(self.edition, self.version):
+            raise Wrong(*problem, ("version",))
         if self.edition == "oss" and self.workspace:
             raise Wrong("workspaces need edition enterprise", "remove it", ("workspace",))
-        if self.edition != "oss":
-            raise Wrong(f"edition {self.edition} is not supported yet", "use oss 3.9", ("edition",))
         return self
 
 
@@ -298,16 +294,6 @@ class Metrics(Model):
     prometheus: bool = Field(True, description="Kong's Prometheus plugin on its status port.")
 
 
-class Quotas(Model):
-    """Account limits that a plan must fit; Cloudflare's published defaults, raise them when your contract does."""
-
-    access_applications: Positive = Field(500, description="Access applications.")
-    access_policies: Positive = Field(500, description="Reusable Access policies.")
-    access_groups: Positive = Field(300, description="Access groups.")
-    service_tokens: Positive = Field(50, description="Service tokens: one an agent.")
-    tunnels: Positive = Field(1000, description="Tunnels: one a server.")
-
-
 class Environment(Model):
     """`ringwall:environment` of `Pulumi.<env>.yaml`."""
 
@@ -328,6 +314,9 @@ class Environment(Model):
     issuers: dict[Name, Issuer] = {}
     logs: Logs = Logs()
     metrics: Metrics = Field(Metrics(), description="Metrics of the gateway.")
+    portal: Portal | None = Field(
+        None, exclude_if=lambda value: value is None, description="MCP portal of its servers."
+    )
     quotas: Quotas = Quotas()
     defaults: ServerDefaults = Field(ServerDefaults(), description="What its servers inherit; a server's own key wins.")
     # Not part of what is deployed: an exception changes no configuration and no digest.
@@ -351,6 +340,8 @@ class Environment(Model):
                 key = ("groups", name, "idp_groups", index, "provider")
                 self._known("identity_providers", (idp_group.provider,), key)
         self._known("posture", self.defaults.posture or (), ("defaults", "posture"))
+        if self.portal is not None:
+            self._portal_known(self.portal)
         central = self.topology == "central"
         for name, host in self.hosts.items():
             if central != (host.guard_address is not None):
@@ -371,6 +362,19 @@ class Environment(Model):
                 ("gateway", "admin_uri"),
             )
         return self
+
+    def _portal_known(self, portal: Portal) -> None:
+        self._known("posture", portal.posture, ("portal", "posture"))
+        self._known("agents", portal.agents, ("portal", "agents"))
+        self._known("groups", portal.people.groups if portal.people else (), ("portal", "people", "groups"))
+        for server, agent in portal.shared.items():
+            self._known("agents", (agent,), ("portal", "shared", server))
+        if not portal.hostname.endswith("." + self.cloudflare.zone):
+            raise Wrong(
+                f"{portal.hostname} is outside the zone {self.cloudflare.zone}",
+                f"use a name that ends in .{self.cloudflare.zone}",
+                ("portal", "hostname"),
+            )
 
     def _central_only(self, key: str, path: tuple[str, ...]) -> Wrong:
         if self.topology == "central":

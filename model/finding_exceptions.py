@@ -36,6 +36,9 @@ LEGS: Final = {
     "resource": ("arguments", "resources"),
 }
 
+#: The legs of a model route (`model.model_route.ModelLegs`).
+MODEL_LEGS: Final = ("prompts", "tool_results", "definitions", "answers", "tool_calls")
+
 #: The methods that name what an exception is for. In others (completions, notifications, answers) none holds.
 KINDS: Final = {
     "tools/call": "tool",
@@ -178,5 +181,6 @@ def rule_of(engine: str, rule: str) -> str:
 def admits_exceptions(leg: str, method: str, rules: Iterable[str]) -> bool:
     """Whether exceptions could let pass what these rules (as `rule_of` writes them) match in a message of this method."""
     named = set(rules)
-    legs = LEGS.get(KINDS.get(method, ""), ())
+    kind = KINDS.get(method, "")
+    legs: tuple[str, ...] = MODEL_LEGS if kind == "model" else LEGS.get(kind, ())
     return leg in legs and bool(named) and named.isdisjoint(NO_EXCEPTION)

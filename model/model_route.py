@@ -298,3 +298,10 @@ def granted_models(manifest: ModelRoute) -> set[str]:
 def per_million(price: Amount) -> Decimal:
     """An amount as an exact number."""
     return Decimal(price)
+
+
+def bound_name(target: ModelTarget) -> Literal["max_completion_tokens", "max_tokens"]:
+    """The member by which the provider bounds an answer: OpenAI renamed it, and refuses the old name for new models; what
+    only speaks its format, and what Kong translates to other formats, knows the old one."""
+    renamed = target.provider in ("openai", "azure") and target.url is None
+    return "max_completion_tokens" if renamed else "max_tokens"

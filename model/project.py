@@ -18,6 +18,7 @@ from model.environment import Environment
 from model.errors import InputError, InputErrors, NoProject
 from model.loader import Document, KeyPath, read, read_text
 from model.model_route import ModelRoute
+from model.portal_checks import check_portal
 from model.problems import nearest
 from model.server import Server
 from model.stacks import (
@@ -170,6 +171,7 @@ def load_environment(project: Project, name: str, newcomer: str | None = None) -
     for stack in environment.perimeters:
         problems += check_server(stack, settings) if isinstance(stack, ServerStack) else check_model(stack, settings)
     problems += check_together(environment, newcomer)
+    problems += check_portal(environment)
     if problems:
         raise InputErrors(problems)
     return environment

@@ -36,9 +36,10 @@ from model.finding_exceptions import FindingException
 from model.front_door import ADMIN_PORT_OFFSET, check_front_door
 from model.lockdown import Lockdown
 from model.loopback import is_loopback
-from model.name_patterns import GRANT_PATTERN, MAX_NAME
+from model.name_patterns import GRANT_PATTERN, MAX_NAME, matches_any
 from model.origin_headers import OriginHeaders
 from model.origin_identity import IdentityKey, TokenExchange
+from model.people import People as People
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 
@@ -192,20 +193,6 @@ class OAuth(Model):
         return self
 
 
-class People(Model):
-    """People who may reach the server; any rule admits, countries and posture must hold as well."""
-
-    emails: Emails = Field((), description="Addresses.")
-    domains: Domains = Field((), description="Everyone with an address in one of these domains.")
-    groups: Names = Field((), description="Keys of the environment's groups.")
-
-    @model_validator(mode="after")
-    def _somebody(self) -> Self:
-        if not (self.emails or self.domains or self.groups):
-            raise Wrong("admits nobody", "give emails, domains or groups, or remove the key")
-        return self
-
-
 class HostedAccess(Model):
     """One hosted client's own front door to this server."""
 
@@ -271,6 +258,14 @@ class Grant(Model):
         if not (self.tools or self.prompts or self.resources):
             raise Wrong("grants nothing", "give tools, prompts or resources")
         return self
+
+    def opens(self, tool: str, risk: str) -> bool:
+        """Whether it opens a tool of that name and risk to those whom it is for."""
+        return (risk == "read" or not self.read_only) and matches_any(self.tools, tool)
+
+    def opens_prompt(self, prompt: str) -> bool:
+        """Whether it opens the prompt of that name to those whom it is for."""
+        return matches_any(self.prompts, prompt)
 
 
 class Cors(Model):

@@ -52,8 +52,8 @@ def compile_strict(schema: Any) -> Checker:
                 pending += [(item, inner, (*path, "*")) for item in value if (inner := place.items) is not None]
             elif isinstance(value, dict):
                 if place.strict and not value.keys() <= place.names.keys():
-                    where = pointer(path[:_SHOWN]) or "/"
-                    return f"{where}: has a property that the schema does not name (strict_arguments of the tool lock)"
+                    at = pointer(path[:_SHOWN]) or "/"
+                    return f"{at}: has a property that the schema does not name (strict_arguments of the tool lock)"
                 pending += [
                     (child, inner, (*path, key))
                     for key, child in value.items()

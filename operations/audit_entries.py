@@ -15,7 +15,7 @@ from guard.decide.reasons import Decision, Reason
 from guard.inspect.verdict import Leg
 from model.finding_exceptions import KINDS, NO_EXCEPTION, admits_exceptions, is_place, rule_of
 from model.text import is_hidden, visible, wrapped
-from operations.audit_words import limit_words, reason_words
+from operations.audit_words import limit_words, reason_words, usage_words
 
 #: Days for which an exception is proposed.
 DAYS = 30
@@ -33,8 +33,8 @@ _WAYS = {
     Reason.ARGUMENTS: "A constraint of a grant is in `grants`, arguments; the schema is the server's own, in the lock.",
     Reason.BUNDLE_EXPIRED: "Sign the configuration again with `ringwall guard bundle {server} --key FILE`, and deliver it.",
     Reason.TAINT: "Let the person be asked: guard.taint.outbound_call: ask, and a client that can (MCP elicitation)."
-    " Where the untrusted text is harmless, an exception"
-    " for it with `action: allow` no longer taints; see the incident it was sent in.",
+    " Where the untrusted text is harmless, an exception for it with `action: allow` no longer taints; see the incident it"
+    " was sent in.",
 }
 
 
@@ -68,6 +68,8 @@ def entry(record: dict[str, Any]) -> list[str]:
             lines += wrapped(f"{engine['engine']} gave no verdict: {engine.get('error')}")
     if record.get("problem"):
         lines += wrapped(str(record["problem"]))
+    if isinstance(record.get("usage"), dict):
+        lines += wrapped(usage_words(record["usage"]))
     if isinstance(record.get("limit"), dict):
         lines += wrapped(limit_words(record["limit"]))
     elif record.get("key"):
@@ -119,14 +121,16 @@ def _file_of(server: str) -> str:
 
 def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str, today: date) -> list[str]:
     leg, method = str(record.get("leg")), str(record.get("method"))
-    if leg == Leg.DEFINITIONS:
+    of_model = KINDS.get(method) == "model"
+    if leg == Leg.DEFINITIONS and not of_model:
         return wrapped(f"A reviewer accepts a definition in the lock: `ringwall lock approve {server}`.")
     rules = [rule for rule, _ in findings]
     if not admits_exceptions(leg, method, rules):
         rule = next((rule for rule in rules if rule in NO_EXCEPTION), None)
         reason = f"{rule} {NO_EXCEPTION[rule]}" if rule else f"none holds for {leg} of {method}"
         return wrapped(f"No exception can be given: {reason}.")
-    lines = wrapped(f"To let just this pass, below ringwall:server in {_file_of(server)}:")
+    section = "ringwall:model" if of_model else "ringwall:server"
+    lines = wrapped(f"To let just this pass, below {section} in {_file_of(server)}:")
     lines += ["", "    guard:", "      exceptions:"]
     expires = (today + timedelta(days=DAYS)).isoformat()
     incident = record.get("incident")
@@ -136,10 +140,11 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
         lines += [f"          leg: {leg}", f"          rule: {_quoted(rule)}"]
         lines += [f"          place: {_quoted(place)}"] if place else []
         lines += [f"          reason: {_quoted(reason)}", f'          expires: "{expires}"']
+    flagged = "It is flagged" if of_model else "It is flagged and still taints"
     return [
         *lines,
         "",
-        *wrapped("It is flagged and still taints; `action: allow` makes it count as harmless. Then:"),
+        *wrapped(f"{flagged}; `action: allow` makes it count as harmless. Then:"),
         f"    ringwall check {server}",
     ]
 

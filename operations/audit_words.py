@@ -39,6 +39,14 @@ def reason_words(reason: str) -> str:
     return ""
 
 
+def usage_words(usage: dict[str, Any]) -> str:
+    """What an answer of a model used: its tokens, whether they are the provider's figures, and what they cost."""
+    tokens = f"used {counted(usage.get('input', 0), 'token')} in and {usage.get('output', 0)} out"
+    estimated = ", estimated as the provider did not say" if usage.get("estimated") else ""
+    cost = f", at {usage['cost']}" if usage.get("cost") else ""
+    return f"{tokens}{estimated}{cost}"
+
+
 def limit_words(limit: dict[str, Any]) -> str:
     """The limit that a request met: its key, its numbers, and when to come again."""
     parts = [f"limit {limit.get('limit')}"]

@@ -14,8 +14,12 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
+from plan.exposed import app_hosts as app_hosts
+from plan.exposed import exposed
+from plan.exposed import linked as linked
 from plan.findings import Finding, Severity, in_order
 from plan.graph import Graph, Resource
+from plan.portal_exposure import check_portal_record, leads_to_portal
 from plan.protectors import ACCESS_APPLICATION as ACCESS_APPLICATION
 from plan.protectors import ACCESS_POLICY as ACCESS_POLICY
 from plan.protectors import DNS_RECORD as DNS_RECORD
@@ -66,16 +70,12 @@ def check_exposure(graph: Graph) -> tuple[Finding, ...]:
 
     Empty means proven. Rules: `exposure-order`, `exposure-ring-missing`, `exposure-dns-target`, `exposure-dns-name`,
     `exposure-dns-proxied`, `exposure-route-order`, `exposure-route-unauthenticated`, `exposure-unlinked`,
-    `exposure-ingress-access`, `exposure-ingress-catch-all`, `exposure-ingress-unreadable`, `exposure-ingress-ignored`,
+    `exposure-portal`, `exposure-ingress-access`, `exposure-ingress-catch-all`, `exposure-ingress-unreadable`,
+    `exposure-ingress-ignored`,
     and as a warning `exposure-ingress-on-host`: the ingress of a locally managed tunnel is a file on the host, which
     no plan of cloud resources can prove.
     """
     return in_order([*_dns_records(graph), *_routes(graph), *_ingress(graph)])
-
-
-def _error(rule: str, resource: Resource, message: str, remedy: str) -> Finding:
-    kind = resource.type.rsplit(":", 1)[-1]
-    return Finding(f"exposure-{rule}", Severity.ERROR, resource.urn, f"{kind} {resource.name} {message}", remedy)
 
 
 def _dns_records(graph: Graph) -> Iterator[Finding]:
@@ -84,17 +84,20 @@ def _dns_records(graph: Graph) -> Iterator[Finding]:
         ancestors = graph.ancestors(record.urn)
         for resource in protecting:
             if resource.urn not in ancestors:
-                yield _error(
+                yield exposed(
                     "order",
                     record,
                     f"can appear before {resource.type.rsplit(':', 1)[-1]} {resource.name} stands, or outlive it",
                     f"add {resource.name} to the record's depends_on",
                 )
+        if leads_to_portal(record):
+            yield from check_portal_record(graph, record)
+            continue
         tunnels = linked(graph, record, "content", TUNNEL)
         local = [tunnel for tunnel in tunnels if _is_local(tunnel)]
         for token in (ACCESS_APPLICATION, *([] if local else [TUNNEL_CONFIG]), KONG_ROUTE, KONG_PLUGIN):
             if not graph.by_type(token):
-                yield _error(
+                yield exposed(
                     "ring-missing",
                     record,
                     f"publishes a name although the stack declares no {token.rsplit(':', 1)[-1]}",
@@ -123,14 +126,14 @@ def _dns_target(record: Resource, tunnels: list[Resource]) -> Iterator[Finding]:
     # Without symbolic ids the content is unknown, and its dependency on the tunnel is all there is to judge.
     points_at_tunnel = bool(tunnels) and (content in hosts or is_unknown(content))
     if not points_at_tunnel or record.inputs.get("type") != "CNAME":
-        yield _error(
+        yield exposed(
             "dns-target",
             record,
             f"points at {_shown(content)}, which is no tunnel of this stack",
             "make it a CNAME to <tunnel id>.cfargotunnel.com of a tunnel declared in the same stack",
         )
     if record.inputs.get("proxied") is not True:
-        yield _error(
+        yield exposed(
             "dns-proxied",
             record,
             "is not proxied, so requests would not pass Cloudflare Access",
@@ -141,10 +144,10 @@ def _dns_target(record: Resource, tunnels: list[Resource]) -> Iterator[Finding]:
 def _dns_name(graph: Graph, record: Resource, tunnels: list[Resource]) -> Iterator[Finding]:
     name = record.inputs.get("name")
     if not isinstance(name, str):
-        yield _error("dns-name", record, "has a name the plan cannot read", "give it as plain text")
+        yield exposed("dns-name", record, "has a name the plan cannot read", "give it as plain text")
         return
     if not any(fnmatchcase(name, host) for app in graph.by_type(ACCESS_APPLICATION) for host in app_hosts(app)):
-        yield _error(
+        yield exposed(
             "dns-name",
             record,
             f"publishes {name}, which no Access application of this stack covers as a whole host",
@@ -158,7 +161,7 @@ def _dns_name(graph: Graph, record: Resource, tunnels: list[Resource]) -> Iterat
         for rule in ingress_rules(config) or ()
     }
     if remote and name not in served:
-        yield _error(
+        yield exposed(
             "dns-name",
             record,
             f"publishes {name}, which no ingress rule of its tunnel serves",
@@ -166,24 +169,12 @@ def _dns_name(graph: Graph, record: Resource, tunnels: list[Resource]) -> Iterat
         )
 
 
-def app_hosts(app: Resource) -> Iterator[str]:
-    destinations = app.inputs.get("destinations")
-    uris = [
-        destination.get("uri")
-        for destination in (destinations if isinstance(destinations, list) else [])
-        if isinstance(destination, Mapping) and destination.get("type", "public") == "public"
-    ]
-    for host in (app.inputs.get("domain"), *uris):
-        if isinstance(host, str) and "/" not in host:
-            yield host
-
-
 def _routes(graph: Graph) -> Iterator[Finding]:
     plugins: dict[str, list[Resource]] = {}
     for plugin in graph.by_type(KONG_PLUGIN):
         services = linked(graph, plugin, "serviceId", KONG_SERVICE)
         if plugin.inputs.get("serviceId") is not None and not services:
-            yield _error(
+            yield exposed(
                 "unlinked",
                 plugin,
                 f"belongs to the service {_shown(plugin.inputs.get('serviceId'))}, which is not in this stack",
@@ -194,7 +185,7 @@ def _routes(graph: Graph) -> Iterator[Finding]:
     for route in graph.by_type(KONG_ROUTE):
         services = linked(graph, route, "serviceId", KONG_SERVICE)
         if not services:
-            yield _error(
+            yield exposed(
                 "unlinked",
                 route,
                 f"leads to the service {_shown(route.inputs.get('serviceId'))}, which is not in this stack",
@@ -209,14 +200,14 @@ def _route(graph: Graph, route: Resource, service: Resource, plugins: list[Resou
     for plugin in plugins:
         # Also the terminating plugin of an open service: until it stands, the route reaches what is behind it.
         if plugin.urn not in ancestors:
-            yield _error(
+            yield exposed(
                 "route-order",
                 route,
                 f"can answer before the plugin {plugin.name} of its service {service.name} stands",
                 f"add {plugin.name} to the route's depends_on",
             )
     if lets_strangers_in(plugins):
-        yield _error(
+        yield exposed(
             "route-unauthenticated",
             route,
             f"leads to the service {service.name}, which has no authenticating plugin",
@@ -256,7 +247,7 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
     for config in graph.by_type(TUNNEL_CONFIG):
         for tunnel in linked(graph, config, "tunnelId", TUNNEL):
             if _is_local(tunnel):
-                yield _error(
+                yield exposed(
                     "ingress-ignored",
                     config,
                     f"configures the tunnel {tunnel.name}, which reads a file on its host instead",
@@ -264,7 +255,7 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
                 )
         rules = ingress_rules(config)
         if rules is None:
-            yield _error(
+            yield exposed(
                 "ingress-unreadable",
                 config,
                 "has ingress rules the plan cannot read",
@@ -275,7 +266,7 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
             if rule.get("hostname") is None and rule.get("service") == CATCH_ALL and not rule.get("path"):
                 continue
             if not requires_access(rule):
-                yield _error(
+                yield exposed(
                     "ingress-access",
                     config,
                     f"serves {_shown(rule.get('hostname'))} without requiring Access",
@@ -283,7 +274,7 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
                 )
         last = rules[-1] if rules else {}
         if last.get("service") != CATCH_ALL or last.get("hostname") is not None or last.get("path"):
-            yield _error(
+            yield exposed(
                 "ingress-catch-all",
                 config,
                 "does not end in a rule that refuses everything else",
@@ -315,17 +306,6 @@ def ingress_rules(config: Resource) -> list[Mapping[str, Json]] | None:
         return None
     readable = [rule for rule in rules if isinstance(rule, Mapping) and not is_marker(rule)]
     return readable if len(readable) == len(rules) else None
-
-
-def linked(graph: Graph, resource: Resource, key: str, token: str) -> list[Resource]:
-    """The resources of a type whose outputs an input depends on; only the one that its symbolic id names, where it does."""
-    targets = [
-        target
-        for urn in resource.property_dependencies.get(key, ())
-        if (target := graph.get(urn)) is not None and target.type == token
-    ]
-    exact = [target for target in targets if resource.inputs.get(key) == symbol(target.name, "id")]
-    return exact or targets
 
 
 def _shown(value: Json) -> str:

@@ -20,12 +20,14 @@ from typing import Final
 
 from plan.exposure import CATCH_ALL, app_hosts, ingress_rules, lets_strangers_in, requires_access
 from plan.graph import Resource
+from plan.portal_exposure import covers, leads_to_portal, offers
 from plan.protectors import (
     ACCESS_APPLICATION,
     ACCESS_POLICY,
     DNS_RECORD,
     KONG_PLUGIN,
     KONG_ROUTE,
+    MCP_PORTAL,
     TUNNEL,
     TUNNEL_CONFIG,
 )
@@ -80,9 +82,10 @@ def exposures(held: Iterable[HeldResource], *, complete: bool = True) -> tuple[s
 
 
 def resolving(record: Resource) -> str | None:
-    """The public name of a DNS record that points at a tunnel; None for any other record."""
+    """The public name of a DNS record that points at a tunnel or a portal; None for any other record."""
     name, content = record.inputs.get("name"), record.inputs.get("content")
-    leads = is_unknown(content) or (isinstance(content, str) and content.endswith(TUNNEL_DOMAIN))
+    tunnel = is_unknown(content) or (isinstance(content, str) and content.endswith(TUNNEL_DOMAIN))
+    leads = tunnel or leads_to_portal(record)
     return name if isinstance(name, str) and leads else None
 
 
@@ -97,6 +100,9 @@ def _record(state: _State, record: Resource, complete: bool) -> Iterator[str]:
         yield f"{name} resolves, and no Access application covers it"
     for application in applications:
         yield from _policies(state, name, application.resource, complete)
+    if leads_to_portal(record):
+        yield from _offered(state, name, complete)
+        return
     yield from _ingress(state, name, record.inputs.get("content"), applications)
     yield from _gateway(state, name)
 
@@ -118,6 +124,21 @@ def _policies(state: _State, name: str, application: Resource, complete: bool) -
                 yield f"{name} resolves, and its Access application {application.name} names a policy that is not there"
         elif policy.inputs.get("decision") == "bypass":
             yield f"{name} resolves, and the policy {policy.name} asks nobody who calls"
+
+
+def _offered(state: _State, name: str, complete: bool) -> Iterator[str]:
+    """The servers that the portal of that name offers without an application before them."""
+    for portal in state.by_type(MCP_PORTAL):
+        if portal.resource.inputs.get("hostname") != name:
+            continue
+        for id_ in offers(portal.resource.inputs) or ():
+            if is_unknown(id_):
+                continue
+            applications = [app for app in state.by_type(ACCESS_APPLICATION) if id_ in covers(app.resource.inputs)]
+            if not applications:
+                yield f"{name} offers the server {id_}, and no Access application covers it there"
+            for application in applications:
+                yield from _policies(state, name, application.resource, complete)
 
 
 def _ingress(state: _State, name: str, content: Json, applications: list[HeldResource]) -> Iterator[str]:

@@ -53,6 +53,8 @@ ACCESS_APPLICATION: Final = "cloudflare:index/zeroTrustAccessApplication:ZeroTru
 ACCESS_POLICY: Final = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
 ACCESS_GROUP: Final = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
 POSTURE_RULE: Final = "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule"
+MCP_SERVER: Final = "cloudflare:index/zeroTrustAccessAiControlsMcpServer:ZeroTrustAccessAiControlsMcpServer"
+MCP_PORTAL: Final = "cloudflare:index/zeroTrustAccessAiControlsMcpPortal:ZeroTrustAccessAiControlsMcpPortal"
 RULESET: Final = "cloudflare:index/ruleset:Ruleset"
 TUNNEL: Final = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
 TUNNEL_CONFIG: Final = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
@@ -108,6 +110,24 @@ PROTECTORS: Final[Mapping[str, Mapping[str, ProtectedProperty]]] = {
         "phase": POLICY,
         "rules": POLICY,
         "zoneId": _PLACE,
+    },
+    MCP_SERVER: {
+        "accountId": _PLACE,
+        "authCredentials": POLICY,
+        "authType": POLICY,
+        "hostname": PORT,
+        "name": _LABEL,
+        "zeroTrustAccessAiControlsMcpServerId": NAME,
+    },
+    MCP_PORTAL: {
+        "accountId": _PLACE,
+        "codeMode": POLICY,
+        "hostname": NAME,
+        "name": _LABEL,
+        "secureWebGateway": _nothing("whether Cloudflare's own gateway looks at what the portal sends"),
+        # The servers, who is who at each, and the tools and prompts that are on.
+        "servers": POLICY,
+        "zeroTrustAccessAiControlsMcpPortalId": NAME,
     },
     TUNNEL: {
         "accountId": _PLACE,

@@ -25,7 +25,10 @@ _PLUGINS = {
     "pre-function": "identity: the token is for this server, and names one principal",
     "jwt": "identity: signature and expiry",
     "acl": "identity: issuer",
+    "openid-connect": "identity: signature, expiry and issuer",
+    "ai-mcp-oauth2": "identity: signature, expiry and resource",
     "rate-limiting": "requests per principal",
+    "rate-limiting-advanced": "requests per principal",
     "response-ratelimiting": "token budget of the server",
     "request-size-limiting": "request size",
     "request-transformer": "internal headers",
@@ -39,9 +42,11 @@ _PLUGINS = {
     "request-termination": "protected-resource metadata",
     "key-auth": "inner route: the guard's key",
     "ai-proxy": "inner route: provider",
+    "ai-proxy-advanced": "inner route: providers",
     "ai-prompt-decorator": "inner route: system message",
     "ai-prompt-guard": "inner route: prompt patterns",
 }
+_WINDOWS = {60: "minute", 3600: "hour", 86400: "day"}
 _LIMITS = {
     "body_kilobytes": "KiB a request",
     "concurrency": "calls at once",
@@ -64,7 +69,7 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
     if kind == "ZeroTrustAccessApplication":
         policies = len(inputs.get("policies") or [])
         session = inputs.get("sessionDuration", "?")
-        name = inputs.get("domain") or ", ".join(d.get("uri", "") for d in inputs.get("destinations") or [])
+        name = inputs.get("domain") or ", ".join(_destination(d) for d in inputs.get("destinations") or [])
         return [
             Enforcement(
                 "edge", f"Access before {name}", f"{counted(policies, 'policy', 'policies')}, sign-in lasts {session}"
@@ -77,6 +82,15 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         return [Enforcement("edge", "tunnel checks the Access token", detail)]
     if kind == "DnsRecord":
         return [Enforcement("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
+    if kind == "ZeroTrustAccessAiControlsMcpPortal":
+        code = inputs.get("codeMode")
+        detail = f"offers {counted(len(inputs.get('servers') or []), 'server')}, code mode {code}"
+        return [Enforcement("edge", f"MCP portal {inputs.get('hostname')}", detail)]
+    if kind == "ZeroTrustAccessAiControlsMcpServer":
+        caller = "as the person who uses it" if inputs.get("authType") == "oauth" else "as an agent, whoever uses it"
+        return [
+            Enforcement("edge", f"portal's server {inputs.get('name')}", f"called at {inputs.get('hostname')} {caller}")
+        ]
     if kind == "ZeroTrustAccessPolicy":
         admitted, needed = (_conditions(inputs.get(key)) for key in ("includes", "requires"))
         detail = f"{inputs.get('decision')} {_first(admitted)}" + (f"; needs {' and '.join(needed)}" if needed else "")
@@ -89,6 +103,9 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         passive = ((inputs.get("healthchecks") or {}).get("passive") or {}).get("unhealthy") or {}
         if not (passive.get("httpFailures") or passive.get("tcpFailures")):
             return []
+        if (((inputs.get("healthchecks") or {}).get("active") or {}).get("type")) == "tcp":
+            detail = f"a target is left out after {passive.get('httpFailures', '?')} failures, until its port opens"
+            return [Enforcement("gateway", "inner route: failover", detail)]
         detail = f"opens after {passive.get('httpFailures', '?')} failures; probes /healthz"
         return [Enforcement("gateway", "circuit breaker", detail)]
     if kind == "Guard":
@@ -116,6 +133,12 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
             )
         return rows
     return []
+
+
+def _destination(destination: Mapping[str, Any]) -> str:
+    if server := destination.get("mcpServerId"):
+        return f"{server} in the portal"
+    return str(destination.get("uri", ""))
 
 
 _IDENTITY = {"header": "signed token in Ringwall-Identity", "meta": "signed token in _meta io.ringwall/identity"}
@@ -196,7 +219,7 @@ def ring_of(token: str) -> str | None:
     kind = token.rsplit(":", 1)[-1]
     if token.startswith("cloudflare:") or kind in ("Edge", "PublicName"):
         return "edge"
-    if token.startswith("kong:") or kind in ("Gateway", "InnerRoutes"):
+    if token.startswith("kong:") or kind in ("Gateway", "InnerGateway"):
         return "gateway"
     return {"Guard": "guard", "Origin": "origin"}.get(kind)
 
@@ -210,6 +233,17 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
     if name == "rate-limiting":
         parts = [f"{config[unit]} per {unit}" for unit in ("second", "minute", "hour", "day") if config.get(unit)]
         return ", ".join(parts) + ("" if config.get("fault_tolerant") else "; fails closed")
+    if name == "rate-limiting-advanced":
+        windows = zip(config.get("limit") or [], config.get("window_size") or [], strict=False)
+        return ", ".join(f"{limit} per {_WINDOWS.get(size, f'{size} s')}" for limit, size in windows) + "; sliding"
+    if name == "openid-connect":
+        return (
+            "only " + ", ".join(config.get("issuers_allowed") or []) + "; keys from " + str(config.get("jwks_endpoint"))
+        )
+    if name == "ai-mcp-oauth2":
+        return f"only for {config.get('resource')}; keys from {config.get('jwks_endpoint')}"
+    if name == "ai-proxy-advanced":
+        return "; ".join(_target_words(target) for target in config.get("targets") or [])
     if name == "response-ratelimiting":
         limits = config.get("limits") or {}
         return ", ".join(f"{n} {kind} per {unit}" for kind, units in limits.items() for unit, n in units.items() if n)
@@ -222,9 +256,7 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
     if name == "key-auth":
         return ", ".join(config.get("key_names") or []) + " in a header"
     if name == "ai-proxy":
-        model = config.get("model") or {}
-        held = (config.get("auth") or {}).get("header_value")
-        return f"{model.get('provider')}, {model.get('name')}, {'credential ' + held if held else 'no credential'}"
+        return _target_words(config)
     if name == "ai-prompt-decorator":
         return (
             counted(len((config.get("prompts") or {}).get("prepend") or []), "message") + " before every conversation"
@@ -236,3 +268,9 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
             if config.get(key)
         )
     return f"plugin {name}"
+
+
+def _target_words(target: Mapping[str, Any]) -> str:
+    model = target.get("model") or {}
+    held = (target.get("auth") or {}).get("header_value")
+    return f"{model.get('provider')}, {model.get('name')}, {'credential ' + held if held else 'no credential'}"

@@ -61,6 +61,14 @@ def run(
             min=1, max=65535, metavar="PORT", help="With --host: a loopback port that tells of all.", show_default=False
         ),
     ] = None,
+    command_sockets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Reach commands through DIR/ENV.SERVER/stdio, and start none.",
+            show_default=False,
+        ),
+    ] = None,
     sandbox: NoSandbox = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -88,5 +96,6 @@ def run(
         poll=poll,
         token_file=token_file,
         admin_port=admin_port,
+        command_sockets=command_sockets,
         debug=debug,
     )

@@ -17,7 +17,7 @@ def import_existing(
         str,
         typer.Argument(
             help="Its id, as Cloudflare's dashboard or Kong's Admin API shows it; of a target UPSTREAM/TARGET, "
-            "of an acl ACL|CONSUMER."
+            "of an acl ACL|CONSUMER, of a key KEY|CONSUMER."
         ),
     ],
     name: Annotated[

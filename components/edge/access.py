@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from model.environment import Environment, Group
 from model.errors import InputError
-from model.server import People
+from model.portal import Portal
+from model.server import People, Server
 from model.stacks import PerimeterManifest
 
 #: A selector and what it names: ("email", address), ("email_domain", domain), ("group", access group key),
@@ -99,6 +100,30 @@ def agent_policy(settings: Environment, agent: str) -> PolicySpec:
     return PolicySpec(f"agent-{agent}", "non_identity", "24h", (("agent", agent),), tuple(require))
 
 
+def portal_people_policy(settings: Environment, portal: Portal) -> PolicySpec | None:
+    """`allow` for the people of the portal, as for those of a server."""
+    if portal.people is None:
+        return None
+    require: list[Rule] = [("group", countries_key(portal.countries or settings.countries))]
+    require += [("posture", name) for name in sorted(portal.posture)]
+    return _keyed("people", "allow", portal.session, _people(portal.people), tuple(require))
+
+
+def portal_policies(settings: Environment, portal: Portal) -> list[str]:
+    """Policy keys of the portal's own name in order of precedence."""
+    people = portal_people_policy(settings, portal)
+    agents = [agent_policy(settings, agent).key for agent in sorted(portal.agents)]
+    return [*agents, *([people.key] if people else [])]
+
+
+def portal_server_policies(settings: Environment, portal: Portal, name: str, manifest: PerimeterManifest) -> list[str]:
+    """Policy keys of one server as it is offered in the portal: its own people, and the portal's agents where it is called
+    as an agent. So the portal shows nobody a server that would refuse them at its own name."""
+    people = people_policy(settings, manifest)
+    agents = [agent_policy(settings, agent).key for agent in sorted(portal.agents)] if name in portal.shared else []
+    return [*agents, *([people.key] if people else [])]
+
+
 def server_policies(settings: Environment, manifest: PerimeterManifest) -> dict[str, list[str]]:
     """Policy keys of every host name in order of precedence, agents first as Cloudflare evaluates them."""
     agents = [agent_policy(settings, agent).key for agent in sorted(manifest.access.agents)]
@@ -133,6 +158,8 @@ def environment_policies(settings: Environment, servers: Mapping[str, PerimeterM
         people = people_policy(settings, manifest)
         specs += [people] if people else []
         specs += [hosted_policy(settings, manifest, client) for client in manifest.access.hosted_clients]
+    if settings.portal is not None and (people := portal_people_policy(settings, settings.portal)):
+        specs.append(people)
     policies: dict[str, PolicySpec] = {}
     for spec in sorted(specs, key=lambda spec: spec.key):
         if policies.setdefault(spec.key, spec) != spec:
@@ -158,6 +185,8 @@ def access_groups(settings: Environment, servers: Mapping[str, PerimeterManifest
     country_sets |= {
         manifest.countries or settings.countries for manifest in servers.values() if manifest.access.people
     }
+    if settings.portal is not None and settings.portal.people:
+        country_sets.add(settings.portal.countries or settings.countries)
     for countries in country_sets:
         add(GroupSpec(countries_key(countries), tuple(("geo", country) for country in sorted(countries))))
     address_sets = {agent.addresses for agent in settings.agents.values() if agent.addresses}
@@ -174,13 +203,22 @@ def access_groups(settings: Environment, servers: Mapping[str, PerimeterManifest
 def count_quotas(settings: Environment, servers: Mapping[str, PerimeterManifest]) -> dict[str, int]:
     """What the files ask of the account, by the names of `model.environment.Quotas`."""
     locked = sum(manifest.lockdown is not None for manifest in servers.values())
+    portal = settings.portal
+    # The portal's own name, and each server that it offers.
+    offered = len(portal.published(servers_among(servers))) + 1 if portal is not None else 0
     return {
-        "access_applications": sum(len(manifest.hostnames) for manifest in servers.values()),
+        "access_applications": sum(len(manifest.hostnames) for manifest in servers.values()) + offered,
         "access_policies": len(environment_policies(settings, servers)) + locked,
         "access_groups": len(access_groups(settings, servers)),
         "service_tokens": len(settings.agents),
         "tunnels": len(servers),
+        "mcp_portals": 0 if portal is None else 1,
     }
+
+
+def servers_among(manifests: Mapping[str, PerimeterManifest]) -> list[str]:
+    """The servers among an environment's servers and model routes: a portal can offer nothing else."""
+    return [name for name, manifest in manifests.items() if isinstance(manifest, Server)]
 
 
 def render_rule(rule: Rule, settings: Environment, find: Callable[[str, str], Any]) -> dict[str, Any]:

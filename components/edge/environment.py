@@ -36,6 +36,7 @@ class EdgeEnvironment(pulumi.ComponentResource):
 
     Attributes:
         policies, groups, postures: resources by key. policy_ids: the policies' ids.
+        protectors: all of them, for a name that they protect.
         agent_client_ids: a token's client id, which is the `common_name` of its assertions.
         agent_expires_at: when a token ends.
         agent_client_secrets: secret; Cloudflare answers them once, on create and rotation.
@@ -96,6 +97,11 @@ class EdgeEnvironment(pulumi.ComponentResource):
             after = pulumi.ResourceOptions(parent=self, depends_on=[*earlier, *self.policies.values()])
             for key in sorted(keys):
                 self.policies[key] = self._policy(name, environment, specs[key], after)
+        self.protectors: list[pulumi.Resource] = [
+            *self.postures.values(),
+            *self.groups.values(),
+            *self.policies.values(),
+        ]
         self.policy_ids = {key: self.policies[key].id for key in specs}
 
         self.agent_client_ids = {agent: token.client_id for agent, token in self.tokens.items()}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.clients import redirect_uris
+from model.clients import OwnClient, redirect_uris
 from model.environment import Environment
+from model.portal import Portal
 from model.redirect_uris import loopback_host
 from model.stacks import PerimeterManifest
 
@@ -27,15 +28,31 @@ class Registration:
         return self.localhost or self.loopback or bool(self.uris)
 
 
-def registration(settings: Environment, manifest: PerimeterManifest, hosted_client: str | None) -> Registration:
-    """The registration of a server's own public name, or of a hosted client's."""
+def registration(
+    settings: Environment, manifest: PerimeterManifest, hosted_client: str | None, portal_callback: str | None = None
+) -> Registration:
+    """The registration of a server's own public name, or of a hosted client's.
+
+    Args:
+        portal_callback: where the environment's portal is taken back to, at a server that it signs people in to.
+    """
     if manifest.oauth.mode != "access":
         return Registration(False, False, ())
     if hosted_client is not None:
         return Registration(False, False, settings.hosted_clients[hosted_client].redirect_uris)
-    if manifest.access.clients is None:
-        return Registration(True, True, ())
-    uris = [uri for client in manifest.access.clients for uri in redirect_uris(client)]
+    return _of(manifest.access.clients, portal_callback)
+
+
+def portal_registration(portal: Portal) -> Registration:
+    """The registration of the portal's own name; agents sign in without one."""
+    return _of(portal.clients) if portal.people is not None else Registration(False, False, ())
+
+
+def _of(clients: tuple[str | OwnClient, ...] | None, also: str | None = None) -> Registration:
+    extra = () if also is None else (also,)
+    if clients is None:
+        return Registration(True, True, extra)
+    uris = [*extra, *(uri for client in clients for uri in redirect_uris(client))]
     hosts = {loopback_host(uri) for uri in uris}
     return Registration(
         "localhost" in hosts,

@@ -139,7 +139,9 @@ class EdgeRing(pulumi.ComponentResource):
         client = manifest.hostnames[hostname]
         managed = manifest.oauth.mode == "access"
         admitting = [{"id": args.policy_ids[key], "precedence": rank} for rank, key in enumerate(policies, start=1)]
-        clients = registration(settings, manifest, client)
+        portal = settings.portal
+        callback = portal.callback_for(server.name) if portal and client is None and noun(server) == "server" else None
+        clients = registration(settings, manifest, client, callback)
         return cloudflare.ZeroTrustAccessApplication(
             f"{name}-application" + (f"-{client}" if client else ""),
             account_id=settings.cloudflare.account_id,

@@ -21,13 +21,13 @@ from model.stacks import ModelStack
 
 
 @dataclass(frozen=True)
-class InnerRoutesArgs:
+class InnerGatewayArgs:
     stack: ModelStack
     #: The key by which the guard enters; a secret.
     guard_key: pulumi.Input[str]
 
 
-class InnerRoutes(pulumi.ComponentResource):
+class InnerGatewayRing(pulumi.ComponentResource):
     """The guard's consumer with its key, and a service, its plugins and last its route for each model.
 
     Order is the security property: the key is asked for on the service before a route leads to it.
@@ -42,12 +42,12 @@ class InnerRoutes(pulumi.ComponentResource):
         route_ids (by model).
     """
 
-    def __init__(self, name: str, args: InnerRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: InnerGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         stack = args.stack
         if problems := support_problems(stack):
             raise InputErrors(problems)
         super().__init__(
-            "ringwall:index:InnerRoutes",
+            "ringwall:index:InnerGateway",
             name,
             {"environment": stack.environment.name, "model_route": stack.name, "models": sorted(stack.manifest.models)},
             opts,
@@ -103,9 +103,8 @@ class InnerRoutes(pulumi.ComponentResource):
         self.protectors += [*pool, service, *plugins, route]
 
     def _targets(self, name: str, stack: ModelStack, model: str) -> list[pulumi.Resource]:
-        """The upstream of a model with several targets; one target needs none."""
-        targets = stack.manifest.models[model].targets
-        if len(targets) == 1:
+        """The upstream of a model with several targets; one target needs none, nor does a plugin with a balancer."""
+        if not inner_entities.has_upstream(stack, model):
             return []
         inputs = inner_entities.upstream_inputs(stack, model)
         inputs["healthchecks"] = healthcheck_args(inputs["healthchecks"])
@@ -120,7 +119,7 @@ class InnerRoutes(pulumi.ComponentResource):
                     # Every change of a target replaces it, and Kong refuses the same address twice.
                     opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
                 )
-                for target in targets
+                for target in stack.manifest.models[model].targets
             ),
         ]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.editions import Protection
 from components.gateway.entities import FAILURES, SUCCESSES, exact_path
 from components.gateway.names import inner_host, inner_name, inner_upstream_name, server_tags
+from components.gateway.spec import name_of
 from model.base import seconds, split_url
 from model.model_route import ModelTarget
 from model.stacks import ModelStack
@@ -33,8 +35,8 @@ def service_inputs(stack: ModelStack, model: str) -> Inputs:
     inputs: Inputs = {
         "name": inner_name(stack, model),
         "protocol": scheme,
-        "host": host if len(targets) == 1 else inner_upstream_name(stack, model),
-        "port": port if len(targets) == 1 else 443 if scheme == "https" else 80,
+        "host": inner_upstream_name(stack, model) if has_upstream(stack, model) else host,
+        "port": (443 if scheme == "https" else 80) if has_upstream(stack, model) else port,
         "retries": len(targets) - 1,
         "connect_timeout": seconds(timeouts.connect) * 1000,
         "write_timeout": seconds(timeouts.write) * 1000,
@@ -42,6 +44,12 @@ def service_inputs(stack: ModelStack, model: str) -> Inputs:
         "tags": server_tags(stack),
     }
     return inputs | ({"tls_verify": True, "tls_verify_depth": 4} if scheme == "https" else {})
+
+
+def has_upstream(stack: ModelStack, model: str) -> bool:
+    """Whether an upstream chooses between the targets; ai-proxy-advanced has a balancer of its own."""
+    several = len(stack.manifest.models[model].targets) > 1
+    return several and name_of(Protection.MODEL_PROXY, stack.settings) == "ai-proxy"
 
 
 def route_inputs(stack: ModelStack, model: str) -> Inputs:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from components.editions import Protection
 from components.gateway.flood import flood_kilobytes
-from components.gateway.model_support import OPTIONS
+from components.gateway.inner_entities import has_upstream
+from components.gateway.licensed.proxy_advanced import proxy_advanced
+from components.gateway.model_support import OPTIONS, prompt_parts
 from components.gateway.names import (
     ASSERTION_HEADER,
     GUARD_KEY_HEADER,
@@ -19,9 +21,9 @@ from components.gateway.names import (
     guard_group,
     inner_upstream_name,
 )
-from components.gateway.spec import Config, PluginSpec, name_of
+from components.gateway.spec import Config, PluginSpec, name_of, plugin
 from model.base import split_url
-from model.model_route import ModelTarget
+from model.model_route import ModelTarget, bound_name
 from model.stacks import ModelStack
 
 #: What a provider has no need of: who called, through what, and the gateway's own. request-transformer (801) runs before
@@ -64,8 +66,6 @@ _NEVER_SENT = (
     "x-forwarded-proto",
     "x-real-ip",
 )
-#: Longest text of one entry of ai-prompt-decorator (its schema); a longer system message is several in a row.
-_MAX_PROMPT = 500
 
 
 def inner_plugins(stack: ModelStack, model: str) -> list[PluginSpec]:
@@ -80,8 +80,9 @@ def inner_plugins(stack: ModelStack, model: str) -> list[PluginSpec]:
 
 
 def _key(stack: ModelStack) -> PluginSpec:
-    return PluginSpec(
-        name_of(Protection.INNER_KEY, stack.settings),
+    return plugin(
+        Protection.INNER_KEY,
+        stack.settings,
         "key",
         {
             "key_names": [GUARD_KEY_HEADER],
@@ -98,8 +99,9 @@ def _key(stack: ModelStack) -> PluginSpec:
 
 
 def _consumer(stack: ModelStack) -> PluginSpec:
-    return PluginSpec(
-        name_of(Protection.INNER_CONSUMER, stack.settings),
+    return plugin(
+        Protection.INNER_CONSUMER,
+        stack.settings,
         "consumer",
         {
             "allow": [guard_group(stack)],
@@ -113,8 +115,9 @@ def _consumer(stack: ModelStack) -> PluginSpec:
 
 def _clean_headers(stack: ModelStack) -> PluginSpec:
     empty: Config = {"body": [], "headers": [], "querystring": []}
-    return PluginSpec(
-        name_of(Protection.CLEAN_HEADERS, stack.settings),
+    return plugin(
+        Protection.CLEAN_HEADERS,
+        stack.settings,
         "clean-headers",
         {
             "http_method": None,
@@ -130,8 +133,9 @@ def _clean_headers(stack: ModelStack) -> PluginSpec:
 
 def _patterns(stack: ModelStack) -> PluginSpec:
     policy = stack.manifest.prompt_policy
-    return PluginSpec(
-        name_of(Protection.PROMPT_PATTERNS, stack.settings),
+    return plugin(
+        Protection.PROMPT_PATTERNS,
+        stack.settings,
         "prompt-patterns",
         {
             "allow_patterns": list(policy.allow) or None,
@@ -147,9 +151,10 @@ def _patterns(stack: ModelStack) -> PluginSpec:
 
 
 def _decoration(stack: ModelStack, system: str) -> PluginSpec:
-    parts = [system[start : start + _MAX_PROMPT] for start in range(0, len(system), _MAX_PROMPT)]
-    return PluginSpec(
-        name_of(Protection.PROMPT_DECORATION, stack.settings),
+    parts = prompt_parts(system)
+    return plugin(
+        Protection.PROMPT_DECORATION,
+        stack.settings,
         "prompt-decoration",
         {
             "prompts": {"prepend": [{"role": "system", "content": part} for part in parts], "append": None},
@@ -161,64 +166,82 @@ def _decoration(stack: ModelStack, system: str) -> PluginSpec:
 
 
 def _proxy(stack: ModelStack, model: str) -> PluginSpec:
-    target = stack.manifest.models[model].targets[0]
-    carries = target.credential is not None
-    return PluginSpec(
-        name_of(Protection.MODEL_PROXY, stack.settings),
-        "proxy",
-        {
-            "route_type": "llm/v1/chat",
-            "auth": {
-                "header_name": target.credential_header if carries else None,
-                "header_value": target.credential,
-                "param_name": None,
-                "param_value": None,
-                "param_location": None,
-                "gcp_use_service_account": False,
-                "gcp_service_account_json": None,
-                "aws_access_key_id": None,
-                "aws_secret_access_key": None,
-                # A caller's header of that name never takes the credential's place.
-                "allow_override": False,
-            },
-            "model": {
-                "provider": target.provider,
-                "name": target.model,
-                "options": {
-                    "max_tokens": None,
-                    "input_cost": None,
-                    "output_cost": None,
-                    "temperature": None,
-                    "top_p": None,
-                    "top_k": None,
-                    **dict.fromkeys(OPTIONS),
-                    # Kong's own default, whoever the provider is.
-                    "azure_api_version": "2023-05-15",
-                    **target.options,
-                    "upstream_url": _address(stack, model, target),
-                    "upstream_path": None,
-                    "gemini": None,
-                    "bedrock": None,
-                    "huggingface": None,
-                },
-            },
-            # Tokens and model in log lines; never what was said.
-            "logging": {"log_statistics": True, "log_payloads": False},
-            "response_streaming": "allow",
-            "max_request_body_size": _body_size(stack),
-            # The public name is the guard's to say.
-            "model_name_header": False,
-            "llm_format": "openai",
-        },
-        "credential, format and address of the provider",
+    manifest = stack.manifest
+    routed = manifest.models[model]
+    purpose = "credential, format and address of the provider"
+    configs = [_proxy_config(stack, model, target) for target in routed.targets]
+    if name_of(Protection.MODEL_PROXY, stack.settings) == "ai-proxy":
+        # Further targets differ in their host alone, which is the upstream's.
+        return plugin(Protection.MODEL_PROXY, stack.settings, "proxy", configs[0], purpose)
+    for config, target in zip(configs, routed.targets, strict=True):
+        if bound_name(target) != bound_name(routed.targets[0]):
+            # The guard bounds the answer under the first target's name for it.
+            config["model"]["options"]["max_tokens"] = routed.max_output_tokens
+    balanced = proxy_advanced(
+        configs,
+        [target.order for target in routed.targets],
+        [target.weight for target in routed.targets],
+        alias=routed.targets[0].model,
+        timeouts=manifest.timeouts,
+        breaker=manifest.circuit_breaker,
     )
+    return plugin(Protection.MODEL_PROXY, stack.settings, "proxy", balanced, purpose)
+
+
+def _proxy_config(stack: ModelStack, model: str, target: ModelTarget) -> Config:
+    """One target's config of ai-proxy."""
+    carries = target.credential is not None
+    return {
+        "route_type": "llm/v1/chat",
+        "auth": {
+            "header_name": target.credential_header if carries else None,
+            "header_value": target.credential,
+            "param_name": None,
+            "param_value": None,
+            "param_location": None,
+            "gcp_use_service_account": False,
+            "gcp_service_account_json": None,
+            "aws_access_key_id": None,
+            "aws_secret_access_key": None,
+            # A caller's header of that name never takes the credential's place.
+            "allow_override": False,
+        },
+        "model": {
+            "provider": target.provider,
+            "name": target.model,
+            "options": {
+                "max_tokens": None,
+                "input_cost": None,
+                "output_cost": None,
+                "temperature": None,
+                "top_p": None,
+                "top_k": None,
+                **dict.fromkeys(OPTIONS),
+                # Kong's own default, whoever the provider is.
+                "azure_api_version": "2023-05-15",
+                **target.options,
+                "upstream_url": _address(stack, model, target),
+                "upstream_path": None,
+                "gemini": None,
+                "bedrock": None,
+                "huggingface": None,
+            },
+        },
+        # Tokens and model in log lines; never what was said.
+        "logging": {"log_statistics": True, "log_payloads": False},
+        "response_streaming": "allow",
+        "max_request_body_size": _body_size(stack),
+        # The public name is the guard's to say.
+        "model_name_header": False,
+        "llm_format": "openai",
+    }
 
 
 def _address(stack: ModelStack, model: str, target: ModelTarget) -> str | None:
     """Where ai-proxy sends to. With several targets it is the upstream's name: the driver sets it as the request's host
     (`kong.service.set_target`), and a host that is an upstream's name goes to its targets, whose own names become Host and
     server name (kong/runloop/balancer, `execute` and `set_host_header`)."""
-    if len(stack.manifest.models[model].targets) == 1 or target.url is None:
+    if not has_upstream(stack, model) or target.url is None:
         return target.url
     parts = split_url(target.url)
     return f"{parts.scheme}://{inner_upstream_name(stack, model)}{parts.path}"

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from components.editions import Protection
 from components.gateway.flood import flood_kilobytes, flood_requests
-from components.gateway.names import LIMIT_HEADER, PRINCIPAL_HEADER, TOKENS
-from components.gateway.spec import Config, PluginSpec, name_of
+from components.gateway.licensed.rate_limit import rate_limit
+from components.gateway.names import LIMIT_HEADER, PRINCIPAL_HEADER, TOKENS, entity_name
+from components.gateway.spec import Config, PluginSpec, name_of, plugin
 from model.environment import Redis
 from model.errors import InputError
 from model.model_route import ModelLimits
@@ -51,8 +52,9 @@ def _periods(server: PerimeterStack, unit: Literal["requests", "tokens"]) -> lis
 
 
 def _body_size(server: PerimeterStack) -> PluginSpec:
-    return PluginSpec(
-        name_of(Protection.BODY_SIZE, server.settings),
+    return plugin(
+        Protection.BODY_SIZE,
+        server.settings,
         "body-size",
         {
             "allowed_payload_size": flood_kilobytes(server.manifest.limits.body_kilobytes),
@@ -66,9 +68,25 @@ def _body_size(server: PerimeterStack) -> PluginSpec:
 
 def _principal_rate(server: PerimeterStack) -> PluginSpec:
     periods = _periods(server, "requests")
+    redis = server.settings.gateway.redis
+    if name_of(Protection.PRINCIPAL_RATE, server.settings) == "rate-limiting-advanced":
+        _check_certificate_name(redis)
+        windows = {
+            minutes * 60: flood_requests(limit, periods=minutes)
+            for minutes, limit in zip(_MINUTES.values(), periods, strict=True)
+            if limit is not None
+        }
+        return plugin(
+            Protection.PRINCIPAL_RATE,
+            server.settings,
+            "principal-rate",
+            rate_limit(windows, entity_name(server.environment.name, server.name, "principals"), redis),
+            "a flood of one principal's, in sliding windows",
+        )
     counters = _counters(server.settings.gateway.redis)
-    return PluginSpec(
-        name_of(Protection.PRINCIPAL_RATE, server.settings),
+    return plugin(
+        Protection.PRINCIPAL_RATE,
+        server.settings,
         "principal-rate",
         {
             "second": None,
@@ -96,8 +114,9 @@ def _principal_rate(server: PerimeterStack) -> PluginSpec:
 
 def _server_tokens(server: PerimeterStack) -> PluginSpec:
     counters = _counters(server.settings.gateway.redis)
-    return PluginSpec(
-        name_of(Protection.SERVER_TOKENS, server.settings),
+    return plugin(
+        Protection.SERVER_TOKENS,
+        server.settings,
         "server-tokens",
         {
             "header_name": LIMIT_HEADER,
@@ -130,12 +149,7 @@ def _counters(redis: Redis | None) -> Config:
     where they agree and answers both (kong/db/schema/init.lua, `shorthand_fields`), so only with both is its answer what
     was written, which `strict_match` needs to repair drift without differing for ever.
     """
-    if redis and redis.tls and not re.fullmatch(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*", redis.host):
-        raise InputError(
-            f"{redis.host} is an address, so its certificate's name could not be checked",
-            key="gateway.redis.host",
-            remedy="give the name in its certificate",
-        )
+    _check_certificate_name(redis)
     record: Config = {
         "host": redis.host if redis else None,
         "port": redis.port if redis else 6379,
@@ -149,3 +163,13 @@ def _counters(redis: Redis | None) -> Config:
     }
     deprecated = {f"redis_{name}": value for name, value in record.items()}
     return {"policy": "redis" if redis else "local", "redis": record, **deprecated}
+
+
+def _check_certificate_name(redis: Redis | None) -> None:
+    """A certificate is checked by name; raises InputError for an address."""
+    if redis and redis.tls and not re.fullmatch(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*", redis.host):
+        raise InputError(
+            f"{redis.host} is an address, so its certificate's name could not be checked",
+            key="gateway.redis.host",
+            remedy="give the name in its certificate",
+        )

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.editions import Protection, enforcer
+from components.gateway.spec import name_of
 from model.base import split_url
 from model.errors import InputError
-from model.model_route import ModelTarget, RoutedModel
+from model.model_route import ModelTarget, RoutedModel, bound_name
 from model.stacks import ModelStack, manifest_path
 
 #: Options of ai-proxy that one setting of a stack file can give, and the providers that read each (3.9.3, kong/llm/schemas,
@@ -38,9 +39,47 @@ _WITHOUT_ADDRESS = frozenset({"llama2"})
 _OWN_ADDRESS = frozenset({"gemini"})
 
 
+#: Bytes of one text of ai-prompt-decorator and ai-prompt-guard, and how many messages the first takes (their schemas; Lua
+#: counts bytes).
+_MAX_TEXT = 500
+_MAX_PARTS = 15
+
+
 def support_problems(stack: ModelStack) -> list[InputError]:
     """What this environment's edition cannot do of a model route."""
-    return [*_cache(stack), *(problem for name in sorted(stack.manifest.models) for problem in _model(stack, name))]
+    models = (problem for name in sorted(stack.manifest.models) for problem in _model(stack, name))
+    return [*_cache(stack), *_prompts(stack), *models]
+
+
+def prompt_parts(system: str) -> list[str]:
+    """A system message in the parts that ai-prompt-decorator takes, one after the other."""
+    parts, size = [""], 0
+    for character in system:
+        length = len(character.encode())
+        if size + length > _MAX_TEXT:
+            parts.append("")
+            size = 0
+        parts[-1] += character
+        size += length
+    return parts
+
+
+def _prompts(stack: ModelStack) -> Iterator[InputError]:
+    policy = stack.manifest.prompt_policy
+    if policy.system is not None and len(prompt_parts(policy.system)) > _MAX_PARTS:
+        yield stack.document.error(
+            manifest_path(stack, "prompt_policy", "system"),
+            f"is {len(policy.system.encode())} bytes, and Kong takes {_MAX_PARTS} messages of {_MAX_TEXT}",
+            "shorten it",
+        )
+    for key, patterns in (("deny", policy.deny), ("allow", policy.allow)):
+        for index, pattern in enumerate(patterns):
+            if len(pattern.encode()) > _MAX_TEXT:
+                yield stack.document.error(
+                    manifest_path(stack, "prompt_policy", key, index),
+                    f"is {len(pattern.encode())} bytes, and Kong takes {_MAX_TEXT}",
+                    "shorten it, or write two",
+                )
 
 
 def _cache(stack: ModelStack) -> Iterator[InputError]:
@@ -102,6 +141,9 @@ def _target(stack: ModelStack, key: tuple[str | int, ...], target: ModelTarget) 
 def _several(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[InputError]:
     """One ai-proxy sends a request in one form; what targets may differ in is the host alone, which an upstream chooses."""
     first, *further = model.targets
+    if name_of(Protection.MODEL_PROXY, stack.settings) != "ai-proxy":
+        yield from _balanced(stack, name, model)
+        return
     if any((target.provider, target.model) != (first.provider, first.model) for target in further):
         yield from _lacking(stack, Protection.LLM_FAILOVER, "models", name, "targets")
         return
@@ -125,6 +167,24 @@ def _several(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[Input
     forms = {(t.credential, t.credential_header, tuple(sorted(t.options.items()))) for t in model.targets}
     if len(forms) > 1:
         yield from _lacking(stack, Protection.LLM_FAILOVER, "models", name, "targets")
+
+
+def _balanced(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[InputError]:
+    """What ai-proxy-advanced cannot be told about several targets."""
+    key = manifest_path(stack, "models", name, "targets")
+    orders = {target.order for target in model.targets}
+    if len(orders) > 1 and len({(target.order, target.weight) for target in model.targets}) > len(orders):
+        yield stack.document.error(
+            key,
+            "targets of one order have different weights, which ai-proxy-advanced takes for an order of its own",
+            "give those of one order the same weight, or leave order out",
+        )
+    if len({bound_name(target) for target in model.targets}) > 1 and model.max_output_tokens is None:
+        yield stack.document.error(
+            key,
+            "the providers bound an answer under different names, so the guard's bound reaches the first alone",
+            f"add max_output_tokens to models.{name}",
+        )
 
 
 def _lacking(stack: ModelStack, protection: Protection, *key: str | int) -> Iterator[InputError]:

@@ -11,19 +11,15 @@ from components.gateway import lua as kong_lua
 from components.gateway.entities import methods
 from components.gateway.limits import limits
 from components.gateway.names import (
-    ACCESS,
     ASSERTION_HEADER,
     REQUEST_ID_HEADER,
-    issuer_group,
-    metadata_url,
 )
 from components.gateway.sinks import sinks
-from components.gateway.spec import Config, PluginSpec, name_of
-from model.base import seconds
+from components.gateway.spec import Config, PluginSpec, name_of, plugin
+from components.gateway.verification import bearer_check, verification, verifying
 from model.environment import Environment
 from model.errors import InputError
 from model.stacks import EnvironmentStack, ModelStack, PerimeterManifest, PerimeterStack
-from model.tokens import CLOCK_LEEWAY
 
 #: Beside `x-ringwall-assertion`: what Kong tells the next hop about the consumer (an issuer here, so it says nothing
 #: about the principal), and credentials that are the edge's and Kong's alone.
@@ -41,31 +37,6 @@ _NEVER_FORWARDED = (
     "x-consumer-username",
     "x-credential-identifier",
 )
-
-
-def issuer_of(manifest: PerimeterManifest) -> str:
-    """Name of the issuer whose token Kong verifies for this server."""
-    return manifest.oauth.issuer or ACCESS
-
-
-def bearer_check(server: PerimeterStack) -> kong_lua.BearerCheck | None:
-    """What `oauth: external` asks of the access token; None in mode access."""
-    manifest, settings = server.manifest, server.settings
-    oauth = manifest.oauth
-    if oauth.mode == "access":
-        return None
-    if oauth.issuer not in settings.issuers or oauth.audience is None:
-        raise InputError(
-            f"oauth.issuer {oauth.issuer} is not an issuer of the environment",
-            key="oauth.issuer",
-            remedy="add it to the environment's issuers",
-        )
-    return kong_lua.BearerCheck(
-        issuer=settings.issuers[oauth.issuer].issuer,
-        audience=oauth.audience,
-        scopes=oauth.scopes,
-        metadata_url=metadata_url(manifest.hostname, manifest.path),
-    )
 
 
 def identity_plugin(server: PerimeterStack, audiences: Mapping[str, str]) -> PluginSpec:
@@ -90,8 +61,9 @@ def identity_plugin(server: PerimeterStack, audiences: Mapping[str, str]) -> Plu
         bearer=bearer,
         preflight=manifest.cors is not None,
     )
-    return PluginSpec(
-        name_of(Protection.IDENTITY, settings),
+    return plugin(
+        Protection.IDENTITY,
+        settings,
         "identity",
         {
             "certificate": [],
@@ -159,8 +131,7 @@ def server_plugins(server: PerimeterStack) -> list[PluginSpec]:
     manifest, settings = server.manifest, server.settings
     bearer = bearer_check(server)
     specs = [
-        _jwt(server),
-        _acl(server),
+        *verification(server),
         *limits(server),
         _clean_headers(settings, keep_authorization=bearer is not None),
     ]
@@ -183,8 +154,9 @@ def environment_plugins(environment: EnvironmentStack) -> list[PluginSpec]:
     """Plugins that run for every request of the gateway unless a service has its own of that kind."""
     settings = environment.settings
     specs = [
-        PluginSpec(
-            name_of(Protection.REQUEST_ID, settings),
+        plugin(
+            Protection.REQUEST_ID,
+            settings,
             "request-id",
             {"header_name": REQUEST_ID_HEADER, "generator": "uuid", "echo_downstream": True},
             "one id joins edge, gateway and guard logs; the identity check cleared a client-sent one",
@@ -192,8 +164,9 @@ def environment_plugins(environment: EnvironmentStack) -> list[PluginSpec]:
     ]
     if settings.metrics.prometheus:
         specs.append(
-            PluginSpec(
-                name_of(Protection.METRICS, settings),
+            plugin(
+                Protection.METRICS,
+                settings,
                 "metrics",
                 {
                     "per_consumer": False,
@@ -222,8 +195,9 @@ def metadata_plugins(server: PerimeterStack) -> list[PluginSpec]:
     if bearer.scopes:
         document["scopes_supported"] = list(bearer.scopes)
     specs = [
-        PluginSpec(
-            name_of(Protection.RESOURCE_METADATA, server.settings),
+        plugin(
+            Protection.RESOURCE_METADATA,
+            server.settings,
             "document",
             {
                 "status_code": 200,
@@ -241,13 +215,14 @@ def metadata_plugins(server: PerimeterStack) -> list[PluginSpec]:
     return specs
 
 
-def require_protection(settings: Environment, specs: list[PluginSpec]) -> None:
+def require_protection(server: PerimeterStack, specs: list[PluginSpec]) -> None:
     """Refuse a route whose service lacks part of the identity chain or a limit; raises InputError naming it."""
+    settings, verified = server.settings, verifying(server)
     present = {spec.name for spec in specs}
     for protection in (
         Protection.IDENTITY,
-        Protection.SIGNATURE,
-        Protection.ISSUER,
+        verified,
+        *([Protection.ISSUER] if verified is Protection.SIGNATURE else []),
         Protection.PRINCIPAL_RATE,
         Protection.SERVER_TOKENS,
         Protection.BODY_SIZE,
@@ -262,60 +237,15 @@ def require_protection(settings: Environment, specs: list[PluginSpec]) -> None:
             )
 
 
-def _jwt(server: PerimeterStack) -> PluginSpec:
-    return PluginSpec(
-        name_of(Protection.SIGNATURE, server.settings),
-        "signature",
-        {
-            "uri_param_names": [],
-            "cookie_names": [],
-            # One credential per key of the issuer's JWKS; the identity check refused a payload `kid`.
-            "key_claim_name": "kid",
-            "secret_is_base64": False,
-            # The plugin refuses a token without a listed claim, and service tokens carry no nbf (Cloudflare One docs,
-            # "Application token"): the identity check judges nbf where it is present.
-            "claims_to_verify": ["exp"],
-            "anonymous": None,
-            # With false a forged-token OPTIONS reached the upstream and used up its victim's limit (run).
-            "run_on_preflight": True,
-            # No token outlives the sign-in that the manifest promises; the rest is for clocks.
-            "maximum_expiration": _longest_token(server.manifest) + CLOCK_LEEWAY,
-            "header_names": [ASSERTION_HEADER],
-            "realm": None,
-        },
-        "signature and time of the very token that the identity check read",
-    )
-
-
-def _longest_token(manifest: PerimeterManifest) -> int:
-    longest = seconds(manifest.session)
-    if manifest.oauth.mode == "access":
-        longest = max(longest, seconds(manifest.oauth.access_token_lifetime))
-    return min(longest, 365 * 86400 - CLOCK_LEEWAY)
-
-
-def _acl(server: PerimeterStack) -> PluginSpec:
-    return PluginSpec(
-        name_of(Protection.ISSUER, server.settings),
-        "issuer",
-        {
-            "allow": [issuer_group(issuer_of(server.manifest))],
-            "deny": None,
-            "hide_groups_header": True,
-            "always_use_authenticated_groups": False,
-        },
-        "any registered key satisfies jwt; only this issuer's may open this server",
-    )
-
-
 def _clean_headers(settings: Environment, *, keep_authorization: bool) -> PluginSpec:
     """What the guard must not see. `Cf-Access-Jwt-Assertion` stays, and in mode external `Authorization` too: the guard
     verifies them itself and takes them off before the server. `x-ringwall-principal` stays because the upstream's
     session affinity reads it after this plugin; the guard trusts no such header and takes it off as well."""
     empty: Config = {"body": [], "headers": [], "querystring": []}
     removed = [*_NEVER_FORWARDED] if keep_authorization else [*_NEVER_FORWARDED, "authorization"]
-    return PluginSpec(
-        name_of(Protection.CLEAN_HEADERS, settings),
+    return plugin(
+        Protection.CLEAN_HEADERS,
+        settings,
         "clean-headers",
         {
             "http_method": None,
@@ -332,8 +262,9 @@ def _clean_headers(settings: Environment, *, keep_authorization: bool) -> Plugin
 def _lockdown(settings: Environment) -> PluginSpec:
     """503 for whoever comes this far. It runs last of all (priority 2), so the whole identity chain stays before it and a
     forged token is still 401; nothing of the request reaches the guard. The body says nothing about why."""
-    return PluginSpec(
-        name_of(Protection.LOCKDOWN, settings),
+    return plugin(
+        Protection.LOCKDOWN,
+        settings,
         "lockdown",
         {
             "status_code": 503,
@@ -363,8 +294,9 @@ def cors_plugin(server: PerimeterStack) -> PluginSpec:
                 remedy="write scheme, lower-case host and port only, as in https://app.example.com",
             )
     headers, exposed = (_MODEL_HEADERS, ("retry-after",)) if is_model else (_MCP_HEADERS, ("mcp-session-id",))
-    return PluginSpec(
-        name_of(Protection.CORS, server.settings),
+    return plugin(
+        Protection.CORS,
+        server.settings,
         "cors",
         {
             "origins": origins,

@@ -15,12 +15,12 @@ from components.gateway.names import issuer_group, server_tags, upstream_name
 from components.gateway.plugins import (
     check_audiences,
     identity_plugin,
-    issuer_of,
     metadata_plugins,
     require_protection,
     server_plugins,
 )
 from components.gateway.spec import PluginSpec
+from components.gateway.verification import issuer_of
 from model.stacks import PerimeterStack, noun
 
 
@@ -52,7 +52,7 @@ class GatewayRing(pulumi.ComponentResource):
         # The audiences are known at deployment only; everything else about the identity check is judged here already.
         draft = identity_plugin(server, dict.fromkeys(manifest.hostnames, "known when deployed"))
         specs = [draft, *server_plugins(server)]
-        require_protection(server.settings, specs)
+        require_protection(server, specs)
         metadata = metadata_plugins(server)
         super().__init__(
             "ringwall:index:Gateway",

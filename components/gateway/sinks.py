@@ -6,7 +6,7 @@ import re
 
 from components.editions import Protection
 from components.gateway import lua
-from components.gateway.spec import Config, PluginSpec, name_of
+from components.gateway.spec import Config, PluginSpec, plugin
 from model.environment import Environment, FileLog, HttpLog, Logs, Otlp
 from model.errors import InputError
 
@@ -50,8 +50,9 @@ def _http_log(settings: Environment, sink: HttpLog) -> PluginSpec:
             raise InputError(
                 f"{header} cannot be a header of http-log", key="logs.http.headers", remedy="remove it or rename it"
             )
-    return PluginSpec(
-        name_of(Protection.LOG_HTTP, settings),
+    return plugin(
+        Protection.LOG_HTTP,
+        settings,
         "log-http",
         {
             "http_endpoint": sink.url,
@@ -75,8 +76,9 @@ def _file_log(settings: Environment, sink: FileLog) -> PluginSpec:
         raise InputError(
             f"{sink.path} cannot be a log file of Kong", key="logs.file.path", remedy="use none of * & % \\ and `"
         )
-    return PluginSpec(
-        name_of(Protection.LOG_FILE, settings),
+    return plugin(
+        Protection.LOG_FILE,
+        settings,
         "log-file",
         # Reopened on every line: without it Kong writes on into a rotated, deleted file.
         {"path": sink.path, "reopen": True, "custom_fields_by_lua": lua.log_fields()},
@@ -87,8 +89,9 @@ def _file_log(settings: Environment, sink: FileLog) -> PluginSpec:
 def _otlp(settings: Environment, sink: Otlp, service_name: str) -> PluginSpec:
     """Traces and Kong's own runtime log lines. The plugin has no field list to allow from; its request span carries
     method, URL, host and peer address, and the identity check refuses query strings, so no token is among them."""
-    return PluginSpec(
-        name_of(Protection.LOG_OTLP, settings),
+    return plugin(
+        Protection.LOG_OTLP,
+        settings,
         "log-otlp",
         {
             "traces_endpoint": sink.traces,

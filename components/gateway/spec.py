@@ -1,8 +1,8 @@
 """`PluginSpec`: a Kong plugin as data, before it is declared as a resource.
 
-Every config here is written out whole, as the 3.9.3 schema has it: what has a default carries its value, what has none
-is null. Two reasons. A guarding default is then part of the review and cannot change under us; and Kong merges a PATCH,
-so only a written null takes a removed value away.
+Every config here is written out whole, as the 3.9.3 schema has it, and for licensed editions as 3.15's has it: what has a
+default carries its value, what has none is null. Two reasons. A guarding default is then part of the review and cannot
+change under us; and Kong merges a PATCH, so only a written null takes a removed value away.
 
 `strict_match` is on: only with it does pulumi-kong repair drift of a plugin's config, and then it needs the config
 exactly as Kong returns it: nulls included, and with every deprecated name that Kong translates back into its answer.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.editions import Protection, plugin_name
+from components.gateway.licensed.additions import licensed_config
 from model.environment import Environment
 
 Config = dict[str, Any]
@@ -37,6 +38,15 @@ class PluginSpec:
         for character in "&<>\u2028\u2029":
             text = text.replace(character, f"\\u{ord(character):04x}")
         return text
+
+
+def plugin(protection: Protection, settings: Environment, suffix: str, config: Config, purpose: str) -> PluginSpec:
+    """The plugin that enforces `protection` in this environment's edition, its config as OSS 3.9 has it; raises
+    InputError where none does."""
+    name = name_of(protection, settings)
+    if settings.gateway.edition != "oss":
+        config = licensed_config(name, config)
+    return PluginSpec(name, suffix, config, purpose)
 
 
 def name_of(protection: Protection, settings: Environment) -> str:

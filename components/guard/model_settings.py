@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from components.gateway.names import GUARD_KEY_HEADER, inner_host
 from components.guard.settings import audit_file, identity, listen, principals
 from model.guard_config import Audit, ServerName
 from model.model_guard_config import InnerGateway, InnerModel, ModelGuardConfig, ModelRight
-from model.model_route import ModelTarget
+from model.model_route import bound_name
 from model.name_patterns import matches_any
 from model.stacks import ModelStack
 
@@ -42,7 +41,7 @@ def build_model_guard_config(
                 provider_model=model.targets[0].model,
                 price=model.price,
                 max_output_tokens=model.max_output_tokens,
-                bound=_bound(model.targets[0]),
+                bound=bound_name(model.targets[0]),
             )
             for name, model in sorted(manifest.models.items())
         ),
@@ -57,13 +56,6 @@ def build_model_guard_config(
             path=audit_file(stack.stack), payloads=manifest.guard.audit_payloads, anchor=manifest.guard.audit_anchor
         ),
     )
-
-
-def _bound(target: ModelTarget) -> Literal["max_completion_tokens", "max_tokens"]:
-    """The member by which the provider bounds an answer: OpenAI renamed it, and refuses the old name for new models; what
-    only speaks its format, and what Kong translates to other formats, knows the old one."""
-    renamed = target.provider in ("openai", "azure") and target.url is None
-    return "max_completion_tokens" if renamed else "max_tokens"
 
 
 def _rights(stack: ModelStack) -> list[ModelRight]:

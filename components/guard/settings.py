@@ -22,7 +22,6 @@ from model.guard_config import (
     ServerName,
 )
 from model.model_guard_config import ModelGuardConfig
-from model.name_patterns import matches_any
 from model.server import Grant, Grantees
 from model.stacks import PerimeterStack, ServerStack
 
@@ -128,12 +127,8 @@ def listen(server: PerimeterStack) -> Listen:
 
 def _resolve(grant: Grant, server: ServerStack, settings: Environment) -> ResolvedGrant:
     risks = {tool.name: tool.risk for tool in server.lock.tools}
-    tools = sorted(
-        name
-        for name, risk in risks.items()
-        if matches_any(grant.tools, name) and (risk == "read" or not grant.read_only)
-    )
-    prompts = sorted(p.name for p in server.lock.prompts if matches_any(grant.prompts, p.name))
+    tools = sorted(name for name, risk in risks.items() if grant.opens(name, risk))
+    prompts = sorted(p.name for p in server.lock.prompts if grant.opens_prompt(p.name))
     return ResolvedGrant(
         to=principals(grant.to, settings),
         tools=tuple(tools),

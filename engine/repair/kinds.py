@@ -35,6 +35,7 @@ class Kind(StrEnum):
     target = "target"
     consumer = "consumer"
     acl = "acl"
+    key = "key"
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,14 @@ SHAPES: dict[Kind, Shape] = {
         "group",
         lambda inputs: f"/consumers/{_part(inputs, 'consumerId')}/acls",
         _entity("group", consumer="consumerId"),
+        "{id}|{consumerId}",
+    ),
+    # Named by its consumer, which has one: the key itself is a secret, and is compared with nothing.
+    Kind.key: Shape(
+        "kong:index/consumerKeyAuth:ConsumerKeyAuth",
+        "consumerId",
+        lambda inputs: f"/consumers/{_part(inputs, 'consumerId')}/key-auth",
+        lambda inputs, item: _tagged(inputs, item, consumer="consumerId"),
         "{id}|{consumerId}",
     ),
 }

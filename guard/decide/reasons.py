@@ -57,7 +57,7 @@ class Reason(_Explained):
     FOREIGN_ORIGIN = "foreign_origin", "`Origin` may not call this server.", "cors.origins"
     BAD_HEADER = "bad_header", "A header that decides something is not visible ASCII."
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."
-    NO_SUCH_VERB = "no_such_verb", "The verb is not POST, GET or DELETE, or the protocol version does not have it."
+    NO_SUCH_VERB = "no_such_verb", "The path does not have the verb, or the protocol version does not."
     DRAINING = "draining", "The guard is ending, or it ended the request as a new configuration closed the server."
     BUNDLE_EXPIRED = "bundle_expired", "The guard's signed configuration is past its time."
     DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
@@ -72,7 +72,7 @@ class Reason(_Explained):
     DENIED = "denied", "The principal is on the deny list."
     EXPIRED = "expired", "The token expired while the answer was awaited."
     # The message.
-    MALFORMED = "malformed", "The body is not a JSON-RPC message with one meaning, or a parameter has the wrong type."
+    MALFORMED = "malformed", "The body is no message or request with one meaning, or a member has the wrong type."
     UNKNOWN_VERSION = "unknown_version", "The protocol version is unknown."
     PROTOCOL = "protocol", "The headers, the envelope and the body do not say the same (2026-07-28)."
     BATCH = "batch", "The protocol version has no batches, or this batch may not hold these messages."
@@ -114,7 +114,7 @@ class Reason(_Explained):
     )
     HEADER_MISMATCH = "header_mismatch", "An `Mcp-Param-*` header does not say what the argument says."
     ARGUMENTS = "arguments", "The arguments fit neither the pinned schema nor the grant.", "tool_lock"
-    RATE_LIMITED = "rate_limited", "A limit of the principal, the tool or the server is reached."
+    RATE_LIMITED = "rate_limited", "A limit of the principal, the tool, the server or the model route is reached."
     NO_GATEWAY_REMAINDER = "no_gateway_remainder", "Kong did not say what is left of the server's budget."
     # What the engines said; their findings' categories are reasons too.
     NO_VERDICT = "no_verdict", "No engine reached a verdict.", "guard.engines"
@@ -151,7 +151,10 @@ class Reason(_Explained):
         "The authorization server gave no token by which the server would act as the caller.",
         "origin.token_exchange",
     )
-    ORIGIN_UNAVAILABLE = "origin_unavailable", "The server does not answer, or its lists cannot be read."
+    ORIGIN_UNAVAILABLE = (
+        "origin_unavailable",
+        "The server or the provider of a model does not answer, or the server's lists cannot be read.",
+    )
     ORIGIN_BROKEN = "origin_broken", "The server answered with something that is no answer to the request."
     ORIGIN_MALFORMED = "origin_malformed", "The server's answer is no JSON-RPC message with one meaning."
     ORIGIN_WRONG_ID = "origin_wrong_id", "The server answered under another id than the request's."

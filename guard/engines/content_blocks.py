@@ -61,13 +61,13 @@ def linked(texts: Sequence[Text]) -> Iterator[Text]:
         if "]:" not in text.value:
             continue
         definitions: dict[str, str] = {}
-        for found in _DEFINITION.finditer(text.value):
-            definitions.setdefault(_folded(found[1]), found[2])
+        for match in _DEFINITION.finditer(text.value):
+            definitions.setdefault(_folded(match[1]), match[2])
         references = list(_REFERENCE.finditer(text.value))[:_MOST] if definitions else ()
         addresses = {
-            f"{found[1]}[]({address})"
-            for found in references
-            if (address := definitions.get(_folded(found[3] or found[2]))) is not None
+            f"{match[1]}[]({address})"
+            for match in references
+            if (address := definitions.get(_folded(match[3] or match[2]))) is not None
         }
         if addresses:
             yield Text(text.pointer, "\n".join(sorted(addresses)))

@@ -56,8 +56,8 @@ _RULES = (
 
 def embedded_rules() -> tuple[DetectionRule, ...]:
     """All rules but those made from the names of a server's tools that match definitions alone."""
-    made = behaviour.tool_rules(frozenset(("send_message",)))
-    return (*_RULES, *made, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
+    of_tools = behaviour.tool_rules(frozenset(("send_message",)))
+    return (*_RULES, *of_tools, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
 
 
 @lru_cache(maxsize=1)

@@ -37,8 +37,8 @@ def _rule(family: Family) -> DetectionRule:
 RULES = {family: _rule(family) for family in Family if family in FRAMES}
 #: The same where the sum is only close to the threshold: the reader is tainted, and nothing is stopped.
 _CLOSE_RULES = {family: replace(rule, advisory=True) for family, rule in RULES.items()}
-#: What orders, acts and urgency add up to at most.
-ORDERS = 4
+#: The weight of a sign that is enough by itself.
+HEAVIEST = 6
 #: By how much a sum may miss the threshold and still taint.
 CLOSE = 1
 
@@ -104,8 +104,7 @@ class FormTable:
                 edge = start
                 yield mark
 
-    @staticmethod
-    def _lead(latest: dict[tuple[Family, int], Mark], newest: Mark) -> tuple[int, Mark | None]:
+    def _lead(self, latest: dict[tuple[Family, int], Mark], newest: Mark) -> tuple[int, Mark | None]:
         """The weight of the marks near `newest`, and the heaviest of them that is of the frame, if any is."""
         heaviest: dict[Family, int] = {}
         lead = None
@@ -115,9 +114,10 @@ class FormTable:
             heaviest[family] = max(weight, heaviest.get(family, 0))
             if family in FRAMES and (lead is None or weight > lead.sign.weight):
                 lead = mark
-        # Orders, acts and urgency alone, however many, stay below every threshold.
         claims = sum(weight for family, weight in heaviest.items() if family in FRAMES)
-        return claims + min(sum(heaviest.values()) - claims, ORDERS), lead
+        # Orders, acts and urgency, however many, need a claim of two beside them, and a claim alone must be the heaviest.
+        total = claims + min(sum(heaviest.values()) - claims, self._threshold - 2)
+        return (total - 1 if len(heaviest) == 1 and total < HEAVIEST else total), lead
 
     def _is_meant(self, mark: Mark, data: bytes) -> bool:
         """Whether what stands around a mark lets it be meant; a server's request to a model is no document that quotes."""

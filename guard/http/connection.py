@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO
 
 from guard.http.stdio import StdioUpstream
@@ -15,14 +16,21 @@ from wire.token_endpoint import TokenEndpoint
 
 
 def upstream_of(
-    origin: Origin, *, introduction: CallerIntroduction | None = None, stderr: IO[str] | None = None
+    origin: Origin,
+    *,
+    introduction: CallerIntroduction | None = None,
+    stderr: IO[str] | None = None,
+    socket: Path | None = None,
 ) -> Upstream:
     """Create it inside the event loop.
 
     A command's environment, a server's fixed headers and the secret for its token endpoint are read from where the stack
     file says; raises InputError as `wire.secrets`. `introduction` tells the server of the guard's own requests; `stderr` is
-    a file for what a command writes there.
+    a file for what a command writes there. A command that is reached through a `socket` gets its environment from whoever
+    starts it, so none is read here.
     """
+    if origin.command and socket is not None:
+        return StdioUpstream(origin.command, {}, None, introduction=introduction, socket=socket)
     if origin.command:
         return StdioUpstream(
             origin.command, command_variables(origin), origin.directory, introduction=introduction, stderr=stderr

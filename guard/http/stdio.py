@@ -1,6 +1,7 @@
 """The upstream of an MCP server that is a command: which process answers a request, and when one starts and ends.
 
-The guard starts the command and speaks Streamable HTTP in its place, so the server has no port at all. Every legacy
+The guard starts the command, or has it started by connecting to its socket, and speaks Streamable HTTP in its place, so
+the server has no port at all. Every legacy
 session has a process of its own, because a stdio server keeps one client's state. Requests of the 2026 era share one
 process per principal, and their ids are replaced on the way, because two clients may choose the same id. The command
 inherits nothing but PATH, HOME and the like, and the variables that its stack file names.
@@ -15,10 +16,12 @@ import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import IO
 
 from guard.decide import methods
 from guard.decide.answers import status_of
+from guard.http.stdio_command import READ_AHEAD, ChildCommand, connect
 from guard.http.stdio_process import CommandProcess, EventStreamAnswer
 from guard.http.stdio_road import CopyRoad, SharedRoad
 from guard.http.upstream import Road, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
@@ -39,7 +42,8 @@ class StdioUpstream:
     """Many processes of one command behind the interface of `guard.http.upstream.Upstream`.
 
     `introduction` is for the guard's own requests. `silence` is how long, in seconds, the server may send nothing while an
-    answer is awaited. `stderr` is a file for what the command writes there.
+    answer is awaited. `stderr` is a file for what the command writes there. With `socket` no process is started here: each
+    connection to it has the command started elsewhere, with the variables and the folder that are set there.
     """
 
     #: A command is sent no headers.
@@ -54,7 +58,9 @@ class StdioUpstream:
         introduction: CallerIntroduction | None = None,
         silence: float = 300.0,
         stderr: IO[str] | None = None,
+        socket: Path | None = None,
     ) -> None:
+        self._socket = socket
         self._command = command
         self._secrets = tuple(environment.values())
         self._environment = {key: os.environ[key] for key in _INHERITED if key in os.environ} | dict(environment)
@@ -183,6 +189,8 @@ class StdioUpstream:
             return await self._spawn(owner)
 
     async def _spawn(self, owner: str) -> CommandProcess:
+        if self._socket is not None:
+            return CommandProcess(await connect(self._socket), owner)
         if not isinstance(self._stderr, int):
             # Of a command that is started anew the last start's words count.
             self._stderr.seek(0)
@@ -195,12 +203,12 @@ class StdioUpstream:
                 stderr=self._stderr,
                 env=self._environment,
                 cwd=self._directory,
-                limit=2**18,
+                limit=READ_AHEAD,
                 start_new_session=True,
             )
         except OSError as error:
             raise UpstreamDown(f"the command cannot be started ({error.strerror})", sent=False) from None
-        return CommandProcess(child, owner, self._secrets)
+        return CommandProcess(ChildCommand(child), owner, self._secrets)
 
     async def _exchange(
         self,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -19,6 +18,7 @@ from guard.decide.answers import PARSE_ERROR, REFUSED, error
 from guard.decide.methods import Addressee
 from guard.decide.reasons import Reason
 from guard.http.command_output import LastWords, Lines
+from guard.http.stdio_command import RunningCommand
 from guard.http.stdio_waiting import MAX_WAITING, Held, Inbox, Losses
 from guard.http.upstream import AnswerTooLarge, IdInUse, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
 from model.text import visible
@@ -43,7 +43,7 @@ _SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 class CommandProcess:
     """One running command: writes requests to it, reads its lines, and gives each message to the request it belongs to."""
 
-    def __init__(self, child: asyncio.subprocess.Process, owner: str, secrets: Collection[str] = ()) -> None:
+    def __init__(self, child: RunningCommand, owner: str, secrets: Collection[str] = ()) -> None:
         self._child = child
         self.owner = owner
         self._asked: dict[Id, Inbox] = {}
@@ -164,14 +164,14 @@ class CommandProcess:
         finally:
             ended_by_guard = self._ending
             self._over()
-            self._kill(signal.SIGKILL)
+            self._child.kill(signal.SIGKILL)
             with contextlib.suppress(ProcessLookupError):
                 await self._child.wait()
             if self._stderr is not None:
                 await asyncio.wait((self._stderr,), timeout=1)
                 self._stderr.cancel()
             if not ended_by_guard:
-                self.report(f"the command ended ({_outcome(self._child.returncode)})")
+                self.report(f"the command ended ({self._child.outcome()})")
 
     def report(self, problem: str) -> None:
         """Write a failure of the command to the guard's log, with what the command itself said of it."""
@@ -309,11 +309,6 @@ class CommandProcess:
         for call in self._enders:
             call()
 
-    def _kill(self, number: int) -> None:
-        # The whole group: a wrapper such as npx leaves its child behind otherwise.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, number)
-
     async def end(self) -> None:
         """End the process as MCP has it for stdio: close its input, then SIGTERM, then SIGKILL, with a pause after each."""
         self._ending = True
@@ -321,7 +316,7 @@ class CommandProcess:
             self._child.stdin.close()
         for number in (None, signal.SIGTERM, signal.SIGKILL):
             if number is not None:
-                self._kill(number)
+                self._child.kill(number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), GRACE_SECONDS)
                 break
@@ -379,12 +374,6 @@ def _concerns_session(notification: Notification) -> bool:
     meta = notification.params.get("_meta")
     marked = isinstance(meta, dict) and _SUBSCRIPTION in meta
     return row is not None and row.changes_lists and not marked
-
-
-def _outcome(code: int | None) -> str:
-    if code is None or code >= 0:
-        return "it says no exit code" if code is None else f"exit code {code}"
-    return f"signal {-code}"
 
 
 def _event(message: Message) -> bytes:

@@ -11,7 +11,7 @@ import re
 LEAST_CARD = 10**13
 _NUMBER = re.compile(r"[2-6][0-9]{15}|3[47][0-9]{13}|3[068][0-9]{12}|(?:5[06-9]|6[0-9])[0-9]{15,17}")
 #: The last word of members that hold an id, a moment or an amount, whatever is beside them.
-_OTHER = re.compile(
+_NO_CARD = re.compile(
     r"(?:^|[^A-Za-z]|[a-z](?=[A-Z]))(?:[Ii][Dd]s?|(?i:ts|time|timestamp|date|at|nanos|ns|ms|size|bytes|offset))$"
 )
 
@@ -28,4 +28,4 @@ def luhn(digits: str) -> bool:
 def may_be_card(pointer: str, digits: str) -> bool:
     """Whether a JSON number at this place may be a card's, and no id of another kind."""
     name = pointer.rpartition("/")[2]
-    return _NUMBER.fullmatch(digits) is not None and luhn(digits) and _OTHER.search(name) is None
+    return _NUMBER.fullmatch(digits) is not None and luhn(digits) and _NO_CARD.search(name) is None

@@ -173,9 +173,10 @@ def _block(path: Path, part: Mapping[str, Any]) -> dict[str, Any]:
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, dict) else image
         head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
-        if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+        scheme, _, media_type = head.partition(":")
+        if not comma or scheme != "data" or not media_type.endswith(";base64"):
             raise unsupported_member(shown(path), _IMAGE)
-        return {"type": "image", "data": data, "mimeType": head.removeprefix("data:").removesuffix(";base64")}
+        return {"type": "image", "data": data, "mimeType": media_type.removesuffix(";base64")}
     sound = part.get("input_audio")
     if kind == "input_audio" and isinstance(sound, dict) and isinstance(sound.get("data"), str):
         return {"type": "audio", "data": sound["data"], "mimeType": f"audio/{sound.get('format')}"}

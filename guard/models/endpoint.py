@@ -14,7 +14,6 @@ from urllib.parse import unquote
 
 from components.gateway.names import REMAINING_HEADER
 from guard.audit.files import AuditUnwritable
-from guard.decide.limits import ReachedLimit
 from guard.decide.reasons import Reason
 from guard.decide.tokens import read_remaining
 from guard.http.arrival import Receive, bounded, read_body, until_disconnect
@@ -24,7 +23,7 @@ from guard.http.request_reader import check_target
 from guard.http.sink import Send
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
-from guard.models.exchange import ModelExchange, limit_refusal
+from guard.models.exchange import ModelExchange
 from guard.models.policy import ModelPolicy
 from guard.models.refusals import OF_STATUS, ErrorCode, ModelRefusal
 from guard.models.requests import FORMATS
@@ -115,8 +114,9 @@ class ModelEndpoint:
             raise ModelRefusal(ErrorCode.METHOD_NOT_ALLOWED, text, Reason.NO_SUCH_VERB, headers={"allow": verb})
         principal = await self._identify(policy, scope, hostname, sink)
         if not runtime.has_room(principal.id):
-            reached = ReachedLimit("limits.concurrency", retry_after_seconds=1)
-            raise limit_refusal(reached)
+            text = "You have as many streams and requests open as are served at once"
+            headers = {"retry-after": "1"}
+            raise ModelRefusal(ErrorCode.RATE_LIMITED, text, Reason.TOO_MANY_STREAMS, headers=headers)
         with runtime.work_for(principal.id):
             async with bounded(principal):
                 if kind is None:

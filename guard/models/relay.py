@@ -89,6 +89,9 @@ async def relay_stream(
     if refusal is not None:
         refusal.usage = usage
         raise refusal
+    if request.kind == "chat":
+        # After the record: a client takes this for the end of an answer that is accounted for.
+        await sink.event(Event(END_MARK))
 
 
 async def _pass_on(
@@ -116,8 +119,6 @@ async def _pass_on(
         await _send(sink, request, chunk)
     if not (complete or stream.is_whole):
         raise UpstreamDown("the stream ended before its answer did")
-    if request.kind == "chat":
-        await sink.event(Event(END_MARK))
 
 
 async def _events(upstream: UpstreamAnswer) -> AsyncIterator[Event]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from guard.decide.reasons import Reason
@@ -175,13 +176,7 @@ def read_request(kind: ModelKind, model: InnerModel, body: Mapping[str, Any], ex
         if refused is not None and refused.is_meant(value):
             raise unsupported_member(name, refused.reason)
         if not row.knows(name) and refused is None and name not in extra:
-            raise ModelRefusal(
-                ErrorCode.UNKNOWN_PARAMETER,
-                f"The guard does not know {name[:64]!r} and does not pass it on. An operator can let it pass by "
-                "guard.extra_parameters of the route.",
-                Reason.UNKNOWN_PARAMETER,
-                name[:64],
-            )
+            raise _unknown(name, row)
     stream = _boolean(body, "stream")
     if stream and kind == "embeddings":
         raise wrong_member("stream", "embeddings have no streams")
@@ -207,6 +202,18 @@ def read_request(kind: ModelKind, model: InnerModel, body: Mapping[str, Any], ex
             )
     bound = max(bounds.values(), default=most)
     return ModelRequest(kind, model, body, stream, wants_usage, bound, answers, ToolKinds(body))
+
+
+def _unknown(name: str, row: RequestFormat) -> ModelRefusal:
+    similar = get_close_matches(name[:64], sorted((*row.structure, *row.definitions, *row.plain)), 1)
+    hint = f" Do you mean {similar[0]!r}?" if similar else ""
+    return ModelRefusal(
+        ErrorCode.UNKNOWN_PARAMETER,
+        f"The guard does not know {name[:64]!r} and does not pass it on.{hint} An operator can let it pass by "
+        "guard.extra_parameters of the route.",
+        Reason.UNKNOWN_PARAMETER,
+        name[:64],
+    )
 
 
 def _bounds(row: RequestFormat, body: Mapping[str, Any]) -> dict[str, int]:

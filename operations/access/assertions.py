@@ -24,6 +24,7 @@ from operations.access.known_people import is_named, known_addresses
 from operations.access.question import AccessQuestion, absence
 from operations.access.rehearsal import Rehearsal, rehearsal_of
 from operations.access.visitor import Visitor, visitor_of
+from operations.project.server_files import model_route
 
 FOLDER = "tests"
 SUFFIX = ".access.yaml"
@@ -155,6 +156,9 @@ def _servers(project: Project, assertions: Sequence[Assertion], problems: list[I
         elif stack not in servers:
             environment = environments.get(name) or load_environment(project, name)
             environments[name] = environment
+            if server_of(stack) in environment.models:
+                problems.append(assertion.error(model_route(project, stack)))
+                continue
             servers[stack] = environment.servers[server_of(stack)]
     return servers
 

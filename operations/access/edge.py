@@ -17,6 +17,7 @@ from components.edge.access import (
     environment_policies,
     server_policies,
 )
+from model.portal_checks import portal_words
 from model.stacks import ServerStack
 from operations.access.answers import RingAnswer
 from operations.access.places import FilePlace, environment_place, server_place
@@ -58,6 +59,8 @@ def edge_answers(server: ServerStack, visitor: Visitor) -> list[RingAnswer]:
     text = f"Access admits {visitor} at {hostname} by {_because(spec, visitor, groups)}"
     answers = [RingAnswer(RING, "passes", text, _admitting_place(server, visitor))]
     answers += [_condition(server, visitor, rule, groups) for rule in spec.require]
+    if visitor.through is None and (offer := portal_words(server)):
+        answers.append(RingAnswer(RING, "note", offer, environment_place(server, "portal")))
     return [*closed, *answers]
 
 

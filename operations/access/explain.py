@@ -143,8 +143,8 @@ def _conditions_of_tool(
         kinds = ", ".join(f"{pointer} is a {kind}" for pointer, kind in sorted(kinds_in_force(tool).items()))
         answers.append(RingAnswer(RING, "passes", f"{fit} ({kinds})" if kinds else fit, place))
     if tool.outbound and manifest.guard.taint.outbound_call != "allow":
-        asked = "put to the person, and refused where the client cannot ask,"
-        happens = "refused" if manifest.guard.taint.outbound_call == "block" else asked
+        elicited = "put to the person, and refused where the client cannot ask,"
+        happens = "refused" if manifest.guard.taint.outbound_call == "block" else elicited
         text = f"it can send data out, so it is {happens} for {manifest.guard.taint.window} after untrusted text"
         answers.append(RingAnswer(RING, "note", text, server_place(server, "guard", "taint", "outbound_call")))
     limits = manifest.limits

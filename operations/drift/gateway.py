@@ -148,6 +148,10 @@ def planned_entities(
         inputs = dict(resource.inputs)
         kind = resource.type.rpartition(":")[2]
         parent = _parent(inputs, names)
+        if kind == "ConsumerKeyAuth" and (held := known.get(resource.name, {}).get("id")):
+            # By its id, as a key is a secret: whoever has another key of this consumer enters the inner routes.
+            keys = f"/consumers/{quote(parent or '', safe='')}/key-auth"
+            listing("key of consumer", keys, "id", str(held).partition("|")[0])
         path, match = _place(kind, inputs, parent)
         if path is None:
             continue

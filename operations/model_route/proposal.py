@@ -92,20 +92,20 @@ def models_from(specs: Sequence[str], credentials: Sequence[str], urls: Sequence
 
 def _by_model(flag: str, values: Sequence[str]) -> dict[str, str]:
     """``NAME=VALUE`` by name; a value alone, under the empty name, is for every model."""
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for value in values:
-        name, equals, rest = value.partition("=")
-        alone = not equals or "{" in name or ":" in name
-        found["" if alone else name] = value if alone else rest
+        name, equals, text = value.partition("=")
+        alone = not equals or "{" in name or "://" in name
+        by_name["" if alone else name] = value if alone else text
     if flag == "--credential":
-        for value in found.values():
+        for value in by_name.values():
             if not value.startswith("{vault://env/"):
                 raise InputError(
                     "is no reference, and a key has no place in a stack file",
                     key=flag,
                     remedy='write "{vault://env/openai-key}" and set OPENAI_KEY where Kong runs, such as "Bearer sk-…"',
                 )
-    return found
+    return by_name
 
 
 def propose_route(

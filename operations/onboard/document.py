@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from model.portal_checks import portal_words
 from operations.clients import snippets
 from operations.clients.addresses import entry_name, usable
 from operations.onboard.acceptance import findings_json
@@ -62,4 +63,6 @@ def next_steps(proposal: Proposal) -> list[str]:
     lines += snippets.lines_of("people", snippets.people(entry_name(stack), usable(stack)))
     if stack.manifest.access.agents:
         lines += snippets.lines_of("agents", snippets.agents(entry_name(stack), proposal.url))
+    if portal := portal_words(stack):
+        lines.append(f"\n{stack.stack}: {portal}")
     return lines

@@ -15,7 +15,6 @@ from typing import Any
 from model.base import validate
 from model.errors import InputError
 from model.loader import Document, KeyPath, read
-from model.name_patterns import matches_any
 from model.project import Project, config_of, manifest_key
 from model.server import Grant, Origin
 from model.stacks import MODEL_KEY, SERVER_KEY, environment_of, server_of
@@ -120,11 +119,7 @@ def foreign_tools(project: Project, stack: str) -> list[str]:
 def granted(grants: Iterable[Grant], tools: Iterable[ToolEntry]) -> list[str]:
     """Names of the tools that at least one grant opens to somebody."""
     every = list(grants)
-    return [
-        tool.name
-        for tool in tools
-        if any((tool.risk == "read" or not grant.read_only) and matches_any(grant.tools, tool.name) for grant in every)
-    ]
+    return [tool.name for tool in tools if any(grant.opens(tool.name, tool.risk) for grant in every)]
 
 
 def servers_of(project: Project, stack: str) -> list[str]:

@@ -24,6 +24,7 @@ from plan.diff.pairs import STILL_DEPLOYED, Pair, Plans, planned
 from plan.diff.semantic.access import compare_identity_providers
 from plan.diff.semantic.exceptions import compare_waivers, compare_zone_rules, dump_waivers
 from plan.diff.semantic.keys import compare_keys, difference
+from plan.diff.semantic.portal import compare_portal
 from plan.diff.semantic.stack_settings import compare_stack_settings
 from plan.diff.servers import compare_server
 
@@ -242,6 +243,7 @@ def _environment(
         pair.changes += compare_stack_settings(name, base_stack.document, head_stack.document)
         pair.changes += compare_identity_providers(name, base_stack.settings, head_stack.settings)
     if status != "unreadable":
+        pair.changes += compare_portal(base_stack, head_stack)
         pair.changes += compare_waivers(
             name,
             dump_waivers(base_stack.settings if base_stack else None),
@@ -262,6 +264,8 @@ _BASE_LOST = "the base's files do not load, so everything in the head counts as 
 def _settings(settings: Environment) -> dict[str, Any]:
     """The dump with `defaults` filled in as servers get them, so that writing a built-in default down is no change."""
     document = settings.dump()
+    # Left out where nobody raised them; writing a limit down as it is changes nothing.
+    document["quotas"] = {name: getattr(settings.quotas, name) for name in type(settings.quotas).model_fields}
     built_in = {
         "limits": Limits().dump(),
         "timeouts": Timeouts().dump(),

@@ -55,7 +55,7 @@ EXPOSURE: Final = (
     ),
     _exposed(
         "exposure-dns-target",
-        "A record that points anywhere but at this stack's tunnel goes round Access and the tunnel's own check.",
+        "A record that points anywhere but at this stack's tunnel or portal goes round Access and the tunnel's own check.",
         remedy="make it a CNAME to <tunnel id>.cfargotunnel.com of a tunnel declared in the same stack",
     ),
     _exposed(
@@ -82,6 +82,11 @@ EXPOSURE: Final = (
         "exposure-unlinked",
         "What belongs to a service outside the stack cannot be judged, and what cannot be judged is refused.",
         remedy="take the service id from a service declared in the same stack",
+    ),
+    _exposed(
+        "exposure-portal",
+        "A portal, or a server in it, that no Access application with policies covers answers whoever knows its name.",
+        remedy="declare an application for the portal's name and one for each of its servers, with policies",
     ),
     _exposed(
         "exposure-ingress-access",

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from components.editions import TABLE, ByPlugin
 from components.gateway.entities import FAILURES
+from model.kong_versions import Edition
 from model.loopback import is_loopback
 from plan.exposure import AUTHENTICATING, linked
 from plan.findings import Severity
@@ -100,9 +102,17 @@ def _checks_nothing(active: dict[str, Resource]) -> bool:
     """Whether the identity check is a `pre-function` whose code reads no audience or names no principal.
 
     What its code does with them only a run can prove. A configuration that is not known yet is not judged.
+    `openid-connect` without a required audience takes every token of its issuer.
     """
-    if active.keys() & (_IDENTITY - {"pre-function"}):
+    checkers = active.keys() & (_IDENTITY - {"pre-function"})
+    if "openid-connect" in checkers and not items(
+        mapping(plugin_config(active["openid-connect"])).get("audience_required")
+    ):
+        checkers -= {"openid-connect"}
+    if checkers:
         return False
+    if "pre-function" not in active:
+        return True
     config = plugin_config(active["pre-function"])
     code = "" if config is None else " ".join(map(str, [*items(config.get("rewrite")), *items(config.get("access"))]))
     return config is not None and not all(word in code for word in ("aud", _PRINCIPAL_HEADER))
@@ -112,12 +122,15 @@ def _checks_nothing(active: dict[str, Resource]) -> bool:
     id="gateway-issuer-open",
     severity=Severity.ERROR,
     reason="Any registered key satisfies jwt; without acl every issuer known to the gateway opens every server.",
-    remedy="keep the acl plugin with the one issuer's group on the service",
+    remedy="keep the acl plugin with the one issuer's group on the service, or issuers_allowed of openid-connect",
     source=_RUN,
 )
 def issuer_open(subject: Subject) -> Iterator[Broken]:
     for service in subject.mcp_services:
         active = subject.plugins_of(service)
+        provider = active.get("openid-connect")
+        if provider is not None and not items(mapping(plugin_config(provider)).get("issuers_allowed")):
+            yield Broken("verifies tokens but admits every issuer's", provider)
         if "jwt" not in active:
             continue
         acl = active.get("acl")
@@ -130,7 +143,7 @@ def issuer_open(subject: Subject) -> Iterator[Broken]:
     severity=Severity.ERROR,
     reason="An authenticating plugin with an anonymous consumer, without expiry, off on preflight, or reading another"
     " token than the one whose audience was checked lets strangers in.",
-    remedy="set anonymous to null, run_on_preflight to true, header_names to x-ringwall-assertion alone, and verify exp",
+    remedy="set anonymous to null, run_on_preflight to true, read x-ringwall-assertion alone, and verify exp",
     source=_RUN + ": a forged-token OPTIONS reached the upstream",
 )
 def auth_optional(subject: Subject) -> Iterator[Broken]:
@@ -145,6 +158,10 @@ def auth_optional(subject: Subject) -> Iterator[Broken]:
                 continue
             if config.get("anonymous"):
                 yield Broken("lets requests without a credential pass as an anonymous consumer", plugin)
+            if name == "openid-connect":
+                yield from _open_provider(config, plugin)
+            if name == "ai-mcp-oauth2" and config.get("insecure_relaxed_audience_validation") is not False:
+                yield Broken("takes tokens that are for another resource", plugin)
             if name != "jwt":
                 continue
             if config.get("run_on_preflight") is not True:
@@ -157,6 +174,21 @@ def auth_optional(subject: Subject) -> Iterator[Broken]:
                 yield Broken(
                     "reads tokens from URLs or cookies, which end up in logs and other sites' requests", plugin
                 )
+
+
+def _open_provider(config: dict[str, Any], plugin: Resource) -> Iterator[Broken]:
+    """What openid-connect would take beside the token that the identity check read."""
+    if config.get("run_on_preflight") is not True:
+        yield Broken("does not run on OPTIONS requests", plugin)
+    if config.get("verify_signature") is not True or config.get("verify_claims") is not True:
+        yield Broken("takes tokens without their signature or time being verified", plugin)
+    if items(config.get("auth_methods")) != ["bearer"]:
+        yield Broken("takes other credentials than a token in each request", plugin)
+    if (
+        items(config.get("bearer_token_param_type")) != ["header"]
+        or config.get("bearer_token_header_name") != _ASSERTION_HEADER
+    ):
+        yield Broken("verifies another token than the one whose audience and principal were checked", plugin)
 
 
 @rule(
@@ -358,12 +390,16 @@ def colocated(subject: Subject) -> Iterator[Broken]:
 )
 def edition(subject: Subject) -> Iterator[Broken]:
     settings = subject.environment.settings if subject.environment else None
-    if settings is not None and settings.gateway.edition != "oss":
-        return
+    level: Edition = "oss" if settings is None else settings.gateway.edition
+    columns: list[Edition] = ["enterprise", "ai"] if level == "ai" else [level]
+    bundled = OSS_BUNDLED | {
+        entry.name for column in columns for entry in TABLE[column].values() if isinstance(entry, ByPlugin)
+    }
     for plugin in subject.graph.by_type(KONG_PLUGIN):
         name = plugin.inputs.get("name")
-        if isinstance(name, str) and name not in OSS_BUNDLED:
-            yield Broken(f"is the plugin {name}, which Kong OSS does not bundle", plugin, key=("gateway", "edition"))
+        if isinstance(name, str) and name not in bundled:
+            kong = "Kong OSS does not bundle" if level == "oss" else f"Ringwall does not know in edition {level}"
+            yield Broken(f"is the plugin {name}, which {kong}", plugin, key=("gateway", "edition"))
 
 
 RULES: Final[tuple[Rule, ...]] = (

@@ -96,8 +96,8 @@ def size_missing(subject: Subject) -> Iterator[Broken]:
 def limit_fails_open(subject: Subject) -> Iterator[Broken]:
     for service in subject.mcp_services:
         for name, plugin in sorted(subject.plugins_of(service).items()):
-            # Kong's default is true.
-            if name in (*_RATES, "response-ratelimiting") and _limit_is_open(plugin_config(plugin)):
+            # Kong's default is true. rate-limiting-advanced has no such option.
+            if name in ("rate-limiting", "response-ratelimiting") and _limit_is_open(plugin_config(plugin)):
                 yield Broken("lets everything pass while its counters are out of reach", plugin)
 
 

@@ -67,7 +67,7 @@ def inner_published(subject: Subject) -> Iterator[Broken]:
         inner = [host for host in hosts if _is_inner(host)]
         if inner and (len(inner) < len(hosts) or any("*" in host for host in hosts)):
             yield Broken("takes public and inner names at once", route)
-        elif not inner and any("ai-proxy" in subject.plugins_of(service) for service in _services(subject, route)):
+        elif not inner and any(_proxy(subject, service)[0] for service in _services(subject, route)):
             yield Broken("leads to a provider on a name that is not an inner one", route)
 
 
@@ -88,8 +88,8 @@ def _services(subject: Subject, route: Resource) -> list[Resource]:
 )
 def prompts_logged(subject: Subject) -> Iterator[Broken]:
     for service in subject.inner_services:
-        proxy = subject.plugins_of(service).get("ai-proxy")
-        if proxy and mapping(mapping(plugin_config(proxy)).get("logging")).get("log_payloads") is not False:
+        proxy, targets = _proxy(subject, service)
+        if proxy and any(mapping(target.get("logging")).get("log_payloads") is not False for target in targets):
             yield Broken("logs prompts and answers", proxy)
 
 
@@ -107,16 +107,26 @@ def provider_elsewhere(subject: Subject) -> Iterator[Broken]:
         for upstream in linked(subject.graph, target, "upstreamId", KONG_UPSTREAM):
             pools.setdefault(str(upstream.inputs.get("name")), []).append(host_of(str(target.inputs.get("target"))))
     for service in subject.inner_services:
-        proxy = subject.plugins_of(service).get("ai-proxy")
-        config = mapping(plugin_config(proxy)) if proxy else {}
-        model = mapping(config.get("model"))
-        host = host_of(str(mapping(model.get("options")).get("upstream_url") or ""))
-        provider = str(model.get("provider"))
-        credential = " with a credential" if mapping(config.get("auth")).get("header_value") else ""
-        for address in pools.get(host, [host]):
-            if address and not is_loopback(address) and address != PROVIDER_HOSTS.get(provider):
-                text = f"sends prompts to {address}{credential}, which is not {provider}'s own address"
-                yield Broken(text, proxy, key=("models", *_model_of(subject, service), "targets"))
+        proxy, targets = _proxy(subject, service)
+        for config in targets:
+            model = mapping(config.get("model"))
+            host = host_of(str(mapping(model.get("options")).get("upstream_url") or ""))
+            provider = str(model.get("provider"))
+            credential = " with a credential" if mapping(config.get("auth")).get("header_value") else ""
+            for address in pools.get(host, [host]):
+                if address and not is_loopback(address) and address != PROVIDER_HOSTS.get(provider):
+                    text = f"sends prompts to {address}{credential}, which is not {provider}'s own address"
+                    yield Broken(text, proxy, key=("models", *_model_of(subject, service), "targets"))
+
+
+def _proxy(subject: Subject, service: Resource) -> tuple[Resource | None, list[Mapping[str, Any]]]:
+    """The plugin that sends prompts of an inner service, and the config of each target; of ai-proxy, its one."""
+    active = subject.plugins_of(service)
+    proxy = active.get("ai-proxy-advanced", active.get("ai-proxy"))
+    config = mapping(plugin_config(proxy)) if proxy else {}
+    if proxy and proxy.inputs.get("name") == "ai-proxy-advanced":
+        return proxy, [mapping(target) for target in items(config.get("targets"))]
+    return proxy, [config]
 
 
 def _model_of(subject: Subject, service: Resource) -> tuple[str, ...]:

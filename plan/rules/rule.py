@@ -25,6 +25,7 @@ FAMILIES: Final = frozenset(
         "lock",
         "model",
         "origin",
+        "portal",
         "provider",
         "ringwall",
         "rule",

@@ -20,6 +20,16 @@ _CREDENTIALS: Final = {
     "kong:index/consumerKeyAuth:ConsumerKeyAuth": ("key",),
     "kong:index/certificate:Certificate": ("privateKey", "certificate_key"),
 }
+#: Fields of Kong's plugins that say how a credential is handled, and hold a word of a list or a claim's name.
+_HANDLING: Final = frozenset(
+    {
+        "authorization_cookie_same_site",
+        "credential_claim",
+        "login_tokens",
+        "session_cookie_same_site",
+        "tokens_count_strategy",
+    }
+)
 #: In the tool lock a server describes its parameters, such as `password`: only texts shaped like credentials count there.
 _WORDS_ONLY: Final = "tool_lock"
 #: Kong's transformers take `name:value` in these lists; a value of theirs that is a template or reference is none.
@@ -101,6 +111,8 @@ def _names_credential(path: tuple[str, ...], text: str, credentials: tuple[str, 
     key = path[-1] if path else ""
     if key in _PAIRED and (pair := _PAIR.match(text)):
         key = pair[1]
+    if path[0] == "configJson" and key in _HANDLING:
+        return False
     return key in credentials or is_secret_name(key)
 
 

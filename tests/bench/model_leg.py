@@ -142,6 +142,7 @@ def main() -> None:
             await_http(f"{url}/healthz", process, folder / "guard.log")
             for kind in ("question", "conversation", "stream"):
                 alone = asyncio.run(measured(inner, "gpt-x", options.requests, kind))
+                asyncio.run(measured(url, "small", 50, kind))
                 before = processor_seconds(process.pid)
                 guarded = asyncio.run(measured(url, "small", options.requests, kind))
                 spent = (processor_seconds(process.pid) - before) / (options.requests + 20) * 1000

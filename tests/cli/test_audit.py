@@ -189,8 +189,8 @@ def test_show_of_an_incident_says_what_would_let_the_call_pass(path: Path) -> No
     shown = ringwall("audit", "show", path, "--incident", "ab12")
     assert shown.out.splitlines()[1:] == [
         "    incident ab12, tools/call, record 9",
-        "    not_granted: No grant of the principal names the tool, prompt or resource,",
-        "    or the lock does not.",
+        "    not_granted: No grant of the principal names the tool, prompt, resource or",
+        "    model, or the lock does not.",
         "    decided by grants",
         "    Name it in a grant: `grants` of Pulumi.dev.desk.yaml; what writes needs",
         "    read_only: false there.",

@@ -52,6 +52,16 @@ def test_each_provider_gets_its_own_header_and_what_kong_needs_for_it(tmp_path: 
     assert (mistral.credential, mistral.options) == (None, {"mistral_format": "openai"})
 
 
+def test_a_models_name_may_hold_a_colon_and_its_address_an_equals_sign(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    flags = ["--model", "llama3:8b=openai/llama3:8b", "--credential", "llama3:8b={vault://env/k}"]
+    flags += ["--url", "llama3:8b=http://127.0.0.1:11434/v1/chat/completions", "--grant", "llama3:*"]
+    done = ringwall("model", "add", "dev.models", *flags, *PEOPLE, "--yes", "--project", root)
+    assert done.code == 0, done.err
+    (target,) = load_environment(open_project(root), "dev").models["models"].manifest.models["llama3:8b"].targets
+    assert (target.credential, target.url) == ("{vault://env/k}", "http://127.0.0.1:11434/v1/chat/completions")
+
+
 WRONG = {
     "no model": (["--model", "small"], "--model: small is no model; write it such as small=openai/gpt-4o-mini"),
     "no provider": (["--model", "small=acme/x"], "--model: acme is no provider; write one of openai, azure"),
@@ -130,6 +140,17 @@ def test_clients_of_a_model_route_are_openais_and_hold_no_secret(tmp_path: Path)
             compile(snippet["text"], "ask.py", "exec")
     assert "Claude Code speaks Anthropic's Messages API" in ringwall("clients", "dev.models", "--project", root).out
     assert ringwall("clients", "dev.models", "cursor", "--project", root).code == 2
+
+
+def test_an_access_test_about_a_model_route_says_that_it_is_none(tmp_path: Path) -> None:
+    root = write_route_project(tmp_path)
+    (root / "tests").mkdir()
+    (root / "tests" / "models.access.yaml").write_text(
+        "version: 1\nmay:\n  - {principal: agent:ci, server: dev.models, tools: [small]}\n", encoding="utf-8"
+    )
+    done = ringwall("test", "--project", root)
+    assert done.code == 2
+    assert "dev.models is a model route, and this is about MCP servers" in done.err
 
 
 FOR_SERVERS = {

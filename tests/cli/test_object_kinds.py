@@ -10,6 +10,8 @@ from model.project import Project, load, open_project
 from operations.project.imports import import_plan
 from plan.graph import Graph
 from plan.offline import plan_stack
+from tests.support.model_routes import FILE as ROUTE_FILE
+from tests.support.model_routes import ROUTE
 from tests.support.projects import ACCOUNT, ZONE, write_project
 
 ZONE_STACK = f"""\
@@ -31,6 +33,7 @@ NO_OBJECT = ("ringwall:", "pulumi:")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = write_project(tmp_path_factory.mktemp("kinds"), every_shape=True)
     (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE_STACK, encoding="utf-8")
+    (root / ROUTE_FILE).write_text(ROUTE, encoding="utf-8")
     return open_project(root)
 
 

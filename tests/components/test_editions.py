@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from components.editions import TABLE, ByGuard, ByPlugin, Protection, enforcer, plugin_name
+from components.editions import TABLE, ByGuard, ByPlugin, Lacking, Protection, enforcer, plugin_name
 from model.errors import InputError
+from model.kong_versions import Edition
 from tests.support import kong_schema
+
+VERSIONS: dict[Edition, str] = {"oss": "3.9.3", "enterprise": "3.15.0.4", "ai": "3.15.0.4"}
 
 
 @pytest.mark.parametrize("protection", Protection)
-def test_every_protection_is_enforced_or_an_error(protection: Protection) -> None:
-    if protection in TABLE["oss"]:
-        assert isinstance(enforcer(protection, "oss", "3.9.3"), ByPlugin | ByGuard)
+@pytest.mark.parametrize("edition", VERSIONS)
+def test_every_protection_is_enforced_or_an_error(edition: Edition, protection: Protection) -> None:
+    entry = TABLE[edition][protection]
+    if isinstance(entry, Lacking):
+        with pytest.raises(InputError, match="cannot") as caught:
+            enforcer(protection, edition, VERSIONS[edition])
+        assert caught.value.remedy == entry.remedy
     else:
-        with pytest.raises(InputError, match="it needs edition ai 3"):
-            enforcer(protection, "oss", "3.9.3")
+        assert enforcer(protection, edition, VERSIONS[edition]) == entry
 
 
 def test_every_plugin_named_is_in_the_oss_bundle() -> None:
@@ -25,11 +31,13 @@ def test_every_plugin_named_is_in_the_oss_bundle() -> None:
 
 
 def test_what_the_guard_takes_over_is_never_asked_of_kong() -> None:
-    with pytest.raises(InputError, match="guard's work"):
-        plugin_name(Protection.TOOL_ACCESS, "oss", "3.9.3")
+    for edition, column in TABLE.items():
+        for protection, entry in column.items():
+            if isinstance(entry, ByGuard):
+                with pytest.raises(InputError, match="guard's work"):
+                    plugin_name(protection, edition, VERSIONS[edition])
 
 
-@pytest.mark.parametrize("edition", ["enterprise", "ai"])
-def test_an_edition_without_a_column_is_refused(edition: str) -> None:
-    with pytest.raises(InputError, match=f"Kong {edition} 3.12 is not supported yet; use oss"):
-        plugin_name(Protection.IDENTITY, edition, "3.12")  # type: ignore[arg-type]
+def test_a_version_before_the_plugin_is_refused_with_the_one_that_has_it() -> None:
+    with pytest.raises(InputError, match=r"Kong ai 3\.11 cannot verify an access token .*; it needs version 3\.12"):
+        plugin_name(Protection.EXTERNAL_SIGNATURE, "ai", "3.11")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from model.project import Project, load
 from plan.offline import plan_stack
+from tests.support.model_routes import ROUTE
 
 SNAPSHOT = Path(__file__).with_name("urns.json")
 ZONE = """\
@@ -29,6 +30,7 @@ config:
 
 def urns(project: Project) -> dict[str, list[str]]:
     project.stack_file("zone.example").write_text(ZONE, encoding="utf-8")
+    project.stack_file("dev.models").write_text(ROUTE, encoding="utf-8")
     return {
         stack: [resource.urn for resource in plan_stack(project, load(project, stack)).resources]
         for stack in project.stacks()

@@ -82,7 +82,7 @@ def test_the_whole_life_of_an_environment(root: Path) -> None:
 
     (run,) = document(ringwall(root, "refresh", "dev.one", "--preview-only", "--sandbox", "--json"))["runs"]
     assert (run["error"], run["changes"]) == (None, [])
-    assert "dev has a live server: dev.one" in ringwall(root, "destroy", "dev", "--sandbox", "--yes", code=2).stderr
+    assert "dev has a live stack: dev.one" in ringwall(root, "destroy", "dev", "--sandbox", "--yes", code=2).stderr
     ringwall(root, "destroy", "dev", "--servers", "--sandbox", "--yes")
     stacks = document(ringwall(root, "status", "--sandbox", "--json"))["stacks"]
     assert [row["resources"] for row in stacks] == [0, 0]

@@ -63,7 +63,7 @@ def test_an_environment_with_a_live_server_is_not_destroyed(engine_project: Engi
     engine_project.run("dev", "up")
     engine_project.run("dev.one", "up")
     with pytest.raises(
-        Exception, match=r"environment dev has a live server: dev\.one .* `ringwall destroy dev\.one` first"
+        Exception, match=r"environment dev has a live stack: dev\.one .* `ringwall destroy dev\.one` first"
     ):
         deploy.destroy(engine_project.target, "dev")
 

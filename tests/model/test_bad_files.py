@@ -207,9 +207,25 @@ MISTAKES: dict[str, Mistake] = {
         ENVIRONMENT, "gateway_port: 8010", "guard_address: guard.example.com", "guard_address",
         f"{E}.hosts.dev-2.guard_address", "takes no guard_address in the colocated topology", "remove it",
     ),
-    "an edition that is not supported": Mistake(
-        ENVIRONMENT, "http://127.0.0.1:8001", "http://127.0.0.1:8001\n      edition: ai", "edition", f"{E}.gateway.edition",
-        "edition ai is not supported yet", "use oss 3.9",
+    "a licensed edition of another line": Mistake(
+        ENVIRONMENT, "http://127.0.0.1:8001", 'http://127.0.0.1:8001\n      edition: enterprise\n      version: "3.14.0.12"',
+        "3.14.0.12", f"{E}.gateway.version",
+        "edition enterprise is supported here on Kong 3.15, whose schemas its plugins are held to, not 3.14.0.12",
+        'write "3.15.0.4"',
+    ),
+    "a vulnerable patch level": Mistake(
+        ENVIRONMENT, "http://127.0.0.1:8001", 'http://127.0.0.1:8001\n      edition: ai\n      version: "3.15.0.2"',
+        "3.15.0.2", f"{E}.gateway.version",
+        "Kong 3.15.0.2: ai-mcp-oauth2's verification of JWTs has a known vulnerability (Kong docs, "
+        "ai-mcp-oauth2: fixed in 3.14.0.12 and 3.15.0.3)",
+        'write "3.15.0.3" or a later one',
+    ),
+    "Kong AI Gateway 2": Mistake(
+        ENVIRONMENT, "http://127.0.0.1:8001", 'http://127.0.0.1:8001\n      edition: ai\n      version: "2.1"',
+        '"2.1"', f"{E}.gateway.version",
+        "Kong AI Gateway 2.x has its control plane in Konnect alone and entities of its own instead of plugins, and "
+        "Ringwall's Pulumi provider for Kong cannot reach it",
+        'run Kong Gateway 3.15 with an AI licence: write "3.15.0.4"',
     ),
     "a Kong line that OSS does not have": Mistake(
         ENVIRONMENT, "http://127.0.0.1:8001", 'http://127.0.0.1:8001\n      version: "3.10.0"', "3.10.0",

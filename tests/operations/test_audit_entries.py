@@ -10,7 +10,7 @@ import pytest
 
 from guard.decide.reasons import Reason
 from guard.inspect.verdict import Category
-from model.finding_exceptions import FindingException
+from model.finding_exceptions import FindingException, ModelFindingException
 from model.loader import parse
 from operations.audit_entries import entry, line, way_out
 from operations.audit_words import reason_words
@@ -39,12 +39,15 @@ def record(*findings: tuple[str, str], engine: str = "embedded", **members: Any)
     }
 
 
-def exceptions(text: list[str]) -> list[FindingException]:
-    """The exceptions as they are pasted below `ringwall:server`."""
+def pasted(text: list[str]) -> list[Any]:
+    """The exceptions as they are pasted below `ringwall:server` or `ringwall:model`."""
     first = text.index("    guard:")
-    pasted = "\n".join(text[first : text.index("", first)])
-    value: Any = parse(pasted, Path("Pulumi.dev.desk.yaml")).value
-    return [FindingException.model_validate(item) for item in value["guard"]["exceptions"]]
+    value: Any = parse("\n".join(text[first : text.index("", first)]), Path("Pulumi.dev.desk.yaml")).value
+    return list(value["guard"]["exceptions"])
+
+
+def exceptions(text: list[str]) -> list[FindingException]:
+    return [FindingException.model_validate(item) for item in pasted(text)]
 
 
 #: The time of `record` on this machine's clock.
@@ -73,7 +76,8 @@ def test_an_entry_of_a_limit_names_its_numbers_and_one_that_counts_says_how_many
         "leg": None,
     }
     assert entry(record(**members, limit=limit, repeats=190))[2:] == [
-        "    rate_limited: A limit of the principal, the tool or the server is reached.",
+        "    rate_limited: A limit of the principal, the tool, the server or the model",
+        "    route is reached.",
         "    limit limits.requests_per_minute: 60 allowed, 60 used, again in 3 s",
         "    190 more within a second, without records of their own",
     ]
@@ -119,6 +123,20 @@ def test_each_rule_that_blocked_gets_the_exception_that_lets_just_this_pass() ->
     )
     assert (second.rule, third.place, first.expires) == ("pii.card", "/content/1/text", "2026-12-26")
     assert "9a4c05fa4d8d882d" in first.reason
+
+
+def test_what_a_model_was_stopped_for_gets_an_exception_of_its_route() -> None:
+    members = {"method": "chat/completions", "name": "small", "leg": "tool_results"}
+    text = way_out(record(("injection.override", "/messages/2/content"), **members), TODAY)
+    assert "below ringwall:model in Pulumi.dev.desk.yaml" in " ".join(text)
+    (excepted,) = map(ModelFindingException.model_validate, pasted(text))
+    assert (excepted.model, excepted.leg, excepted.place) == ("small", "tool_results", "/messages/2/content")
+
+
+def test_what_a_model_used_is_said_in_words() -> None:
+    usage = {"input": 1, "output": 12, "cost": "0.0003", "estimated": True}
+    shown = entry(record(method="chat/completions", decision="allow", reason="allow", key=None, usage=usage))
+    assert shown[-1] == "    used 1 token in and 12 out, estimated as the provider did not say, at 0.0003"
 
 
 def test_what_an_exception_lets_pass_already_needs_no_second_one() -> None:

@@ -11,6 +11,7 @@ from plan.offline import plan_stack
 from plan.protectors import PROTECTORS, UNPROTECTIVE, Protects
 from tests.support.model_routes import FILE as ROUTE_FILE
 from tests.support.model_routes import ROUTE
+from tests.support.portals import add_portal
 from tests.support.projects import write_project
 
 CENTRAL = {
@@ -50,6 +51,7 @@ def planned(root: Path, topology: str, changes: dict[str, str]) -> dict[str, set
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     file.write_text(text, encoding="utf-8")
+    add_portal(root)
     server = root / "stacks" / "Pulumi.dev.two.yaml"
     server.write_text(server.read_text(encoding="utf-8").replace("    guard_port:", CLOSED), encoding="utf-8")
     project = open_project(root)

@@ -102,7 +102,7 @@ async def guard_at_work(config: ModelGuardConfig, state: Path) -> AsyncIterator[
         yield
     finally:
         service.runtime.end_work()
-        running.cancel()
+        stop.set()
         await asyncio.gather(running, return_exceptions=True)
         await service.close()
 
@@ -164,7 +164,8 @@ async def road(tmp_path: Path, plans: tuple[Graph, Graph, str]) -> AsyncIterator
 
 async def test_a_person_and_an_agent_are_answered_and_the_provider_sees_neither(road: Road) -> None:
     for headers in (road.person(), road.agent()):
-        answer = await road.client(headers).chat.completions.create(model="small", messages=ASK)
+        async with road.client(headers) as client:
+            answer = await client.chat.completions.create(model="small", messages=ASK)
         assert answer.choices[0].message.content == "Good morning."
     for sent, body in road.provider.seen:
         assert sent["authorization"] == CREDENTIAL
@@ -175,34 +176,35 @@ async def test_a_person_and_an_agent_are_answered_and_the_provider_sees_neither(
 
 
 async def test_a_stream_comes_through_all_rings_whole(road: Road) -> None:
-    stream = await road.client(road.person()).chat.completions.create(model="small", messages=ASK, stream=True)
-    pieces = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+    async with road.client(road.person()) as client:
+        stream = await client.chat.completions.create(model="small", messages=ASK, stream=True)
+        pieces = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
     assert "".join(pieces) == "Good morning."
 
 
 async def test_models_are_listed_and_one_that_nobody_granted_does_not_exist(road: Road) -> None:
-    client = road.client(road.person())
-    assert [model.id async for model in client.models.list()] == ["small"]
-    with pytest.raises(openai.NotFoundError):
-        await client.chat.completions.create(model="large", messages=ASK)
+    async with road.client(road.person()) as client:
+        assert [model.id async for model in client.models.list()] == ["small"]
+        with pytest.raises(openai.NotFoundError):
+            await client.chat.completions.create(model="large", messages=ASK)
     assert road.provider.seen == []
 
 
 async def test_the_gateway_counts_the_tokens_that_the_provider_billed(road: Road) -> None:
-    client = road.client(road.person())
     left = []
-    for _ in range(2):
-        raw = await client.chat.completions.with_raw_response.create(model="small", messages=ASK)
-        left.append(int(raw.headers["x-ratelimit-remaining-tokens-minute"]))
+    async with road.client(road.person()) as client:
+        for _ in range(2):
+            raw = await client.chat.completions.with_raw_response.create(model="small", messages=ASK)
+            left.append(int(raw.headers["x-ratelimit-remaining-tokens-minute"]))
     first, second = (sum(tokens) for tokens in road.provider.billed)
     assert left == [5000 - first, 5000 - first - second]
 
 
 async def test_a_pattern_of_the_prompt_policy_stops_a_prompt_before_the_provider(road: Road) -> None:
-    with pytest.raises(openai.BadRequestError):
-        await road.client(road.person()).chat.completions.create(
-            model="small", messages=[{"role": "user", "content": "Internal use only: the plan"}]
-        )
+    messages: Any = [{"role": "user", "content": "Internal use only: the plan"}]
+    async with road.client(road.person()) as client:
+        with pytest.raises(openai.BadRequestError):
+            await client.chat.completions.create(model="small", messages=messages)
     assert road.provider.seen == []
 
 

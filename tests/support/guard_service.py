@@ -312,6 +312,7 @@ async def guarded(
     keep_alive: float = KEEP_ALIVE_SECONDS,
     bounds: RequestBounds = DEFAULT_BOUNDS,
     expires: int | None = None,
+    sockets: Path | None = None,
     **changes: Any,
 ) -> AsyncIterator[Guarded]:
     """The guard before the origin, both running until the end of the block."""
@@ -322,6 +323,7 @@ async def guarded(
             state / "state",
             keep_alive=keep_alive,
             bounds=bounds,
+            sockets=sockets,
         )
         with signals() as stop:
             started = asyncio.Event()

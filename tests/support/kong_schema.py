@@ -150,7 +150,8 @@ def _holds(key: str, expected: Any, value: Any) -> bool:
         case "len_min":
             return bool(len(value) >= expected)
         case "len_max":
-            return bool(len(value) <= expected)
+            # Lua counts the bytes of a string.
+            return bool(len(value.encode() if isinstance(value, str) else value) <= expected)
         case "len_eq":
             return bool(len(value) == expected)
         case "starts_with":

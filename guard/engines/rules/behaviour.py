@@ -69,5 +69,5 @@ def tool_rules(names: frozenset[str]) -> tuple[DetectionRule, ...]:
     if not spelled:
         return ()
     named = rf"\b(?:{'|'.join(spelled)})\b"
-    asked = rf"\b(?:call|use|using|invoke|run|execute|with|via|trigger)[^\w.!?\n]+(?:the[^\w.!?\n]+)?(?:[\w-]+[^\w.!?\n]+)?{named}"
-    return (_rule("tool", asked, trigger=named, cased=True),)
+    order = rf"\b(?:call|use|using|invoke|run|execute|with|via|trigger)[^\w.!?\n]+(?:the[^\w.!?\n]+)?(?:[\w-]+[^\w.!?\n]+)?{named}"
+    return (_rule("tool", order, trigger=named, cased=True),)

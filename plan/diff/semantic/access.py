@@ -26,7 +26,7 @@ class Door:
 
 def doors(settings: Environment, manifest: PerimeterManifest) -> dict[str, Door]:
     """The doors of a server by hosted client, its own public name under the empty one. Groups are resolved to people."""
-    principals = _people(settings, manifest.access.people)
+    principals = people_of(settings, manifest.access.people)
     principals |= {f"agent {agent}" for agent in manifest.access.agents}
     people = manifest.access.people is not None
     doors_by_client = {
@@ -38,11 +38,12 @@ def doors(settings: Environment, manifest: PerimeterManifest) -> dict[str, Door]
         )
     }
     for client, hosted in manifest.access.hosted_clients.items():
-        doors_by_client[client] = Door(hosted.hostname, frozenset(_people(settings, hosted.people)))
+        doors_by_client[client] = Door(hosted.hostname, frozenset(people_of(settings, hosted.people)))
     return doors_by_client
 
 
-def _people(settings: Environment, people: People | None) -> set[str]:
+def people_of(settings: Environment, people: People | None) -> set[str]:
+    """The people whom a manifest names, its groups resolved, in a reviewer's words."""
     if people is None:
         return set()
     groups = [settings.groups[name] for name in people.groups]

@@ -24,8 +24,8 @@ TABLE: Table = {
 #: Clients by name, each with the redirect URIs it is allowed.
 Clients = Mapping[str, tuple[str, ...]]
 #: What stands for a server without the key.
-_ANY = ""
-_LOOPBACK = ("http://localhost", "http://127.0.0.1")
+ANY = ""
+LOOPBACK = ("http://localhost", "http://127.0.0.1")
 
 
 def clients_of(manifest: PerimeterManifest) -> Clients:
@@ -33,7 +33,7 @@ def clients_of(manifest: PerimeterManifest) -> Clients:
     if manifest.oauth.mode != "access":
         return {}
     if manifest.access.clients is None:
-        return {_ANY: _LOOPBACK}
+        return {ANY: LOOPBACK}
     return {client_name(client): redirect_uris(client) for client in manifest.access.clients}
 
 
@@ -64,20 +64,20 @@ def compare_clients(stack: str, base: Clients, head: Clients) -> Iterator[Change
 
 def client_lines(clients: Clients) -> tuple[str, ...]:
     """What a reviewer of a new server reads; nothing where the file says nothing about clients."""
-    if _ANY in clients or not clients:
+    if ANY in clients or not clients:
         return ()
     return (f"clients that may register: {', '.join(_title(name) for name in clients)}",)
 
 
 def _title(name: str) -> str:
-    if name == _ANY:
+    if name == ANY:
         return "any client that returns to the person's own machine"
     return client_title(name) if name in KNOWN_CLIENTS else f"client {name}"
 
 
 def _details(name: str, gained: Iterable[str]) -> tuple[str, ...]:
     lines = [f"redirect URIs: {', '.join(gained)}"]
-    if name != _ANY and any(map(loopback_host, gained)):
+    if name != ANY and any(map(loopback_host, gained)):
         lines.append("on loopback Access allows a host as a whole: any program on the person's machine may register so")
     if name in KNOWN_CLIENTS and KNOWN_CLIENTS[name].is_hosted:
         lines.append("its vendor's servers call, not the person's machine")

@@ -135,6 +135,8 @@ ENVIRONMENT: Table = {
     "quotas.access_groups": KeyRule(more_loosens, "quota of Access groups", "edge", 10),
     "quotas.service_tokens": KeyRule(more_loosens, "quota of service tokens", "edge", 10),
     "quotas.tunnels": KeyRule(more_loosens, "quota of tunnels", "edge", 10),
+    "quotas.mcp_portals": KeyRule(more_loosens, "quota of MCP portals", "edge", 10),
+    "quotas.portal_servers": KeyRule(more_loosens, "servers that one MCP portal holds", "edge", 10),
 }
 
 _CLIENTS = KeyRule(

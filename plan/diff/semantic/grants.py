@@ -15,6 +15,7 @@ from model.guard_config import Principals, ResolvedGrant
 from model.stacks import ServerStack
 from plan.diff.model import Change, Direction, Matrix, change
 from plan.diff.semantic.directions import more_loosens
+from plan.rings import budget_words
 
 EVERYONE = "everyone admitted"
 RISK_WEIGHT = {"read": 70, "write": 85, "unknown": 90, "execute": 95}
@@ -140,11 +141,16 @@ def _conditions(
                 details.append(f"{key}: {_json(base_limit)} → {_json(head_limit)}")
         direction = Direction.TIGHTENS if tightens else Direction.LOOSENS
     else:
-        details += [f"no longer: {text}" for text in sorted(base - head)]
-        details += [f"now also: {text}" for text in sorted(head - base)]
+        shown = _budget if kind == "model" else str
+        details += [f"no longer: {shown(text)}" for text in sorted(base - head)]
+        details += [f"now also: {shown(text)}" for text in sorted(head - base)]
     weight = min(_weight(kind, risks.get(name)), 80)
     title = f"{principal}: conditions of {kind} {name} changed"
     return change("grant-conditions", direction, weight, stack, "guard", title, details)
+
+
+def _budget(condition: str) -> str:
+    return budget_words(json.loads(condition)["limits"]) or "no budget of the grant's own"
 
 
 def _json(value: Any) -> str:

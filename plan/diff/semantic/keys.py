@@ -13,7 +13,16 @@ from typing import Any
 
 from model.difference import Part, Path, by_key, descend
 from plan.diff.model import Change, Direction, change
-from plan.diff.semantic import clients, environment, exposure, finding_exceptions, guard_settings, limits, models
+from plan.diff.semantic import (
+    clients,
+    environment,
+    exposure,
+    finding_exceptions,
+    guard_settings,
+    limits,
+    models,
+    portal,
+)
 from plan.diff.semantic.directions import Entry, KeyRule, Table, keys, longer_loosens, shorter_loosens
 
 _SHARED: Table = {**limits.RULES, **guard_settings.RULES}
@@ -28,6 +37,7 @@ TABLES: dict[str, Table] = {
     "model": {**models.TABLE, **clients.TABLE, **environment.WAIVERS},
     "environment": {
         **environment.ENVIRONMENT,
+        **portal.TABLE,
         **environment.WAIVERS,
         **{f"defaults.{key}": entry for key, entry in {**_SHARED, **environment.DEFAULTS}.items()},
     },

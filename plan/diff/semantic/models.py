@@ -75,8 +75,8 @@ TABLE: Table = {
         if not key.startswith(("guard.legs.", "guard.taint.", "guard.questions."))
     },
     **{
-        f"guard.legs.{leg}": KeyRule(_LEG, f"a finding in {what} leads to", "guard", 85)
-        for leg, what in sorted(_LEGS.items())
+        f"guard.legs.{leg}": KeyRule(_LEG, f"a finding in {text} leads to", "guard", 85)
+        for leg, text in sorted(_LEGS.items())
     },
     # A longer part waits for its verdict with more of what follows in sight.
     "guard.hold_back": KeyRule(less_loosens, "characters of a stream that wait for their verdict", "guard", 60),

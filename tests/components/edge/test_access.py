@@ -238,6 +238,7 @@ def test_quotas_count_what_the_files_ask_of_the_account() -> None:
         "access_groups": 5,
         "service_tokens": 1,
         "tunnels": 1,
+        "mcp_portals": 0,
     }
     assert set(counted) == set(type(chosen.quotas).model_fields)
 

@@ -9,9 +9,9 @@ import pytest
 
 from components.gateway import inner_entities
 from components.gateway.entities import endpoint_paths, route_inputs
-from components.gateway.inner import InnerRoutes, InnerRoutesArgs, resource_label
+from components.gateway.inner import InnerGatewayArgs, InnerGatewayRing, resource_label
 from components.gateway.inner_plugins import inner_plugins
-from components.gateway.model_support import support_problems
+from components.gateway.model_support import prompt_parts, support_problems
 from components.gateway.names import inner_host
 from components.gateway.plugins import identity_plugin, require_protection, server_plugins
 from model.errors import InputErrors
@@ -33,6 +33,7 @@ def of_target(**changes: Any) -> ModelRoute:
 CASES = {
     "every part": whole_route(),
     "a long system message": route(prompt_policy={"system": "x" * 1700, "allow": ["^What"]}),
+    "a system message beyond ASCII": route(prompt_policy={"system": "Svar på norsk, høflig. 😀" * 80}),
     "no credential": of_target(credential=None, url="http://127.0.0.1:11434/v1/chat/completions"),
     "anthropic": of_target(
         provider="anthropic", model="claude", credential_header="x-api-key", options={"anthropic_version": "2023-06-01"}
@@ -79,7 +80,7 @@ def test_the_public_route_is_a_servers_identity_chain_before_the_endpoints_paths
     stack = route_stack(environment(gateway={"redis": REDIS}), route(cors=CORS, logs=ALL_SINKS))
     draft = identity_plugin(stack, {"models.example.com": "a" * 64})
     specs = [draft, *server_plugins(stack)]
-    require_protection(stack.settings, specs)
+    require_protection(stack, specs)
     for spec in specs:
         assert kong_schema.plugin_problems(spec.name, spec.config) == []
         assert kong_schema.unwritten(kong_schema.config_schema(spec.name), spec.config) == []
@@ -151,27 +152,27 @@ TWO = [OPENAI | {"url": "https://one.example.com/v1/x"}, OPENAI | {"url": "https
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "the Responses API": (
         {"kinds": ["chat", "responses"], "targets": [OPENAI]},
-        "models.small.kinds: Kong oss 3.9.3 cannot carry the Responses API; it needs edition ai 3.11",
+        "models.small.kinds: Kong oss 3.9.3 cannot carry the Responses API; use chat completions",
     ),
     "embeddings": (
         {"kinds": ["embeddings"], "targets": [OPENAI]},
-        "models.small.kinds: Kong oss 3.9.3 cannot carry embeddings; it needs edition ai 3.11",
+        "models.small.kinds: Kong oss 3.9.3 cannot carry embeddings; use chat completions",
     ),
     "two providers": (
         {"targets": [TWO[0], TWO[1] | {"provider": "cohere"}]},
-        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; it needs edition ai 3.8",
+        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; use edition ai 3.15",
     ),
     "two models": (
         {"targets": [TWO[0], TWO[1] | {"model": "gpt-4o"}]},
-        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; it needs edition ai 3.8",
+        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; use edition ai 3.15",
     ),
     "two credentials": (
         {"targets": [TWO[0], TWO[1] | {"credential": "{vault://env/second}"}]},
-        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; it needs edition ai 3.8",
+        "models.small.targets: Kong oss 3.9.3 cannot fail over between LLM providers; use edition ai 3.15",
     ),
     "an order": (
         {"targets": [TWO[0], TWO[1] | {"order": 2}]},
-        "models.small.targets: Kong oss 3.9.3 cannot try a model's targets in order; it needs edition ai 3.8",
+        "models.small.targets: Kong oss 3.9.3 cannot try a model's targets in order; use edition ai 3.15",
     ),
     "two paths": (
         {"targets": [TWO[0], TWO[1] | {"url": "https://two.example.com/v2/x"}]},
@@ -216,15 +217,29 @@ def test_what_the_edition_cannot_carry_is_refused_by_name(case: str) -> None:
     assert f"config.ringwall:model.{expected}" in str(problem)
 
 
-def test_a_semantic_cache_is_refused_with_the_edition_that_has_it() -> None:
+def test_a_system_message_keeps_every_character_in_parts_that_kong_takes() -> None:
+    text = "høflig 😀 " * 300
+    parts = prompt_parts(text)
+    assert "".join(parts) == text
+    assert all(0 < len(part.encode()) <= 500 for part in parts)
+
+
+def test_prompts_that_kong_cannot_take_are_refused_at_their_key() -> None:
+    policy = {"system": "😀" * 3000, "deny": ["ø" * 400]}
+    texts = [str(problem) for problem in support_problems(route_stack(manifest=route(prompt_policy=policy)))]
+    assert "prompt_policy.system: is 12000 bytes, and Kong takes 15 messages of 500" in texts[0]
+    assert "prompt_policy.deny.0: is 800 bytes, and Kong takes 500" in texts[1]
+
+
+def test_a_semantic_cache_is_refused_with_what_to_use_instead() -> None:
     semantic = {"store": "redis", "host": "redis.example.com", "embeddings": OPENAI}
     (problem,) = support_problems(route_stack(manifest=route(cache={"semantic": semantic})))
-    assert "cannot cache LLM answers by meaning; it needs edition ai 3.8 (ai-semantic-cache)" in str(problem)
+    assert "cannot cache LLM answers by meaning; use cache.exact: ai-semantic-cache (edition ai)" in str(problem)
 
 
 def graph(manifest: ModelRoute | None = None) -> Graph:
     def program() -> None:
-        InnerRoutes("models-inner", InnerRoutesArgs(route_stack(manifest=manifest or whole_route()), KEY))
+        InnerGatewayRing("models-inner", InnerGatewayArgs(route_stack(manifest=manifest or whole_route()), KEY))
 
     return record(program, project="ringwall", stack="dev.models")
 

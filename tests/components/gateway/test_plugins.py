@@ -216,9 +216,9 @@ def test_route_without_auth_is_refused(missing: str) -> None:
         identity_plugin(stack(settings, manifest), audiences(manifest)),
         *server_plugins(stack(settings, manifest)),
     ]
-    require_protection(settings, specs)
+    require_protection(stack(settings, manifest), specs)
     with pytest.raises(InputError, match=missing):
-        require_protection(settings, [spec for spec in specs if spec.name != missing])
+        require_protection(stack(settings, manifest), [spec for spec in specs if spec.name != missing])
 
 
 # Limits

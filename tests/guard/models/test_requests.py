@@ -73,6 +73,7 @@ async def test_an_unknown_member_is_refused_until_the_stack_file_names_it_and_th
         assert (answer.status_code, error["code"], error["param"]) == (400, "unknown_parameter", "top_k")
         assert "guard.extra_parameters" in error["message"]
         assert guard.records()[-1]["key"] == "guard.extra_parameters"
+        assert "Do you mean 'messages'?" in (await guard.ask(mesages=[])).json()["error"]["message"]
     (tmp_path / "named").mkdir()
     extra = {"extra_parameters": ["top_k", "guided_grammar"]}
     async with route_guarded(tmp_path / "named", guard=extra) as guard:

@@ -19,6 +19,7 @@ from components.gateway.names import REMAINING_HEADER
 from guard.audit.reader import verify
 from guard.bundle.bundle import Opened
 from guard.bundle.source import NeedsRestart
+from guard.http.request_bounds import RequestBounds
 from guard.models.inner import BASE
 from guard.models.requests import FORMATS
 from model.errors import InputError
@@ -143,6 +144,24 @@ async def test_an_open_stream_ends_when_its_caller_is_denied_or_the_route_closed
         assert guard.decisions()[1][:2] == ("error", "answer_cut")
 
 
+async def test_a_caller_with_as_many_streams_open_as_are_served_is_told_so(tmp_path: Path) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    provider = Provider(lambda body: Said(["word " * 100, "two"], pause=never))
+    limits = {"principal": {}, "concurrency": 1}
+    bounds = RequestBounds(streams=0)
+    async with route_guarded(tmp_path, provider, limits=limits, bounds=bounds, guard={"hold_back": 64}) as guard:
+        begun = asyncio.Event()
+        task = asyncio.create_task(streaming(guard, {}, begun))
+        await begun.wait()
+        refused = await guard.ask()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert "as many streams" in refused.json()["error"]["message"]
+        guard.service.runtime.end_work()
+        await task
+
+
 async def test_another_configuration_comes_into_force_without_a_restart(tmp_path: Path) -> None:
     async with route_guarded(tmp_path) as guard:
         values = guard.config.dump()
@@ -226,14 +245,20 @@ async def test_a_host_serves_a_route_by_its_signed_bundle_and_says_where(tmp_pat
         host.write("dev.models", config)
         with await asyncio.to_thread(ExitStack().__enter__) as stack:
             running = await asyncio.to_thread(stack.enter_context, guard_host(host))
-            assert f"guard of dev.models listens on http://127.0.0.1:{config.listen.port}/v1" in running.said
+            said = f"guard of dev.models listens on http://127.0.0.1:{config.listen.port}/v1"
+            await eventually(lambda: said in running.out.read_text(), "it says where it listens")
             url = f"http://127.0.0.1:{config.listen.port}/v1"
             async with openai.AsyncOpenAI(
                 base_url=url, api_key="x", default_headers=agent(issuer), max_retries=0
             ) as client:
                 answer = await client.chat.completions.create(model="small", messages=ASK)
             assert answer.choices[0].message.content == "Good morning."
-            assert KEY not in running.said + (tmp_path / "etc/dev.models/guard.bundle.json").read_text()
+            assert (
+                KEY
+                not in running.said
+                + running.out.read_text()
+                + (tmp_path / "etc/dev.models/guard.bundle.json").read_text()
+            )
             await asyncio.to_thread(stack.close)
     await inner.client.aclose()
 

@@ -98,6 +98,15 @@ def test_a_change_of_a_model_route_is_said_and_judged(base: Path, tmp_path: Path
     ]
 
 
+def test_a_budget_that_changes_beside_another_grant_is_said_in_words(base: Path, tmp_path: Path) -> None:
+    found = changes(base, tmp_path, "tokens_per_day: 100000", "tokens_per_day: 900000")
+    (small,) = [change for change in found if change.title == "agent ci: conditions of model small changed"]
+    assert small.details == (
+        "no longer: cost 5.00 a day, 100000 tokens a day",
+        "now also: cost 5.00 a day, 900000 tokens a day",
+    )
+
+
 def test_a_new_model_route_says_where_prompts_go_and_what_they_may_cost(tmp_path: Path) -> None:
     empty = write_route_project(tmp_path / "empty")
     (empty / FILE).unlink()

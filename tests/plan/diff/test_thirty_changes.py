@@ -153,7 +153,7 @@ CASES = {
     ),
     "taint-allowed": case(
         ONE_FILE, "    posture:", "    guard: {taint: {outbound_call: allow}}\n    posture:",
-        "dev.one", "an outbound call after untrusted text meets: block → allow", L,
+        "dev.one", "an outbound call after untrusted text meets: ask → allow", L,
     ),
     "taint-window-longer": case(
         ONE_FILE, "    posture:", "    guard: {taint: {window: 1h}}\n    posture:",
@@ -379,7 +379,7 @@ def test_an_accepted_finding_loosens_and_its_end_tightens(differ: Differ, base: 
 
 @pytest.mark.parametrize(
     ("base_kind", "head_kind", "direction"),
-    [("url", "text", L), ("text", "url", T), ("url", "command", L), ("path", "url", T), ("query", "command", T)],
+    [("url", "text", L), ("text", "url", T), ("url", "command", L), ("path", "url", T), ("query", "command", L)],
 )
 def test_an_argument_for_which_less_is_looked_for_loosens(
     differ: Differ, base: Path, base_kind: str, head_kind: str, direction: Direction

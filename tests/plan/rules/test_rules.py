@@ -129,6 +129,8 @@ def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tes
         "hosted-client",
         # About model routes: tests/plan/rules/test_models.py.
         *(rule.id for rule in BUILT_IN if rule.id.startswith("model-")),
+        # About the MCP portal: tests/plan/rules/test_portal.py.
+        *(rule.id for rule in BUILT_IN if rule.id.startswith("portal-")),
         # About the file: tests/plan/rules/test_clients.py.
         "edge-client-hosted",
         *("lock-unenforceable", "lock-left-out", "lock-left-to-server"),
@@ -148,10 +150,11 @@ def test_every_finding_about_exposure_has_a_rule_that_lets_it_through() -> None:
     import inspect
     import re
 
-    from plan import exposure
+    from plan import exposure, portal_exposure
     from plan.rules.edge import EXPOSURE
 
-    names = set(re.findall(r'(?:_error\(\s*"|"exposure-)([a-z-]+)"', inspect.getsource(exposure)))
+    source = inspect.getsource(exposure) + inspect.getsource(portal_exposure)
+    names = set(re.findall(r'(?:exposed\(\s*"|"exposure-)([a-z-]+)"', source))
     assert {f"exposure-{name}" for name in names} == {rule.id for rule in EXPOSURE}
 
 

@@ -1,0 +1,105 @@
+"""`ringwall host`: writes what the hosts of an environment run, and compares written files with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cli import console, invocation
+from cli.project import current_project
+from cli.target import target_of
+from engine.state import outputs
+from engine.workspace import Target
+from model.errors import InputError, NoSuchStack
+from model.host_bundle import HostBundle
+from model.project import Project, load
+from model.stacks import PerimeterStack, Stack
+from model.text import counted
+from operations.host.render import Difference, Layout, compare, read_hosts, write
+from operations.host.render import render as rendered
+from operations.host.sources import deployed_bundles, planned_bundles
+
+
+def render(stack: str, out: Path, *, layout: str, images: list[str], offline: bool, sandbox: bool) -> None:
+    """What `ringwall host render` does; its flags and help are in `cli.flags.host`."""
+    named = _images(images)
+    hosts = rendered(_bundles(stack, offline=offline, sandbox=sandbox), Layout(layout), named)
+    written = []
+    for name, files in hosts.items():
+        gone = write(out / name, files)
+        unknown = sorted({known for file in files for known in file.unknown_ids})
+        written.append({"host": name, "folder": str(out / name), "files": len(files), "unknown": unknown})
+        console.say(f"wrote {counted(len(files), 'file')} to {out / name}")
+        for path in gone:
+            console.say(f"removed {path}, which this host has no more")
+        for known in unknown:
+            console.note(
+                f"warning: {name}: {known} is known once the stack is deployed; `host check` refuses it till then"
+            )
+    if invocation.current().json:
+        console.print_json({"version": 1, "stack": stack, "format": layout, "hosts": written})
+
+
+def check(folder: Path, *, offline: bool, sandbox: bool) -> None:
+    """What `ringwall host check` does; its flags and help are in `cli.flags.host`."""
+    written = read_hosts(folder)
+    differences: list[Difference] = []
+    for host in written:
+        bundles = _bundles(host.environment, offline=offline, sandbox=sandbox, machine=host.host)
+        differences += compare(host, rendered(bundles, host.layout, host.images)[host.host])
+    if invocation.current().json:
+        rows = [{"file": str(item.file), "problem": item.problem} for item in differences]
+        console.print_json({"version": 1, "hosts": [host.host for host in written], "differences": rows})
+    for item in differences:
+        console.say(f"{item.file} {item.problem}")
+    names = ", ".join(host.host for host in written)
+    summary = counted(len(differences), "difference") if differences else "the files are those of the stack"
+    console.say(f"{names}: {summary}")
+    if differences:
+        raise typer.Exit(3)
+
+
+def _bundles(stack: str, *, offline: bool, sandbox: bool, machine: str | None = None) -> list[HostBundle]:
+    """The bundles of every host of an environment, of one `machine` of it, or of all servers on the host of one."""
+    project = current_project()
+    loaded = load(project, stack)
+    members = _members(loaded, machine)
+    if not members:
+        place = f"host {machine}" if machine else "a host"
+        raise InputError(f"nothing of {stack} runs on {place}", remedy="name an environment or a server that has one")
+    if offline:
+        with console.working(f"planning {stack}"):
+            return planned_bundles(project, members)
+    with target_of(project, sandbox=sandbox, plugins=False) as target, console.working("reading what is deployed"):
+        return deployed_bundles(members, lambda name: _exported(project, name, target))
+
+
+def _exported(project: Project, stack: str, target: Target) -> Mapping[str, Any]:
+    try:
+        return outputs(project, stack, target=target)
+    except NoSuchStack:
+        return {}
+
+
+def _members(loaded: Stack, machine: str | None) -> list[PerimeterStack]:
+    if loaded.environment is None:
+        return []
+    if loaded is not loaded.environment:
+        machine = loaded.perimeters[0].manifest.host
+    return [member for member in loaded.environment.perimeters if machine in (None, member.manifest.host)]
+
+
+def _images(options: list[str]) -> dict[str, str]:
+    images: dict[str, str] = {}
+    for option in options:
+        name, separator, image = option.partition("=")
+        if not separator or not name or not image or any(character.isspace() for character in option):
+            raise InputError(
+                f"{option} is not NAME=IMAGE", key="--image", remedy="write one such as kong=kong/kong:3.9.3"
+            )
+        if images.setdefault(name, image) != image:
+            raise InputError(f"names two images for {name}", key="--image", remedy="leave one out")
+    return images

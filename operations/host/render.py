@@ -1,0 +1,166 @@
+"""Renders the files of every host of an environment, and compares written ones with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from model.host_bundle import HostBundle
+from operations.host.compose import compose_files
+from operations.host.host_file import LIST, HostFile, with_list
+from operations.host.instructions import systemd_readme
+from operations.host.kubernetes import kubernetes_files
+from operations.host.machine import Machine
+from operations.host.placing import install_script
+from operations.host.systemd import systemd_files
+
+
+class Layout(StrEnum):
+    """What runs the processes of a host."""
+
+    systemd = "systemd"
+    compose = "compose"
+    kubernetes = "kubernetes"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file that is not what the stack's host has."""
+
+    file: Path
+    problem: str
+
+
+def render(bundles: Sequence[HostBundle], layout: Layout, images: Mapping[str, str]) -> dict[str, tuple[HostFile, ...]]:
+    """The files of each host, by its name."""
+    hosts: dict[str, list[HostBundle]] = {}
+    for bundle in bundles:
+        hosts.setdefault(bundle.host, []).append(bundle)
+    return {name: _files(Machine.of(members), layout, images) for name, members in sorted(hosts.items())}
+
+
+def _files(machine: Machine, layout: Layout, images: Mapping[str, str]) -> tuple[HostFile, ...]:
+    match layout:
+        case Layout.systemd:
+            if images:
+                raise InputError("is for containers", key="--image", remedy="leave it out, or give --format")
+            placed = systemd_files(machine)
+            script = install_script(machine.name, sorted(placed, key=lambda file: file.path))
+            files = [*placed, script, HostFile("README.md", systemd_readme(machine))]
+        case Layout.compose:
+            files = compose_files(machine, images)
+        case Layout.kubernetes:
+            files = kubernetes_files(machine, images)
+    return with_list(files, environment=machine.environment, host=machine.name, layout=layout, images=images)
+
+
+# -- written ones -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WrittenHost:
+    """A folder that `render` wrote, by its list."""
+
+    folder: Path
+    environment: str
+    host: str
+    layout: Layout
+    images: Mapping[str, str]
+    files: tuple[str, ...]
+
+
+def read_hosts(folder: Path) -> list[WrittenHost]:
+    """The hosts in a folder, or the one that it is.
+
+    Raises:
+        InputError: it holds none, or a list of files is not one of `render`.
+    """
+    lists = [folder / LIST] if (folder / LIST).is_file() else sorted(folder.glob(f"*/{LIST}"))
+    if not lists:
+        raise InputError(
+            f"holds no host's files: there is no {LIST}", file=folder, remedy="name the folder given to `render -o`"
+        )
+    return [_read(path) for path in lists]
+
+
+def _read(path: Path) -> WrittenHost:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+        return WrittenHost(
+            path.parent,
+            str(document["environment"]),
+            str(document["host"]),
+            Layout(document["format"]),
+            {str(name): str(image) for name, image in document["images"].items()},
+            tuple(document["files"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"is no list of a host's files ({type(error).__name__}: {error})"
+        raise InputError(problem, file=path, remedy="render the host again") from None
+
+
+def compare(written: WrittenHost, wanted: Sequence[HostFile]) -> list[Difference]:
+    """What differs, file by file: lacking, other content, other permissions, files of an earlier rendering, unknown ids."""
+    differences = []
+    for file in wanted:
+        path = written.folder / file.path
+        problem = _problem(path, file)
+        if problem is not None:
+            differences.append(Difference(path, problem))
+    names = {file.path for file in wanted}
+    for path in sorted(written.folder.rglob("*")):
+        name = path.relative_to(written.folder).as_posix()
+        if name not in names and (path.is_symlink() or not path.is_dir()):
+            differences.append(Difference(path, "is no file of this host"))
+    return differences
+
+
+def _problem(path: Path, file: HostFile) -> str | None:
+    if path.is_symlink():
+        return "is a link"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if file.unknown_ids:
+        return f"lacks {', '.join(file.unknown_ids)}, which only a deployment knows"
+    if content != file.content.encode():
+        return "has other content than the stack's"
+    if path.stat().st_mode & 0o777 != file.mode:
+        return f"has mode {path.stat().st_mode & 0o777:04o}, not {file.mode:04o}"
+    return None
+
+
+def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:
+    """Write a host's files, and take away those of an earlier rendering; gives the paths that were taken away.
+
+    Raises:
+        InputError: the folder holds something that no rendering wrote; nothing was written.
+    """
+    earlier = set(_read(folder / LIST).files) if (folder / LIST).is_file() else set()
+    names = {file.path for file in files}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if (path.is_symlink() or not path.is_dir()) and name not in names | earlier:
+            raise InputError("is not of a host's files", file=path, remedy="move it away, or name another folder")
+        if path.is_symlink():
+            raise InputError("is a link", file=path, remedy="remove it")
+    gone = [folder / name for name in sorted(earlier - names) if (folder / name).is_file()]
+    for path in gone:
+        path.unlink()
+    try:
+        for file in files:
+            path = folder / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.content)
+            path.chmod(file.mode)
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", file=error.filename or folder) from None
+    return gone
