@@ -31,9 +31,6 @@ def program(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`ringwall` as `uv tool install` puts it there."""
     tools = tmp_path_factory.mktemp("tools")
     [wheel] = release.glob("*.whl")
-<<<<<<< HEAD
-    install: list[str | Path] = ["tool", "install", "--quiet", "--python", sys.executable, "--constraints"]
-=======
     install: list[str | Path] = [
         "tool",
         "install",
@@ -43,7 +40,6 @@ def program(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--constraints",
         ROOT / "requirements.lock",
     ]
->>>>>>> h5
     places = {"UV_TOOL_DIR": str(tools / "environments"), "UV_TOOL_BIN_DIR": str(tools / "bin")}
     subprocess.run([release / "tools" / "bin" / "uv", *install, wheel], env={**os.environ, **places}, check=True)
     return tools / "bin" / "ringwall"
