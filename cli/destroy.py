@@ -40,7 +40,7 @@ def destroy(
     if not names:
         console.say(f"{stack} is not deployed: nothing to destroy")
         if as_json:
-            console.print_json({"version": 1, "runs": []})
+            console.print_json({"version": 1, "runs": [], "leftovers": [], "unproven": {}})
         return
     with target_of(project, sandbox=sandbox) as target:
         with_file = [name for name in names if name in project.stacks()]
@@ -54,34 +54,34 @@ def destroy(
                 break
         for line in pending.delete_late_objects(target, repaired):
             console.note(line)
-        left, unproven = _left(target, [run for run in runs if not run.error], objects)
+        remainder, unproven = _proof(target, [run for run in runs if not run.error], objects)
     if as_json:
-        report = {"left": [leftover.as_json() for leftover in left], "unproven": unproven}
+        report = {"leftovers": [leftover.as_json() for leftover in remainder], "unproven": unproven}
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs], **report})
     show_results(runs)
-    for leftover in left:
+    for leftover in remainder:
         console.note(leftover.line)
     fail_on_error(runs)
-    if left:
+    if remainder:
         raise typer.Exit(3)
 
 
-def _left(target: Target, runs: list[Run], objects: Mapping[str, Objects]) -> tuple[list[Leftover], dict[str, str]]:
+def _proof(target: Target, runs: list[Run], objects: Mapping[str, Objects]) -> tuple[list[Leftover], dict[str, str]]:
     """What is still at the providers of the stacks that were destroyed; and the stacks that could not be asked for, why."""
-    left: list[Leftover] = []
+    remainder: list[Leftover] = []
     unproven: dict[str, str] = {}
     for run in runs:
         if not objects[run.stack]:
             continue
         try:
-            left += leftovers(target, run.stack, objects[run.stack])
+            remainder += leftovers(target, run.stack, objects[run.stack])
         except RingwallError as error:
             unproven[run.stack] = error.summary
             console.note(f"{run.stack}: the providers were not asked whether anything is left: {error.summary}")
             continue
-        if not any(leftover.stack == run.stack for leftover in left):
+        if not any(leftover.stack == run.stack for leftover in remainder):
             console.note(f"{run.stack}: nothing is left, by the providers' own lists")
-    return left, unproven
+    return remainder, unproven
 
 
 def _present(target: Target, stack: str, *, servers: bool) -> list[str]:

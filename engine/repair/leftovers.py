@@ -67,9 +67,9 @@ def _objects(state: Mapping[str, Any]) -> Iterator[tuple[Kind, Inputs]]:
 
 
 def _still_there(lookup: Lookup, stack: str, objects: Sequence[tuple[Kind, Inputs]]) -> Iterator[Leftover]:
-    seen = set()
+    known = set()
     for kind, inputs in objects:
         for id in find(lookup, kind, inputs):
-            if (kind, id) not in seen:
-                seen.add((kind, id))
+            if (kind, id) not in known:
+                known.add((kind, id))
                 yield Leftover(stack, kind, named(kind, inputs), id, lookup.removal(kind, inputs, id))

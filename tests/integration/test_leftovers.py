@@ -28,11 +28,11 @@ def test_an_object_that_no_record_knows_is_named_after_destroy(tmp_path: Path) -
     name = recorded.outputs["name"]
     done = ringwall("destroy", "dev", "--servers", "--sandbox", "--yes", "--json", "--project", project.root)
     assert done.code == 3, done.err
-    assert [(left["kind"], left["id"], left["name"]) for left in done.json["left"]] == [
+    assert [(leftover["kind"], leftover["id"], leftover["name"]) for leftover in done.json["leftovers"]] == [
         ("tunnel", "twin", f"tunnel {name}")
     ]
     assert f"tunnel {name} (twin) is still at Cloudflare" in done.err
-    others = {"dev", "dev.one"} - {done.json["left"][0]["stack"]}
+    others = {"dev", "dev.one"} - {done.json["leftovers"][0]["stack"]}
     assert all(f"{stack}: nothing is left, by the providers' own lists" in done.err for stack in others)
     assert done.json["unproven"] == {}
 
