@@ -1,7 +1,6 @@
 """The commands by name, in the order `--help` shows them.
 
-The file in `cli/flags/` that holds a command's flags is imported when the command is named: `ringwall --help`, the
-completion of command names and a mistyped name import none. The work is imported when the command is called.
+A command's file of flags in `cli/flags/` is imported when it is named, its work when it is called; `--help` imports none.
 """
 
 from __future__ import annotations

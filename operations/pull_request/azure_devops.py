@@ -125,8 +125,8 @@ class AzureDevOps(ReviewApi):
     def _threads(self, number: int) -> str:
         return f"{self._pull_path(number)}/threads"
 
-    def _params(self, more: dict[str, str] | None = None) -> dict[str, str]:
-        return {"api-version": _VERSION, **(more or {})}
+    def _params(self, further: dict[str, str] | None = None) -> dict[str, str]:
+        return {"api-version": _VERSION, **(further or {})}
 
     def _list(self, answer: HttpAnswer, name: str) -> list[dict[str, Any]]:
         items = answer.member(name)

@@ -101,11 +101,11 @@ def touches_its_run(hub: ReviewApi, pull: PullRequest) -> bool | None:
     That run takes its workflows and pipelines from the merged result, so the pull request itself can rewrite them
     (docs.github.com, "Events that trigger workflows"; GitLab's and Azure's merge request pipelines do the same).
     """
-    files, whole = hub.changed_files(pull)
+    files, complete = hub.changed_files(pull)
     if any(hub.steers_run(name) for names in files for name in names):
         return True
     # After a push in between, the list would belong to another commit than the report.
-    return False if whole and hub.pull(pull.number).head_sha == pull.head_sha else None
+    return False if complete and hub.pull(pull.number).head_sha == pull.head_sha else None
 
 
 def publish(

@@ -115,6 +115,6 @@ class GitHub(ReviewApi):
         return comment
 
     def _is_limit(self, answer: HttpAnswer) -> bool:
-        asked = retry_after(answer.headers) is not None or answer.headers.get("x-ratelimit-remaining") == "0"
+        limited = retry_after(answer.headers) is not None or answer.headers.get("x-ratelimit-remaining") == "0"
         named = "rate limit" in message_of(answer).lower()
-        return answer.status == 429 or (answer.status == 403 and (asked or named))
+        return answer.status == 429 or (answer.status == 403 and (limited or named))

@@ -53,33 +53,33 @@ def platform_of(environ: Mapping[str, str]) -> Platform:
     return Platform.GITHUB
 
 
-def target_of(environ: Mapping[str, str], given: ReviewTarget) -> ReviewTarget:
-    """What was `given`, filled up from the variables of the host's CI.
+def target_of(environ: Mapping[str, str], options: ReviewTarget) -> ReviewTarget:
+    """What was `options`, filled up from the variables of the host's CI.
 
     Raises:
         InputError: this is the run of a fork, whose token may not comment; or something is missing.
     """
-    known = _VARIABLES[given.platform](environ)
+    known = _VARIABLES[options.platform](environ)
     # A number that was typed is not the run's: whoever types it vouches for the folder, as on GitHub.
-    typed = given.number is not None and given.number != known.number
+    typed = options.number is not None and options.number != known.number
     target = replace(
-        given,
-        api_url=given.api_url or known.api_url,
-        repo=given.repo or known.repo,
-        number=given.number if given.number is not None else known.number,
-        head_sha=given.head_sha or (None if typed else known.head_sha),
+        options,
+        api_url=options.api_url or known.api_url,
+        repo=options.repo or known.repo,
+        number=options.number if options.number is not None else known.number,
+        head_sha=options.head_sha or (None if typed else known.head_sha),
     )
-    if given.platform is Platform.GITHUB and (target.repo is None or not REPOSITORY.fullmatch(target.repo)):
+    if options.platform is Platform.GITHUB and (target.repo is None or not REPOSITORY.fullmatch(target.repo)):
         raise InputError("--repo is missing or is not OWNER/NAME", remedy="write it such as example/perimeters")
     if not target.repo:
         raise InputError(
             "--repo is missing",
             remedy="give GROUP/PROJECT or the project's number"
-            if given.platform is Platform.GITLAB
+            if options.platform is Platform.GITLAB
             else "give PROJECT/REPOSITORY",
         )
     if not target.api_url:
-        raise InputError("--api-url is missing", remedy=f"write it such as {CLIENTS[given.platform].PUBLIC}")
+        raise InputError("--api-url is missing", remedy=f"write it such as {CLIENTS[options.platform].PUBLIC}")
     return target
 
 
@@ -110,8 +110,8 @@ def _github(environ: Mapping[str, str]) -> ReviewTarget:
 
 
 def _gitlab(environ: Mapping[str, str]) -> ReviewTarget:
-    target, here = environ.get("CI_MERGE_REQUEST_PROJECT_ID"), environ.get("CI_PROJECT_ID")
-    if target and here and target != here:
+    target, project = environ.get("CI_MERGE_REQUEST_PROJECT_ID"), environ.get("CI_PROJECT_ID")
+    if target and project and target != project:
         raise InputError(
             "this pipeline runs in a fork, which has no token for the project the merge request goes into",
             remedy="have a member of that project run the merge request's pipeline there",
