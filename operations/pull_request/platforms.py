@@ -120,7 +120,7 @@ def _gitlab(environ: Mapping[str, str]) -> ReviewTarget:
     sha = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or environ.get("CI_COMMIT_SHA")
     number = _number(environ, "CI_MERGE_REQUEST_IID")
     return ReviewTarget(
-        Platform.GITLAB, environ.get("CI_API_V4_URL"), target or here, number, sha if number is not None else None
+        Platform.GITLAB, environ.get("CI_API_V4_URL"), target or project, number, sha if number is not None else None
     )
 
 
