@@ -353,7 +353,7 @@ def test_values_are_named_in_capitals_and_no_type_of_the_program_is_shown() -> N
         for parameter in getattr(command, "params", ()):
             value = getattr(parameter, "metavar", None)
             if value is not None and not getattr(parameter.type_descriptor, "choices", None):
-                assert re.fullmatch(r"[[A-Z][][A-Z.|:/=-]*(\.\.\.)?", value), (name, parameter.name, value)
+                assert re.fullmatch(r"[\[A-Z][][A-Z.|:/=-]*(\.\.\.)?", value), (name, parameter.name, value)
 
 
 def test_every_command_takes_json_and_every_deploying_one_a_sandbox() -> None:
