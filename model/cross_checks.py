@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from model.environment import Environment, IdpGroup
+from model.environment import KONG_STATUS_PORT, Environment, IdpGroup
 from model.errors import InputError
 from model.loader import KeyPath
 from model.name_patterns import matches, matches_any
@@ -316,6 +316,7 @@ def check_together(environment: EnvironmentStack, newcomer: str | None = None) -
     for name, host in environment.settings.hosts.items():
         if environment.settings.topology != "central":
             ports[(name, host.gateway_port)] = f"the gateway of host {name}"
+            ports[(name, KONG_STATUS_PORT)] = f"Kong's status API on host {name}"
     guards: dict[int, str] = {}
     for stack in sorted(environment.perimeters, key=lambda stack: stack.name == newcomer):
         manifest = stack.manifest

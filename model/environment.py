@@ -62,6 +62,10 @@ class Cloudflare(Model):
         return f"{self.issuer}/cdn-cgi/access/certs"
 
 
+#: Kong's status API on the loopback of each host that runs it: health and metrics (`components.origin.host`).
+KONG_STATUS_PORT = 8100
+
+
 class Host(Model):
     """One origin host: where cloudflared, Kong's data plane, the guard and the server run."""
 
@@ -72,6 +76,12 @@ class Host(Model):
     guard_address: Hostname | None = Field(
         None, description="Central topology only: the name under which the gateway reaches this host's guards by mTLS."
     )
+
+    @model_validator(mode="after")
+    def _two_listeners(self) -> Self:
+        if self.gateway_port == KONG_STATUS_PORT:
+            raise Wrong(f"port {KONG_STATUS_PORT} is Kong's own status port", "choose another", ("gateway_port",))
+        return self
 
 
 class Redis(Model):

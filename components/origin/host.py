@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from components.gateway.inner_entities import address
 from components.guard.settings import ETC, audit_file, bundle_file, public_key_file, state_directory
 from model.base import SecretRef
+from model.environment import KONG_STATUS_PORT
 from model.host_bundle import (
     Cloudflared,
     Egress,
@@ -123,7 +124,7 @@ def _kong(server: PerimeterStack) -> Kong:
     port = settings.hosts[server.manifest.host].gateway_port
     common = {
         "proxy_listen": f"127.0.0.1:{port}",
-        "status_listen": "127.0.0.1:8100",
+        "status_listen": f"127.0.0.1:{KONG_STATUS_PORT}",
         # Kong Manager, which a node with a database serves on 0.0.0.0:8002 where nothing is said.
         "admin_gui_listen": "off",
         # The identity chain parses the assertion; string matching was fooled by nested claims (run on 3.9.3).

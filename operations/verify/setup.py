@@ -16,6 +16,7 @@ from engine.state import outputs
 from engine.workspace import Target
 from model.base import split_url, validate
 from model.clients import client_name, redirect_uris
+from model.environment import KONG_STATUS_PORT
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.guard_config import GuardConfig
 from model.json import parse_json
@@ -40,8 +41,6 @@ from operations.verify.subject import (
 )
 from operations.verify.tokens import claims_of
 
-#: Kong's status API, as the host bundle configures it.
-_STATUS_PORT = 8100
 #: The default port of Kong Manager, which listens on every address unless it is configured otherwise.
 _MANAGER_PORT = 8002
 
@@ -135,7 +134,7 @@ def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening
     admin = split_url(settings.gateway.admin_uri)
     if is_loopback(admin.hostname or ""):
         ports.append(Listening("gateway-admin", admin.port or 8001, f"Kong's admin_listen: {loopback}"))
-    ports.append(Listening("gateway-status", _STATUS_PORT, f"Kong's status_listen: {loopback}"))
+    ports.append(Listening("gateway-status", KONG_STATUS_PORT, f"Kong's status_listen: {loopback}"))
     ports.append(
         Listening("gateway-manager", _MANAGER_PORT, "Kong's admin_gui_listen: turn it off, as the host bundle has it")
     )

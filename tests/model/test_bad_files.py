@@ -203,6 +203,10 @@ MISTAKES: dict[str, Mistake] = {
         "a production environment must not be colocated: a shell injected on that host could rewrite the gateway",
         "use topology hybrid or central",
     ),
+    "a gateway on the port of its own status API": Mistake(
+        ENVIRONMENT, "gateway_port: 8010", "gateway_port: 8100", "gateway_port", f"{E}.hosts.dev-2.gateway_port",
+        "port 8100 is Kong's own status port", "choose another",
+    ),
     "a guard address outside the central topology": Mistake(
         ENVIRONMENT, "gateway_port: 8010", "guard_address: guard.example.com", "guard_address",
         f"{E}.hosts.dev-2.guard_address", "takes no guard_address in the colocated topology", "remove it",
@@ -399,6 +403,10 @@ MISTAKES: dict[str, Mistake] = {
     "the gateway's port": Mistake(
         ONE, "guard_port: 9010", "guard_port: 8000", "guard_port", f"{S}.guard_port",
         "port 8000 on host dev-1 belongs to the gateway of host dev-1", "choose another",
+    ),
+    "the port of Kong's status API": Mistake(
+        ONE, "guard_port: 9010", "guard_port: 8100", "guard_port", f"{S}.guard_port",
+        "port 8100 on host dev-1 belongs to Kong's status API on host dev-1", "choose another",
     ),
     "another server's guard port on the same host": Mistake(
         ONE, "guard_port: 9010", "guard_port: 9052", "guard_port", f"{S}.guard_port",
