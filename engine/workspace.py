@@ -312,6 +312,14 @@ def _keep_sandbox_salt(folder: Path, copy: Path) -> None:
         (folder / "salts" / copy.name).write_text("\n".join(lines.values()) + "\n", encoding="utf-8")
 
 
+#: What the engine says of a backend that it did not reach, or whose credentials it lacks; `blob (key …)` is the error of
+#: every object store (gocloud.dev, blob).
+_UNREACHED = (
+    r"unable to open bucket|no such host|connection refused|dial tcp|NoCredentialProviders|get credentials"
+    r"|blob \(key [^)]*\) \(code=(?!NotFound)"
+)
+
+
 def engine_failure(output: str) -> EngineFailed:
     """The error that the engine printed before it stopped, as one line."""
     problem = backend_problem(output)
@@ -329,7 +337,7 @@ def backend_problem(output: str) -> str:
         problem += "; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     elif re.search(r"PULUMI_ACCESS_TOKEN|pulumi login", problem):
         problem += "; set backend.url in Pulumi.yaml or run `pulumi login`"
-    elif re.search(r"unable to open bucket|no such host|connection refused|dial tcp|NoCredentialProviders", problem):
+    elif re.search(_UNREACHED, problem):
         problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
     elif "failed to load checkpoint: EOF" in problem:
         problem += (

@@ -211,6 +211,13 @@ def test_a_moved_project_with_an_absolute_address_is_told_where_its_state_is(roo
         ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", SecretsLocked, "set PULUMI_CONFIG_PASSPHRASE"),
         ("error: constructing secrets manager of type x: incorrect passphrase", SecretsLocked, "is not this stack's"),
         ("error: unable to open bucket s3://b: dial tcp: no such host", EngineFailed, "check backend.url"),
+        (
+            'error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown): operation error S3: GetObject, '
+            "get identity: get credentials: failed to refresh cached credentials",
+            EngineFailed,
+            "check backend.url",
+        ),
+        ('error: blob (key "x") (code=PermissionDenied): 403', EngineFailed, "check backend.url"),
         ("error: could not deserialize deployment: unexpected end of JSON input", EngineFailed, ".pulumi/backups"),
         ("error: PULUMI_ACCESS_TOKEN must be set for login", EngineFailed, "run `pulumi login`"),
     ],
