@@ -212,8 +212,8 @@ def test_a_moved_project_with_an_absolute_address_is_told_where_its_state_is(roo
         ("error: constructing secrets manager of type x: incorrect passphrase", SecretsLocked, "is not this stack's"),
         ("error: unable to open bucket s3://b: dial tcp: no such host", EngineFailed, "check backend.url"),
         (
-            'error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown): operation error S3: GetObject, '
-            "get identity: get credentials: failed to refresh cached credentials",
+            'error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown): operation error S3: '
+            "GetObject, get identity: get credentials: failed to refresh cached credentials",
             EngineFailed,
             "check backend.url",
         ),
