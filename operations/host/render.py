@@ -83,7 +83,9 @@ def read_hosts(folder: Path) -> list[WrittenHost]:
     lists = [folder / LIST] if (folder / LIST).is_file() else sorted(folder.glob(f"*/{LIST}"))
     if not lists:
         raise InputError(
-            f"holds no host's files: there is no {LIST}", file=folder, remedy="name the folder that `ringwall host render -o` wrote"
+            f"holds no host's files: there is no {LIST}",
+            file=folder,
+            remedy="name the folder that `ringwall host render -o` wrote",
         )
     return [_read(path) for path in lists]
 
