@@ -85,7 +85,7 @@ def read_hosts(folder: Path) -> list[WrittenHost]:
         raise InputError(
             f"holds no host's files: there is no {LIST}",
             file=folder,
-            remedy="name the folder that `ringwall host render -o` wrote",
+            remedy="name the folder that `ringwall host render` wrote",
         )
     return [_read(path) for path in lists]
 
