@@ -12,9 +12,9 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from cli import console, failures, streams
-from cli.commands import RootCommands
 from cli.exit_codes import INTERRUPTED, PIPE_CLOSED, sentence
 from cli.invocation import Invocation
+from cli.root_commands import RootCommands
 from cli.spellings import in_use
 from model import effects
 from model.errors import InputError, RingwallError

@@ -10,8 +10,9 @@ import re
 import shlex
 from typing import Any
 
-from cli.commands import COMMANDS, load
+from cli.commands import COMMANDS
 from cli.invocation import Invocation
+from cli.root_commands import load
 from model.stack_names import ZONE_PREFIX, environment_of, server_of
 
 _QUOTED = re.compile(r"(?<=`)ringwall [^`\n]+(?=`)")

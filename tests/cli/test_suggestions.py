@@ -14,8 +14,9 @@ import typer
 from typer.core import TyperCommand
 
 from cli import suggestions
-from cli.commands import COMMANDS, load
+from cli.commands import COMMANDS
 from cli.invocation import Invocation
+from cli.root_commands import load
 from cli.terminal import Terminal
 from model.project import Project
 from tests.docs.test_floors import ROOMS, ROOT

@@ -74,7 +74,8 @@ def test_the_readme_shows_no_command_that_is_not_there() -> None:
 
 
 def commands() -> list[str]:
-    from cli.commands import COMMANDS, load
+    from cli.commands import COMMANDS
+    from cli.root_commands import load
 
     def leaves(command: Any, path: tuple[str, ...]) -> list[str]:
         children = getattr(command, "commands", None)
