@@ -181,3 +181,53 @@ def test_a_lock_edited_by_hand_is_refused(onboarded: Path) -> None:
     result = ringwall("lock", "diff", "dev.shelf", "--project", onboarded)
     assert result.code == 2
     assert "its description is not the one in its definition" in result.errors[0]
+
+
+#: A browser's server, whose tool opens what it is given.
+BROWSER = """\
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("browser", log_level="ERROR")
+
+@server.tool()
+def browser_navigate(url: str, label: str = "") -> str:
+    "Navigate to a page."
+    return url
+
+server.run("stdio")
+"""
+
+
+def test_the_command_in_a_browsers_stack_file_lets_it_open_pages_of_the_own_machine(root: Path, tmp_path: Path) -> None:
+    script = tmp_path / "browser.py"
+    script.write_text(BROWSER, encoding="utf-8")
+    options = ("--command", f"{sys.executable} {script}", "--people", "ada@example.com", "--yes", "--project", root)
+    assert ringwall("onboard", "browser", "--env", "dev", *options).code == 0
+    text = (root / "stacks" / "Pulumi.dev.browser.yaml").read_text(encoding="utf-8")
+    suggested = text.split("    #   ringwall ", 1)[1].split("\n", 1)[0].split()
+    assert suggested == ["lock", "approve", "dev.browser", "--parameter", "browser_navigate:/url=local_url"]
+    result = ringwall(*suggested, "--yes", "--project", root)
+    assert result.code == 0, result.err
+    assert '/parameters/~1url: "url" -> "local_url"' in result.out
+    lock = load_environment(open_project(root), "dev").servers["browser"].lock
+    assert lock.tools[0].parameters == {"/label": "text", "/url": "local_url"}
+    assert ringwall("lock", "diff", "dev.browser", "--project", root).code == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("list_books:/query=link", "link is no kind; give one of text, url, local_url"),
+        ("list_books:/page=url", "list_books has no text argument /page; name one of /query (query)"),
+        ("list_books=url", "list_books names no tool of the server; write TOOL:/ARGUMENT=KIND"),
+        ("no_tool:/query=url", "no_tool:/query names no tool of the server"),
+    ],
+)
+def test_an_argument_or_kind_that_is_not_there_is_refused_and_nothing_written(
+    onboarded: Path, value: str, message: str
+) -> None:
+    before = snapshot(onboarded)
+    result = ringwall("lock", "approve", "dev.shelf", "--parameter", value, "--yes", "--project", onboarded)
+    assert result.code == 2
+    assert message in result.errors[0]
+    assert snapshot(onboarded) == before
