@@ -36,6 +36,7 @@ docs: setup ## Write the generated pages of docs/reference from the code
 	$(BIN)/python docs/generate_metrics.py
 	$(BIN)/python docs/generate_detection_rules.py
 	$(BIN)/python docs/generate_gateway.py
+	$(BIN)/python docs/generate_editions.py
 
 docs-site: setup ## Build the site of docs/ into dist/site; a dead link or anchor fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
