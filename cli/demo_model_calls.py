@@ -20,20 +20,20 @@ from sandbox.demo_server import INJECTED
 TOKENS_PER_DAY = 100
 #: Far more questions than that is enough for.
 _MOST = 20
-_QUESTION = "In five words: what is wrong with the printer on floor 3?"
+_TEXT = "In five words: what is wrong with the printer on floor 3?"
 
-ASKED = ModelAttempt(
-    "model-allowed", "a question to a granted model", "small", _QUESTION, Decision.ALLOW, Decision.ALLOW
+QUESTION = ModelAttempt(
+    "model-allowed", "a question to a granted model", "small", _TEXT, Decision.ALLOW, Decision.ALLOW
 )
 NOT_GRANTED = ModelAttempt(
-    "model-not-granted", "a model that is not granted", "large", _QUESTION, Decision.REFUSE, Reason.NOT_GRANTED
+    "model-not-granted", "a model that is not granted", "large", _TEXT, Decision.REFUSE, Reason.NOT_GRANTED
 )
 INJECTED_RESULT = ModelAttempt(
     "model-injected", "orders in a tool's result, sent to a model", "small", "Sum up ticket 4.",
     Decision.BLOCK, "injection", INJECTED.notes[0],
 )  # fmt: skip
 RUNAWAY = ModelAttempt(
-    "model-budget", "the same question over and over", "small", _QUESTION, Decision.REFUSE, Reason.RATE_LIMITED
+    "model-budget", "the same question over and over", "small", _TEXT, Decision.REFUSE, Reason.RATE_LIMITED
 )
 
 
@@ -45,7 +45,7 @@ def model_outcomes(guard: RunningGuard, token: str) -> Iterator[AttemptResult]:
     """
     headers = {"host": guard.hostname, ASSERTION.decode(): token}
     with httpx.Client(headers=headers, trust_env=False, timeout=SECONDS) as http:
-        for attempt in (ASKED, NOT_GRANTED, INJECTED_RESULT):
+        for attempt in (QUESTION, NOT_GRANTED, INJECTED_RESULT):
             yield _result(guard, attempt, http.post(f"{guard.url}/chat/completions", json=_body(attempt)))
         answered = 0
         while (response := http.post(f"{guard.url}/chat/completions", json=_body(RUNAWAY))).status_code == 200:

@@ -33,7 +33,7 @@ class Attempt:
         return f"{self.tool}({arguments})"
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def subject(self) -> dict[str, Any]:
         """What is asked for, as data."""
         return {"tool": self.tool, "arguments": dict(self.arguments)}
 
@@ -58,7 +58,7 @@ class ModelAttempt:
         return f"{self.model}: a tool answered {textwrap.shorten(self.tool_result, _SHORT, placeholder=' …')}"
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def subject(self) -> dict[str, Any]:
         """What is asked for, as data."""
         return {"model": self.model, "message": self.message, "tool_result": self.tool_result}
 
@@ -96,7 +96,7 @@ class AttemptResult:
         attempt, record = self.attempt, self.record
         return {
             "name": attempt.name,
-            **attempt.asked,
+            **attempt.subject,
             "client_saw": self.saw,
             "incident": record.get("incident"),
             "decision": record["decision"],

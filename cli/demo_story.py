@@ -52,10 +52,10 @@ class Story:
             rows = enforced(self._project, stacks)
             sign_in = running.enter_context(SignIn("https://example.cloudflareaccess.com", self._folder))
             calls = self._call(desk, sign_in)
-            asked = ask_models(stage, self._folder / ROUTE, sign_in)
+            requests = ask_models(stage, self._folder / ROUTE, sign_in)
             audit = verify_log(stage, self._folder)
             remaining = destroy_all(stage, self._project, stacks)
-        table = ring_rows(finding, [*calls, *asked], rows)
+        table = ring_rows(finding, [*calls, *requests], rows)
         tell_rings(table)
         write_page(self._page, table, rows)
         console.say(f"\nThe rings as a page: {self._page}")
@@ -67,7 +67,7 @@ class Story:
             "model_routes": [ROUTE],
             "steps": [vars(step) for step in stage.steps],
             "calls": [outcome.document() for outcome in calls],
-            "model_calls": [outcome.document() for outcome in asked],
+            "model_calls": [outcome.document() for outcome in requests],
             "audit": audit,
             "rings": [dict(zip(("ring", "tried", "answer"), row, strict=True)) for row in table],
             "seconds": stage.seconds(),
