@@ -16,6 +16,7 @@ from engine.deploy import Scope
 from engine.locate import require
 from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
+from engine.repair.name_clashes import refuse_clashes
 from engine.run import Run, fail_on_error
 from model.errors import InputError
 from model.text import counted
@@ -53,6 +54,7 @@ def up(
         show_preview(previews)
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
+        refuse_clashes(destination, previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
         subject = scope.subject
         differs = gateway is not None and bool(gateway.differences)

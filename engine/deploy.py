@@ -11,6 +11,7 @@ from typing import Any
 
 from components.contract import OUTPUT
 from engine.checkpoint import recorded_stacks
+from engine.repair.unanswered import reconcile
 from engine.run import Run
 from engine.runs import execute_all
 from engine.state import live_resources, outputs
@@ -21,7 +22,7 @@ from model.project import Project, load
 from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, PerimeterStack, Stack, environment_of, server_of
 from model.text import counted
-from plan.graph import Graph
+from plan.graph import Graph, Resource
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -128,9 +129,9 @@ def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
     run.steps.counts = {"create": len(declared)}
 
 
-def _resources(graph: Graph) -> tuple[tuple[str, str], ...]:
-    """Type and name of what a plan declares, Pulumi's own things left out."""
-    return tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+def _resources(graph: Graph) -> tuple[Resource, ...]:
+    """What a plan declares, Pulumi's own things left out."""
+    return tuple(resource for resource in graph.resources if is_resource(resource.type))
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -169,8 +170,7 @@ def bring_up(
     runs += servers
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")
-        with target.progress.running([last]):
-            execute_all(target, [last])
+        _execute(target, [last])
         runs.append(last)
     elif dropped:
         target.progress.note(
@@ -196,6 +196,8 @@ def _execute(target: Target, runs: Sequence[Run], **options: Any) -> None:
     if due:
         with target.progress.running(due):
             execute_all(target, due, **options)
+    for run in due:
+        reconcile(target, run)
 
 
 def refuse_live_servers(target: Target, stack: str) -> None:
@@ -221,6 +223,5 @@ def destroy(target: Target, stack: str) -> Run:
     """Destroy one stack."""
     refuse_live_servers(target, stack)
     run = Run(stack, "destroy")
-    with target.progress.running([run]):
-        execute_all(target, [run])
+    _execute(target, [run])
     return run

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from engine.events import Steps
 from model.errors import EngineFailed
+from plan.graph import Resource
 
 Operation = Literal["preview", "up", "refresh", "preview_refresh", "destroy"]
 
@@ -25,8 +26,8 @@ class Run:
     #: The backend knows no such stack.
     missing: bool = False
     offline: bool = False
-    #: Type and name of every resource that an offline plan declares, of a server that is not deployed yet.
-    planned: tuple[tuple[str, str], ...] = ()
+    #: Every resource that an offline plan declares, of a server that is not deployed yet.
+    planned: tuple[Resource, ...] = ()
     #: How many resources the run will come to, as its preview counted them; None where nobody knows.
     expected: int | None = None
     #: When it began and ended, on the monotonic clock.
