@@ -6,7 +6,7 @@ Import ids are the provider documentation's ("Import" of each resource, pulumi-c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -28,6 +28,8 @@ class Kind(StrEnum):
     posture = "posture"
     record = "record"
     ruleset = "ruleset"
+    portal = "portal"
+    portal_server = "portal-server"
     service = "service"
     route = "route"
     plugin = "plugin"
@@ -107,13 +109,15 @@ def _tunnel(inputs: Inputs, item: Item) -> bool:
 
 
 def _application(inputs: Inputs, item: Item) -> bool:
-    hostnames = {str(destination.get("uri")) for destination in inputs.get("destinations") or ()}
-    item_hostnames = {
-        str(destination.get("uri"))
-        for destination in item.get("destinations") or ()
-        if isinstance(destination, Mapping)
-    }
-    return item.get("name") == inputs.get("name") and bool(hostnames & {*item_hostnames, str(item.get("domain"))})
+    places = {*_destinations(item, "mcp_server_id"), item.get("domain")}
+    return item.get("name") == inputs.get("name") and not places.isdisjoint(_destinations(inputs, "mcpServerId"))
+
+
+def _destinations(properties: Mapping[str, Any], server_key: str) -> Iterator[str]:
+    """What an application stands before: host names with paths, or servers of a portal."""
+    for destination in properties.get("destinations") or ():
+        if isinstance(destination, Mapping) and (place := destination.get("uri") or destination.get(server_key)):
+            yield str(place)
 
 
 def _same_references(inputs: Inputs, item: Item, references: Mapping[str, str]) -> bool:
@@ -131,6 +135,13 @@ def _entity(key: str, **references: str) -> Callable[[Inputs, Item], bool]:
     return lambda inputs, item: item.get(key) == inputs.get(key) and _tagged(inputs, item, **references)
 
 
+def _record(inputs: Inputs, item: Item) -> bool:
+    content = str(inputs.get("content"))
+    # A plan does not know the tunnel's id; the comment is this stack's.
+    same_content = "${" in content or item.get("content") == content
+    return same_content and _equal("name", "type", "comment")(inputs, item)
+
+
 def _same_address(inputs: Inputs, item: Item) -> bool:
     """A name has one of these records, or none of them beside the one (Cloudflare, 81053)."""
     addresses = ("A", "AAAA", "CNAME")
@@ -139,6 +150,11 @@ def _same_address(inputs: Inputs, item: Item) -> bool:
 
 def _same_plugin(inputs: Inputs, item: Item) -> bool:
     return item.get("name") == inputs.get("name") and _same_references(inputs, item, _PLUGIN_REFERENCES)
+
+
+def _named_id(key: str) -> Callable[[Inputs, Item], bool]:
+    """Objects whose id the creator chooses."""
+    return lambda inputs, item: item.get("id") == inputs.get(key)
 
 
 def _account(path: str) -> Callable[[Inputs], str]:
@@ -230,7 +246,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/dnsRecord:DnsRecord",
         "name",
         _zone("dns_records"),
-        _equal("name", "type", "content", "comment"),
+        _record,
         "{zoneId}/{id}",
         "DNS Read",
         taken_by=_same_address,
@@ -243,6 +259,24 @@ SHAPES: dict[Kind, Shape] = {
         "zones/{zoneId}/{id}",
         "Zone WAF Read",
         taken_by=_equal("kind", "phase"),
+    ),
+    Kind.portal: Shape(
+        "cloudflare:index/zeroTrustAccessAiControlsMcpPortal:ZeroTrustAccessAiControlsMcpPortal",
+        "name",
+        _account("access/ai-controls/mcp/portals"),
+        _named_id("zeroTrustAccessAiControlsMcpPortalId"),
+        _IN_ACCOUNT,
+        "MCP Portals Read",
+        taken_by=_named_id("zeroTrustAccessAiControlsMcpPortalId"),
+    ),
+    Kind.portal_server: Shape(
+        "cloudflare:index/zeroTrustAccessAiControlsMcpServer:ZeroTrustAccessAiControlsMcpServer",
+        "name",
+        _account("access/ai-controls/mcp/servers"),
+        _named_id("zeroTrustAccessAiControlsMcpServerId"),
+        _IN_ACCOUNT,
+        "MCP Portals Read",
+        taken_by=_named_id("zeroTrustAccessAiControlsMcpServerId"),
     ),
     Kind.service: Shape(
         "kong:index/service:Service",

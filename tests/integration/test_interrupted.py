@@ -16,6 +16,7 @@ import pytest
 
 from engine.repair.kinds import SHAPES, kind_of, own_id
 from engine.repair.lookup import ProviderLookup, find
+from engine.repair.name_clashes import ListCache
 from engine.repair.pending import delete_late_objects, resolve
 from engine.workspace import Target
 from model.project import load_environment, open_project
@@ -194,6 +195,7 @@ def test_every_kind_is_found_by_what_names_it_and_read_back_by_its_import_id(pre
         tokens = {"cloudflare:apiToken": TOKEN, "kong:kongAdminToken": ADMIN_TOKEN}
         with ExitStack() as clients:
             lookup = ProviderLookup(replace(environment, settings=settings), tokens.get, clients)
+            lists = ListCache(lookup)
             for stack in ("dev", "dev.one"):
                 file = stage.home / "state" / ".pulumi" / "stacks" / "ringwall" / f"{stack}.json"
                 document = json.loads(file.read_text(encoding="utf-8"))
@@ -204,6 +206,12 @@ def test_every_kind_is_found_by_what_names_it_and_read_back_by_its_import_id(pre
                     kinds.add(kind)
                     if SHAPES[kind].path is not None:
                         assert find(lookup, kind, resource["inputs"]) == [own_id(resource["id"])], resource["urn"]
+                        clashes = [
+                            item["id"]
+                            for item in lists.items(kind, resource["inputs"])
+                            if SHAPES[kind].clashes(resource["inputs"], item)
+                        ]
+                        assert clashes == [own_id(resource["id"])], resource["urn"]
                     resource["id"] = SHAPES[kind].imported(resource["inputs"], own_id(resource["id"]))
                     resource["outputs"] = {}
                 file.write_text(json.dumps(document), encoding="utf-8")
