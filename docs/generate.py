@@ -79,7 +79,7 @@ def cli_reference() -> str:
     """Every command with its help, at a fixed width, and an example, in the groups of `ringwall --help`."""
     from typer.main import get_command
 
-    from cli import commands, main
+    from cli import commands, main, root_commands
     from cli.presentation import GROUPS
 
     root: Any = get_command(main.app)
@@ -90,7 +90,7 @@ def cli_reference() -> str:
     for title, members in GROUPS.items():
         lines += [f"## {title}", ""]
         for name in members + (rest if title == list(GROUPS)[-1] else ()):
-            for child in _walk(_context(commands.load(name), name, context)):
+            for child in _walk(_context(root_commands.load(name), name, context)):
                 lines += [f"### {child.command_path}", "", *_help(child)]
                 if example := COMMAND_EXAMPLES.get(child.command_path.removeprefix("ringwall ")):
                     lines += ["```console", f"$ {example}", "```", ""]

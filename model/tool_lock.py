@@ -75,6 +75,9 @@ class Entry(Model):
     description: str = Field("", description="The definition's description, readable: hidden characters shown.")
     sha256: Sha256 = Field(description="Of the canonical JSON of the whole definition.")
     accepted: Many[RuleId] = optional((), "Rules of the guard that match this definition and that a reviewer accepted.")
+    noted: Many[RuleId] = optional(
+        (), "Rules that match what is only quoted: shown to the reviewer, and they stop nothing."
+    )
     definition: Definition
 
     @property
@@ -176,6 +179,9 @@ class LockedServer(Model):
     instructions_sha256: Sha256 | None = Field(None, description="Of the canonical JSON of the instructions.")
     accepted: Many[RuleId] = optional(
         (), "Rules of the guard that match the instructions and that a reviewer accepted."
+    )
+    noted: Many[RuleId] = optional(
+        (), "Rules that match what is only quoted: shown to the reviewer, and they stop nothing."
     )
     client_capabilities: Many[ClientCapability] = optional(
         (), "What the client that looked could do; a server may offer more tools to one that can."
@@ -302,6 +308,7 @@ _ORDER = (
     "media_types",
     "left_to_server",
     "accepted",
+    "noted",
     "description",
     "sha256",
     "definition",
