@@ -18,6 +18,7 @@ from engine.estimate import bounded, calls_to_read, words
 from engine.locate import require
 from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
+from engine.repair.name_clashes import refuse_clashes
 from engine.run import Run, fail_on_error
 from model.errors import InputError
 from model.text import counted
@@ -59,6 +60,7 @@ def up(
         show_preview(previews)
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
+        refuse_clashes(destination, previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
         applying = sum((run.calls_to_apply for run in previews), Calls())
         if applying:
