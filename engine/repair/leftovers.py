@@ -61,7 +61,7 @@ def planned_objects(target: Target, stack: str) -> Objects:
 
 
 @dataclass
-class Proof:
+class Remainder:
     """What the providers' lists say about stacks that were destroyed.
 
     `leftovers` are what is left, `unproven` the stacks of which the providers could not be asked, with the reason.
@@ -81,7 +81,7 @@ class Proof:
         return Unreachable.exit_code if self.unproven else 0
 
 
-def prove(target: Target, stack: str, objects: Callable[[], Objects], proof: Proof) -> None:
+def prove(target: Target, stack: str, objects: Callable[[], Objects], proof: Remainder) -> None:
     """Ask whether anything of a destroyed stack is left, add the answer to `proof`, and note it in a line."""
     note = target.progress.note
     try:
