@@ -16,6 +16,7 @@ from engine import deploy
 from engine.checkpoint import recorded, recorded_stacks
 from engine.locate import require
 from engine.repair import pending
+from engine.repair.connectors import refuse_connected
 from engine.repair.leftovers import Remainder, listed_objects, planned_objects, prove
 from engine.run import Run, fail_on_error
 from engine.workspace import Target
@@ -47,6 +48,7 @@ def destroy(
         with_file = [name for name in names if name in project.stacks()]
         repaired = pending.resolve_before(target, with_file, yes=yes)
         objects = {name: listed_objects(recorded(target, name)) for name in names}
+        refuse_connected(target, objects)
         runs: list[Run] = []
         console.consent(f"Destroy {', '.join(names)}?", yes=yes)
         for name in names:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.repair.kinds import SHAPES, Inputs, Kind, kind_of, named
-from engine.repair.lookup import Lookup, find, opened_lookup
-from engine.workspace import Target, workspace
+from engine.repair.lookup import Lookup, find, stack_lookup
+from engine.workspace import Target
 from model.errors import RingwallError, Unreachable
 from model.project import load
 from plan.offline import plan_stack
@@ -107,10 +107,7 @@ def _leftovers(target: Target, stack: str, objects: Objects) -> list[Leftover]:
         Unreachable: a provider cannot be asked.
         InputError: the stack has no file any more, which says where its providers are.
     """
-    if target.sandbox_objects is not None:
-        with opened_lookup(target, stack) as lookup:
-            return list(_still_there(lookup, stack, objects))
-    with workspace(target, stack) as selected, opened_lookup(target, stack, selected) as lookup:
+    with stack_lookup(target, stack) as lookup:
         return list(_still_there(lookup, stack, objects))
 
 
