@@ -23,6 +23,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "cancel",
         "repair",
         "import",
+        "adopt",
         "destroy",
         "offboard",
     ),
