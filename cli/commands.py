@@ -35,6 +35,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.plan", "Show what a stack declares, ring by ring, offline: no engine, account, network or secret."
     ),
     "check": CommandEntry("cli.flags.check", "Check stack files, account quotas and every policy rule, offline."),
+    "editions": CommandEntry(
+        "cli.flags.editions",
+        "Show who enforces which protection in each edition of Kong, or what one stack uses.",
+    ),
     "doctor": CommandEntry(
         "cli.flags.doctor", "Check what a deployment needs, and name the remedy of whatever is missing."
     ),

@@ -22,6 +22,7 @@ from engine.estimate import bounded, calls_to_read
 from engine.locate import require
 from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
+from engine.repair.name_clashes import refuse_clashes
 from engine.run import Run, fail_on_error
 from model.errors import InputError
 from operations.approval import files_of, reasons_to_ask, record
@@ -70,6 +71,7 @@ def up(
         show_preview(previews)
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
+        refuse_clashes(destination, previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
         show_passed(len(scope.stacks) - len(previews))
         applying = sum((run.calls_to_apply for run in previews), Calls())

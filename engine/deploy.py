@@ -12,6 +12,7 @@ from typing import Any
 from components.contract import OUTPUT
 from engine.api_calls import Calls
 from engine.checkpoint import recorded_stacks
+from engine.repair.unanswered import reconcile
 from engine.run import Run
 from engine.runs import execute_all, program_for
 from engine.state import live_resources, outputs
@@ -22,7 +23,7 @@ from model.project import Project, load
 from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, PerimeterStack, Stack, environment_of, server_of
 from model.text import counted
-from plan.graph import Graph
+from plan.graph import Graph, Resource
 from plan.offline import plan_stack, planned_contract
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -37,8 +38,8 @@ class Scope:
     #: The stack named, then the servers and model routes that follow it when it is an environment.
     first: str
     members: tuple[str, ...] = ()
-    #: Type and name of each resource that a stack declares, where it was planned offline.
-    planned: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    #: What a stack declares, where it was planned offline.
+    planned: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)
     #: What the environment is planned to export.
     contract: Mapping[str, Any] | None = field(default=None, repr=False)
 
@@ -84,7 +85,7 @@ def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
         members = tuple(member.stack for member in loaded.perimeters)
         if to_change and (problems := missing_secrets(loaded.perimeters)):
             raise InputErrors(problems)
-    planned: dict[str, tuple[tuple[str, str], ...]] = {}
+    planned: dict[str, tuple[Resource, ...]] = {}
     contract: Mapping[str, Any] | None = None
     if to_change:
         contract = None if loaded.environment is None else planned_contract(project, loaded.environment)
@@ -159,15 +160,15 @@ def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
     run.steps.counts = {"create": len(declared)}
 
 
-def _planned(scope: Scope, stack: str) -> tuple[tuple[str, str], ...]:
+def _planned(scope: Scope, stack: str) -> tuple[Resource, ...]:
     if stack in scope.planned:
         return scope.planned[stack]
     return _resources(plan_stack(scope.project, scope.loaded_stack(stack)))
 
 
-def _resources(graph: Graph) -> tuple[tuple[str, str], ...]:
-    """Type and name of what a plan declares, Pulumi's own things left out."""
-    return tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+def _resources(graph: Graph) -> tuple[Resource, ...]:
+    """What a plan declares, Pulumi's own things left out."""
+    return tuple(resource for resource in graph.resources if is_resource(resource.type))
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -226,8 +227,7 @@ def bring_up(
     runs += servers
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")
-        with target.progress.running([last]):
-            execute_all(target, [last], program_of=scope.program_of)
+        _execute(target, scope, [last])
         runs.append(last)
     elif dropped:
         target.progress.note(
@@ -254,6 +254,8 @@ def _execute(target: Target, scope: Scope, runs: Sequence[Run], **options: Any) 
     if due:
         with target.progress.running(due):
             execute_all(target, due, program_of=scope.program_of, **options)
+    for run in due:
+        reconcile(target, run)
 
 
 def refuse_live_servers(target: Target, stack: str) -> None:
@@ -281,4 +283,5 @@ def destroy(target: Target, stack: str) -> Run:
     run = Run(stack, "destroy")
     with target.progress.running([run]):
         execute_all(target, [run])
+    reconcile(target, run)
     return run

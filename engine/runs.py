@@ -128,9 +128,12 @@ def _attempt(
             try:
                 with_lock(stack, run.stack, lambda: getattr(stack, run.operation)(**arguments), target.progress.note)
             except CommandError as error:
-                for text, conflict in run.steps.conflicts.items():
-                    line = explained(target, run.stack, conflict)
-                    run.steps.errors = [line if message == text else message for message in run.steps.errors]
+                for failure in run.steps.failures.values():
+                    if failure.is_conflict:
+                        line = explained(target, run.stack, failure)
+                        run.steps.errors = [
+                            line if message == failure.text else message for message in run.steps.errors
+                        ]
                 raise EngineFailed(cause(run.steps, str(error))) from None
         run.ended, run.state = time.monotonic(), "done"
     except RingwallError as error:

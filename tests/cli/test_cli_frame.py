@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.core import TyperGroup
 
-from cli import commands, main
+from cli import commands, main, root_commands
 from cli.exit_codes import EXIT_CODES
 from cli.flags.durations import duration
 from cli.presentation import GROUPS
@@ -71,7 +71,7 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
 def _commands() -> dict[str, object]:
     found: dict[str, object] = {}
     for name in commands.COMMANDS:
-        command = commands.load(name)
+        command = root_commands.load(name)
         if isinstance(command, TyperGroup):
             found.update({f"{name} {inner}": one for inner, one in command.commands.items()})
         else:
@@ -106,6 +106,7 @@ FRAME = [
         "main",
         "parameters",
         "presentation",
+        "root_commands",
         "spellings",
         "streams",
         "suggestions",
@@ -139,7 +140,7 @@ def test_completion_of_a_stack_and_of_an_option_imports_no_work() -> None:
 
 
 def test_help_of_no_command_loads_anything_heavy() -> None:
-    flags_alone = "import sys\nfrom cli import commands\nfor name in commands.COMMANDS:\n    commands.load(name)\n"
+    flags_alone = "import sys\nfrom cli.root_commands import COMMANDS, load\nfor name in COMMANDS:\n    load(name)\n"
     report = f"print(sorted({{name.partition('.')[0] for name in sys.modules}} & set({HEAVY!r})))"
     assert _run(program=flags_alone + report).stdout == "[]\n"
 
@@ -161,7 +162,7 @@ def test_completion_offers_commands_and_their_options() -> None:
 
 
 def test_line_of_a_command_in_the_help_is_the_first_sentence_of_its_own_help() -> None:
-    own = {name: commands.load(name).get_short_help_str(limit=1000) for name in commands.COMMANDS}
+    own = {name: root_commands.load(name).get_short_help_str(limit=1000) for name in commands.COMMANDS}
     assert {name: entry.help for name, entry in commands.COMMANDS.items()} == own
 
 

@@ -20,7 +20,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.main import get_command
 
-from cli import commands, main
+from cli import main, root_commands
 from tests.support.command_line import flags, ringwall, serve_desk
 from tests.support.pages import DOCS, PAGES, ROOT, blocks
 from tests.support.ports import free_port
@@ -50,7 +50,7 @@ def parse(words: list[str]) -> None:
     if words[0].startswith("-"):
         assert words[0] in ("--version", "--help", "--install-completion")
         return
-    command: Any = commands.load(words[0])
+    command: Any = root_commands.load(words[0])
     words = words[1:]
     while hasattr(command, "commands") and words:
         command, words = command.commands[words[0]], words[1:]
@@ -152,7 +152,7 @@ def _named(words: list[str]) -> tuple[Any, list[str]]:
     """The command that words begin with, and what follows."""
     if words[0].startswith("--"):
         return get_command(main.app), words
-    command: Any = commands.load(words[0])
+    command: Any = root_commands.load(words[0])
     words = words[1:]
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]

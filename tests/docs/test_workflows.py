@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from cli import commands
+from cli import commands, root_commands
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
@@ -169,7 +169,7 @@ def check(words: list[str]) -> None:
     if words == ["--version"]:
         return
     assert set(words[:1]) & set(commands.COMMANDS), f"there is no command ringwall {' '.join(words)}"
-    command = commands.load(words[0])
+    command = root_commands.load(words[0])
     rest = words[1:]
     while hasattr(command, "commands"):
         assert set(rest[:1]) & set(command.commands), f"there is no command ringwall {' '.join(words)}"
