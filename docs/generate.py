@@ -32,6 +32,7 @@ COMMAND_EXAMPLES = {
     "test": "ringwall test",
     "diff": "ringwall diff origin/main --merge-base",
     "comment": "ringwall comment --pr 12 --from ringwall-diff --repo example/perimeters --dry-run",
+    "editions": "ringwall editions dev",
     "lock diff": "ringwall lock diff dev.tickets",
     "lock approve": "ringwall lock approve dev.tickets --accept search_docs:poisoning.loot",
     "doctor": "ringwall doctor dev",
@@ -79,7 +80,7 @@ def cli_reference() -> str:
     """Every command with its help, at a fixed width, and an example, in the groups of `ringwall --help`."""
     from typer.main import get_command
 
-    from cli import commands, main
+    from cli import commands, main, root_commands
     from cli.presentation import GROUPS
 
     root: Any = get_command(main.app)
@@ -90,7 +91,7 @@ def cli_reference() -> str:
     for title, members in GROUPS.items():
         lines += [f"## {title}", ""]
         for name in members + (rest if title == list(GROUPS)[-1] else ()):
-            for child in _walk(_context(commands.load(name), name, context)):
+            for child in _walk(_context(root_commands.load(name), name, context)):
                 lines += [f"### {child.command_path}", "", *_help(child)]
                 if example := COMMAND_EXAMPLES.get(child.command_path.removeprefix("ringwall ")):
                     lines += ["```console", f"$ {example}", "```", ""]

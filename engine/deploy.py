@@ -5,13 +5,14 @@ One run on one stack is in `engine.runs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from components.contract import OUTPUT
 from engine.api_calls import Calls
 from engine.checkpoint import recorded_stacks
+from engine.repair.unanswered import reconcile
 from engine.run import Run
 from engine.runs import execute_all, program_for
 from engine.state import live_resources, outputs
@@ -22,7 +23,7 @@ from model.project import Project, load
 from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, PerimeterStack, Stack, environment_of, server_of
 from model.text import counted
-from plan.graph import Graph
+from plan.graph import Graph, Resource
 from plan.offline import plan_stack, planned_contract
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -37,8 +38,8 @@ class Scope:
     #: The stack named, then the servers and model routes that follow it when it is an environment.
     first: str
     members: tuple[str, ...] = ()
-    #: Type and name of each resource that a stack declares, where it was planned offline.
-    planned: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    #: What a stack declares, where it was planned offline.
+    planned: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)
     #: What the environment is planned to export.
     contract: Mapping[str, Any] | None = field(default=None, repr=False)
 
@@ -84,7 +85,7 @@ def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
         members = tuple(member.stack for member in loaded.perimeters)
         if to_change and (problems := missing_secrets(loaded.perimeters)):
             raise InputErrors(problems)
-    planned: dict[str, tuple[tuple[str, str], ...]] = {}
+    planned: dict[str, tuple[Resource, ...]] = {}
     contract: Mapping[str, Any] | None = None
     if to_change:
         contract = None if loaded.environment is None else planned_contract(project, loaded.environment)
@@ -102,6 +103,7 @@ def preview(
     *,
     refresh: bool = False,
     reading: Mapping[str, Calls] | None = None,
+    asked: Callable[[], Collection[str]] | None = None,
 ) -> list[Run]:
     """Engine previews of the whole scope.
 
@@ -109,6 +111,7 @@ def preview(
 
     Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
     preview them; they are planned offline and labelled so. `reading` are the calls that read what is real, by stack.
+    `asked` tells which members must be asked at all, once the deployed environment is the one that they will meet.
     """
     calls = reading if refresh and reading is not None else {}
     first, *members = (
@@ -119,6 +122,8 @@ def preview(
         execute_all(target, [first], program_of=scope.program_of, only=only)
     if first.error is None and members:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
+            due = scope.members if asked is None else asked()
+            members = [run for run in members if run.stack in due]
             with target.progress.running(members):
                 execute_all(target, members, program_of=scope.program_of)
         else:
@@ -155,15 +160,15 @@ def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
     run.steps.counts = {"create": len(declared)}
 
 
-def _planned(scope: Scope, stack: str) -> tuple[tuple[str, str], ...]:
+def _planned(scope: Scope, stack: str) -> tuple[Resource, ...]:
     if stack in scope.planned:
         return scope.planned[stack]
     return _resources(plan_stack(scope.project, scope.loaded_stack(stack)))
 
 
-def _resources(graph: Graph) -> tuple[tuple[str, str], ...]:
-    """Type and name of what a plan declares, Pulumi's own things left out."""
-    return tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+def _resources(graph: Graph) -> tuple[Resource, ...]:
+    """What a plan declares, Pulumi's own things left out."""
+    return tuple(resource for resource in graph.resources if is_resource(resource.type))
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -178,7 +183,14 @@ def refuse_gaps(previews: Sequence[Run]) -> None:
 
 
 def bring_up(
-    target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = (), *, refresh: bool = False
+    target: Target,
+    scope: Scope,
+    previews: Sequence[Run],
+    only: Sequence[str] = (),
+    *,
+    refresh: bool = False,
+    asked: Callable[[], Collection[str]] | None = None,
+    done: Callable[[Run], None] = lambda run: None,
 ) -> list[Run]:
     """Create and update the environment first, then its servers side by side, and last what the environment drops.
 
@@ -187,6 +199,8 @@ def bring_up(
 
     Args:
         refresh: a stack that drifted, or that the engine could not preview, is read anew before it is changed.
+        asked: tells which members must be asked, now that the environment is up; the others are left out.
+        done: is called with each member's run that has ended.
     """
     previewed = {run.stack: run for run in previews}
     first = _run_of(previewed[scope.first], refresh)
@@ -196,14 +210,24 @@ def bring_up(
     _execute(target, scope, [first], only=only, exclude=dropped)
     runs = [first]
     if first.error is not None:
-        return [*runs, *(Run(stack, "up", state="skipped", error=f"{scope.first} failed") for stack in scope.members)]
-    servers = [_run_of(previewed[stack], refresh) for stack in scope.members]
-    _execute(target, scope, servers)
+        return [
+            *runs,
+            *(
+                Run(stack, "up", state="skipped", error=f"{scope.first} failed")
+                for stack in scope.members
+                if stack in previewed
+            ),
+        ]
+    due = scope.members if asked is None else asked()
+    servers = [_run_of(previewed[stack], refresh) for stack in scope.members if stack in previewed and stack in due]
+    for run in servers:
+        if run.state == "done":
+            done(run)
+    _execute(target, scope, servers, done=done)
     runs += servers
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")
-        with target.progress.running([last]):
-            execute_all(target, [last], program_of=scope.program_of)
+        _execute(target, scope, [last])
         runs.append(last)
     elif dropped:
         target.progress.note(
@@ -230,6 +254,8 @@ def _execute(target: Target, scope: Scope, runs: Sequence[Run], **options: Any) 
     if due:
         with target.progress.running(due):
             execute_all(target, due, program_of=scope.program_of, **options)
+    for run in due:
+        reconcile(target, run)
 
 
 def refuse_live_servers(target: Target, stack: str) -> None:
@@ -257,4 +283,5 @@ def destroy(target: Target, stack: str) -> Run:
     run = Run(stack, "destroy")
     with target.progress.running([run]):
         execute_all(target, [run])
+    reconcile(target, run)
     return run

@@ -16,7 +16,7 @@ def calls_to_read(target: Target, scope: Scope) -> dict[str, Calls]:
     """The calls that read each stack's resources: as many as its plan declares, where the backend has the stack."""
     live = all_live_resources(target, list(scope.stacks))
     return {
-        stack: total("refresh", (type_ for type_, _ in scope.planned[stack])) if live[stack] else Calls()
+        stack: total("refresh", (resource.type for resource in scope.planned[stack])) if live[stack] else Calls()
         for stack in scope.stacks
     }
 

@@ -128,9 +128,12 @@ def _attempt(
             try:
                 with_lock(stack, run.stack, lambda: getattr(stack, run.operation)(**arguments), target.progress.note)
             except CommandError as error:
-                for text, conflict in run.steps.conflicts.items():
-                    line = explained(target, run.stack, conflict)
-                    run.steps.errors = [line if message == text else message for message in run.steps.errors]
+                for failure in run.steps.failures.values():
+                    if failure.is_conflict:
+                        line = explained(target, run.stack, failure)
+                        run.steps.errors = [
+                            line if message == failure.text else message for message in run.steps.errors
+                        ]
                 raise EngineFailed(cause(run.steps, str(error))) from None
         run.ended, run.state = time.monotonic(), "done"
     except RingwallError as error:
@@ -143,12 +146,14 @@ def execute_all(
     runs: Sequence[Run],
     *,
     program_of: Callable[[str], Callable[[], None]] | None = None,
+    done: Callable[[Run], None] = lambda run: None,
     **options: Any,
 ) -> None:
-    """Independent stacks side by side; `program_of` gives each its program, else it reads its files itself."""
+    """Independent stacks side by side; `program_of` gives each its program, else it reads its files itself. `done` is
+    called with each run that has ended, from its own thread."""
 
-    def work(run: Run) -> Run:
-        return execute(target, run, program=program_of(run.stack) if program_of else None, **options)
+    def work(run: Run) -> None:
+        done(execute(target, run, program=program_of(run.stack) if program_of else None, **options))
 
     pool = ThreadPoolExecutor(max_workers=PARALLEL)
     try:

@@ -98,27 +98,12 @@ def test_onboard_of_a_known_server_warns_of_another_servers_tool_too(root: Path,
     assert "speaks of another server's tool, export_records" in result.err
 
 
-#: Offers one tool whose description holds a number of its own, and appends a line to the file named for each start.
-RESTLESS = """\
-import os, sys
-from mcp.server.mcpserver import MCPServer
-
-with open(sys.argv[1], "a", encoding="utf-8") as starts:
-    starts.write("start\\n")
-server = MCPServer("runs", log_level="ERROR")
-
-def answer(query: str = "") -> str:
-    return query
-
-server.add_tool(answer, name="list_runs", description=f"Lists runs. This is process {os.getpid()}.")
-server.run("stdio")
-"""
-
-
-def test_diff_and_approve_ask_again_and_name_what_no_lock_can_hold(root: Path, tmp_path: Path) -> None:
-    script, starts = tmp_path / "runs.py", tmp_path / "starts"
-    script.write_text(RESTLESS, encoding="utf-8")
-    options = ("--command", f"{sys.executable} {script} {starts}", "--people", "ada@example.com", "--yes")
+def test_diff_and_approve_ask_again_and_name_what_no_lock_can_hold(
+    root: Path, tmp_path: Path, shelf: Callable[..., str]
+) -> None:
+    starts = tmp_path / "starts"
+    command = f"{shelf(list_runs='Lists runs. This is process {pid}.')} {starts}"
+    options = ("--command", command, "--people", "ada@example.com", "--yes")
     assert ringwall("onboard", "runs", "--env", "dev", *options, "--project", root).code == 0
     warning = "tool list_runs is not the same at each start, at /description, so no lock holds; have the server say it "
     for command, code in (("diff", 3), ("approve", 0)):
@@ -130,10 +115,11 @@ def test_diff_and_approve_ask_again_and_name_what_no_lock_can_hold(root: Path, t
         assert len(starts.read_text().splitlines()) > 1
 
 
-def test_a_server_that_offers_what_its_lock_says_is_asked_once(root: Path, tmp_path: Path) -> None:
-    script, starts = tmp_path / "runs.py", tmp_path / "starts"
-    script.write_text(RESTLESS.replace("{os.getpid()}", "one"), encoding="utf-8")
-    options = ("--command", f"{sys.executable} {script} {starts}", "--people", "ada@example.com", "--yes")
+def test_a_server_that_offers_what_its_lock_says_is_asked_once(
+    root: Path, tmp_path: Path, shelf: Callable[..., str]
+) -> None:
+    starts = tmp_path / "starts"
+    options = ("--command", f"{shelf(list_runs='Lists runs.')} {starts}", "--people", "ada@example.com", "--yes")
     assert ringwall("onboard", "runs", "--env", "dev", *options, "--project", root).code == 0
     starts.write_text("")
     assert ringwall("lock", "diff", "dev.runs", "--project", root).code == 0
