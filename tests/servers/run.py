@@ -366,6 +366,8 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="write the table into the page of the docs")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     options = parser.parse_args()
+    if options.page and options.only:
+        parser.error("--page is for a run of all servers")
     rows = []
     for server in SERVERS:
         if options.only and server.name not in options.only:
