@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, Slot
@@ -97,7 +97,7 @@ class Admission:
         """Charge tokens of a result, even beyond the budget. If they cannot be counted the budget counts as used up."""
         if not self._budgets or tokens <= 0:
             return
-        charges = [replace(budget, amount=float(tokens)) for budget in self._budgets]
+        charges = [Charge(budget.key, budget.most, float(tokens), budget.seconds) for budget in self._budgets]
         # A request without a slot is charged under a slot that nobody took, so charging renews none.
         slot = self._slot or Slot(self._budgets[0].key[-1], "", 0)
         try:
