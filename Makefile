@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers servers wheel released lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt faults readers servers wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spelling
 interrupt: setup ## Kill a run in every operation of up, update and destroy; one command more makes it whole
 	$(BIN)/pytest -m rare tests/integration/test_interrupted.py
 	$(BIN)/python tests/interrupt/run.py
+
+faults: setup ## Fail every operation of up, update and destroy in each way that an API fails; docs/operate/faults.md has the table
+	$(BIN)/python tests/faults/run.py --write
 
 exposure: setup ## Every kind of change on the real engine, cut off at every operation, and what was exposed
 	$(BIN)/python tests/exposure/run.py

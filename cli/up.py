@@ -12,10 +12,13 @@ from cli.project import current_project
 from cli.report import next_steps, show_preview, show_results
 from cli.target import target_of
 from engine import deploy
+from engine.api_calls import Calls
 from engine.deploy import Scope
+from engine.estimate import bounded, calls_to_read, words
 from engine.locate import require
 from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
+from engine.repair.name_clashes import refuse_clashes
 from engine.run import Run, fail_on_error
 from model.errors import InputError
 from model.text import counted
@@ -46,14 +49,22 @@ def up(
         refuse_server_alone(destination, scope)
         refuse_shared(destination, scope)
         repaired = pending.resolve_before(destination, scope.stacks, yes=yes)
+        destination = bounded(destination, scope.loaded)
+        reading = calls_to_read(destination, scope) if refresh else {}
+        if any(reading.values()):
+            console.note(words(sum(reading.values(), Calls()), "reading what is real", sandbox=sandbox))
         began, deployed = time.monotonic(), [files_of(project, name) for name in scope.stacks]
         # The sandbox's Kong is a provider and no Admin API.
         gateway = look_at_gateway(scope) if refresh and not sandbox else None
-        previews = deploy.preview(destination, scope, only=target, refresh=refresh)
+        previews = deploy.preview(destination, scope, only=target, refresh=refresh, reading=reading)
         show_preview(previews)
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
+        refuse_clashes(destination, previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
+        applying = sum((run.calls_to_apply for run in previews), Calls())
+        if applying:
+            console.note(words(applying, "applying it", sandbox=sandbox))
         subject = scope.subject
         differs = gateway is not None and bool(gateway.differences)
         if approve is None or ask_about(reasons_to_ask(destination, scope, previews, differs_at_gateway=differs)):
@@ -66,7 +77,16 @@ def up(
         for line in pending.delete_late_objects(destination, repaired):
             console.note(line)
     if as_json:
-        console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
+        console.print_json(
+            {
+                "version": 1,
+                "runs": [run.as_json() for run in runs],
+                "calls": {
+                    "reading": sum(reading.values(), Calls()).as_json(),
+                    "applying": applying.as_json(),
+                },
+            }
+        )
     show_results(runs)
     fail_on_error(runs)
     if sandbox:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.holder import all_ended, on_file
-from engine.workspace import Target, list_stacks, stack_text, workspace
+from engine.workspace import CHECKPOINT_FORMS, Target, list_stacks, stack_text, workspace
 from model.errors import EngineFailed, NoSuchStack
 
 
@@ -44,7 +44,7 @@ def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
         InputError: the folder knows no such stack, and neither do the files.
         StateMissing: the folder is not there.
     """
-    folder = stacks_folder(target)
+    folder = target.stacks_folder()
     if folder is None:
         return None
     for name, read in _FORMS:
@@ -75,25 +75,10 @@ def recorded_stacks(target: Target) -> list[str]:
         StateMissing: the backend is a folder that is not there.
         EngineFailed: the backend cannot be asked.
     """
-    folder = stacks_folder(target)
+    folder = target.stacks_folder()
     if folder is None:
         return sorted(list_stacks(target))
     return sorted({file.name.removesuffix(form) for form, _ in _FORMS for file in folder.glob(f"*{form}")})
-
-
-def stacks_folder(target: Target) -> Path | None:
-    """Where a state folder keeps the project's stacks; None for another backend, or one laid out as before Pulumi 3.61.
-
-    Raises:
-        StateMissing: the folder is not there.
-    """
-    folder = target.state_folder
-    if folder is None:
-        return None
-    target.require_state()
-    if (folder / ".pulumi" / "stacks").is_dir() and not (folder / ".pulumi" / "meta.yaml").is_file():
-        return None
-    return folder / ".pulumi" / "stacks" / target.project.name
 
 
 def mend_attributes(target: Target, stack: str) -> list[Path]:
@@ -102,7 +87,7 @@ def mend_attributes(target: Target, stack: str) -> list[Path]:
     A file backend keeps content type and digest in a ``.attrs`` file, written in place before the checkpoint itself is
     exchanged in one step (gocloud.dev/blob/fileblob). Without one the engine takes defaults; an empty one it refuses.
     """
-    folder = stacks_folder(target)
+    folder = target.stacks_folder()
     lock_holders = on_file(target.backend, target.project.name, stack) or []
     if folder is None or (lock_holders and not all_ended(lock_holders)):
         return []
@@ -123,5 +108,7 @@ def _unzipped(file: Path) -> bytes:
     return gzip.decompress(file.read_bytes())
 
 
-#: A checkpoint is written plain or compressed (`PULUMI_DIY_BACKEND_GZIP`).
-_FORMS: tuple[tuple[str, Callable[[Path], bytes]], ...] = ((".json", Path.read_bytes), (".json.gz", _unzipped))
+#: How each form of checkpoint is read.
+_FORMS: tuple[tuple[str, Callable[[Path], bytes]], ...] = tuple(
+    zip(CHECKPOINT_FORMS, (Path.read_bytes, _unzipped), strict=True)
+)

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 class Lookup(Protocol):
     """Lists what a provider holds."""
 
-    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
-        """Candidates for the object that `inputs` make, as the provider's API shows them; raises `Unreachable`."""
+    def items(self, kind: Kind, inputs: Inputs, *, full_list: bool = False) -> Iterable[Mapping[str, Any]]:
+        """Candidates for the object that `inputs` make, as the provider's API shows them; raises `Unreachable`.
+
+        With `full_list` the list of all in the same place, where a narrower question could be asked.
+        """
 
     def removal(self, kind: Kind, inputs: Inputs, id: str) -> str | None:
         """The command that removes an object, its credential in a variable; None where no API is spoken to."""
@@ -53,14 +56,14 @@ class ProviderLookup:
         self._cloudflare: CloudflareReader | None = None
         self._kong: KongReader | None = None
 
-    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
+    def items(self, kind: Kind, inputs: Inputs, *, full_list: bool = False) -> Iterable[Mapping[str, Any]]:
         shape = SHAPES[kind]
         if shape.path is None:
             return []
-        path = shape.path(inputs)
+        path = shape.place(inputs) if full_list else shape.path(inputs)
         if shape.provider == "cloudflare":
             return self._account().read_all(path, shape.permission)
-        if shape.alone:
+        if shape.alone and not full_list:
             entity = self._gateway().read(path)
             return [] if entity is None else [entity]
         return self._gateway().list_all(path) or []
@@ -69,8 +72,7 @@ class ProviderLookup:
         shape = SHAPES[kind]
         if shape.path is None:
             return None
-        path = shape.path(inputs)
-        place = path.rpartition("/")[0] if shape.alone else path
+        place = shape.place(inputs)
         if shape.provider == "cloudflare":
             base, header = self._settings().api, "Authorization: Bearer $CLOUDFLARE_API_TOKEN"
         else:
@@ -122,7 +124,7 @@ class SandboxLookup:
     def __init__(self, objects: Callable[[str], Sequence[Mapping[str, Any]]]) -> None:
         self._objects = objects
 
-    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
+    def items(self, kind: Kind, inputs: Inputs, *, full_list: bool = False) -> Iterable[Mapping[str, Any]]:
         return self._objects(SHAPES[kind].token)
 
     def removal(self, kind: Kind, inputs: Inputs, id: str) -> str | None:
