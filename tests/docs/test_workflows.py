@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from cli import commands, root_commands
+from cli import root_commands
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
