@@ -152,8 +152,8 @@ LICENSED_PLUGINS: Final[dict[str, OptionTable]] = {
             "max_request_body_size": "Bytes; 0 is no limit of the plugin's.",
             "credential_claim, consumer_by, consumer_claim, consumer_groups_claim, consumer_groups_optional, "
             "consumer_optional": "By which claim a token is counted. consumer_claim null: no consumer is looked for.",
-            "jwks_cache_ttl, jwt_claims_leeway, metadata_cache_ttl, metadata_discovery_retry, timeout, keepalive, http_version, "
-            "cache_introspection": "Seconds, milliseconds and retries of asking the issuer.",
+            "jwks_cache_ttl, jwt_claims_leeway, metadata_cache_ttl, metadata_discovery_retry, timeout, keepalive, "
+            "http_version, cache_introspection": "Seconds, milliseconds and retries of asking the issuer.",
             "args, claim_to_header, client_alg, client_auth, client_id, client_jwk, client_secret, headers, http_proxy, "
             "http_proxy_authorization, https_proxy, https_proxy_authorization, metadata_discovery_endpoint, no_proxy, "
             "tls_client_auth_cert, tls_client_auth_key, token_exchange, upstream_headers": "null: not used.",
@@ -165,11 +165,11 @@ LICENSED_PLUGINS: Final[dict[str, OptionTable]] = {
             "limit, window_size, window_type": "As many limits as windows. sliding: weighed with the window before.",
             "identifier, header_name": "consumer: an issuer is one, so all callers are counted together.",
             "namespace": "null: a random one, so that each deployment counts anew.",
-            "strategy, sync_rate": "local takes no rate. 0: counted in Redis before each answer; above: that many seconds late.",
+            "strategy, sync_rate": "local takes no rate. 0: counted in Redis before each answer; above: seconds late.",
             "error_code, error_message, hide_client_headers, disable_penalty, retry_after_jitter_max": "What a refused "
             "request is told. disable_penalty false: it is counted too.",
-            "throttling.enabled, throttling.interval, throttling.queue_limit, throttling.retry_times": "enabled true: requests "
-            "wait instead of being refused.",
+            "throttling.enabled, throttling.interval, throttling.queue_limit, throttling.retry_times": "enabled true: "
+            "requests wait instead of being refused.",
             "compound_identifier, consumer_groups, counter_key, enforce_consumer_groups, path": "null or false: not used.",
             "dictionary_name, lock_dictionary_name": "Shared memory of Kong's; one without that name: no count.",
             **_redis("redis.", ("redis_proxy_type",)),
@@ -180,8 +180,8 @@ LICENSED_PLUGINS: Final[dict[str, OptionTable]] = {
         {
             "targets": "Each as with ai-proxy, with weight and model_alias. A request for no alias of a target is 400.",
             "balancer.algorithm": "priority: weights are an order. round-robin: shares.",
-            "balancer.retries, balancer.failover_criteria": "retries 0: the first answer counts. non_idempotent: also what may "
-            "have run is sent again.",
+            "balancer.retries, balancer.failover_criteria": "retries 0: the first answer counts. non_idempotent: also "
+            "what may have run is sent again.",
             "balancer.max_fails, balancer.fail_timeout": "max_fails 0: no target is left out. fail_timeout: milliseconds.",
             "balancer.connect_timeout, balancer.read_timeout, balancer.write_timeout": "Milliseconds.",
             "balancer.hash_on_header, balancer.latency_strategy, balancer.slots, balancer.tokens_count_strategy": "Of other "
@@ -205,8 +205,8 @@ LICENSED_PLUGINS: Final[dict[str, OptionTable]] = {
             "namespace": "null: a random one, so that each deployment counts anew.",
             "error_code, error_message, error_hide_providers, hide_client_headers, disable_penalty, "
             "retry_after_jitter_max": "What a refused request is told.",
-            "header_name, identifier, path, llm_format, tokens_count_strategy, window_type": "Of llm_providers; policies have "
-            "their own.",
+            "header_name, identifier, path, llm_format, tokens_count_strategy, window_type": "Of llm_providers; policies "
+            "have their own.",
             "custom_cost_count_function, request_prompt_count_function": "null: no Lua of one's own.",
             "dictionary_name": "Shared memory of Kong's.",
             **_redis("redis."),
@@ -255,8 +255,8 @@ LICENSED_PLUGINS: Final[dict[str, OptionTable]] = {
     "ai-custom-guardrail": OptionTable(
         f"ai-custom-guardrail: {_PAGES} (priority 785)",
         {
-            "request.url, request.body.ai_profile, request.body.contents, request.headers.Content-Type": "What Prisma AIRS is "
-            "asked. `$(…)` is an expression over source, content and conf.",
+            "request.url, request.body.ai_profile, request.body.contents, request.headers.Content-Type": "What Prisma "
+            "AIRS is asked. `$(…)` is an expression over source, content and conf.",
             "request.auth.location, request.auth.name, request.auth.value": "The value may be a vault reference.",
             "response.block, response.block_message": "Whatever is not `allow` is refused, an answer without an action too.",
             "guarding_mode": _MODE,

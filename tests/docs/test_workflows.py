@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from cli import root_commands
+from cli import commands, root_commands
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
@@ -168,7 +168,7 @@ def check(words: list[str]) -> None:
     """Walk the command line's own tree: every command and every option must be there."""
     if words == ["--version"]:
         return
-    assert set(words[:1]) & set(root_commands.COMMANDS), f"there is no command ringwall {' '.join(words)}"
+    assert set(words[:1]) & set(commands.COMMANDS), f"there is no command ringwall {' '.join(words)}"
     command = root_commands.load(words[0])
     rest = words[1:]
     while hasattr(command, "commands"):
