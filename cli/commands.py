@@ -90,6 +90,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.import_existing",
         "Take over an object that exists at Cloudflare or Kong instead of making a second one.",
     ),
+    "adopt": CommandEntry(
+        "cli.flags.adopt",
+        "Take a set-up over that exists for a host name: Access application, tunnel, DNS name, Kong service and route.",
+    ),
     "repair": CommandEntry(
         "cli.flags.repair",
         "Mend what an interrupted run left: objects that were being made, changed or deleted when it ended.",

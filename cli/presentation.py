@@ -34,6 +34,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "cancel",
         "repair",
         "import",
+        "adopt",
         "destroy",
         "offboard",
     ),

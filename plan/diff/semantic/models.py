@@ -6,7 +6,9 @@ What it has in common with a server (names, sign-in, logs, the guard's engines) 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from components.guard.model_settings import build_model_guard_config
 from model.base import Model
@@ -102,6 +104,16 @@ _GATEWAY: Table = {
 }
 
 
+def _target_words(target: Mapping[str, Any]) -> str:
+    """A target in a line: what it is and where, then whatever of it is not as by default."""
+    members = dict(target)
+    name = f"{members.pop('provider')}/{members.pop('model')}"
+    place = f" at {url}" if (url := members.pop("url", None)) else ""
+    usual = {key: field.default for key, field in ModelTarget.model_fields.items()}
+    further = [f"{key} {json.dumps(value, sort_keys=True)}" for key, value in members.items() if value != usual[key]]
+    return f"{name}{place}" + (f" ({', '.join(further)})" if further else "")
+
+
 TABLE: Table = {
     **_shared(
         exposure.RULES,
@@ -140,7 +152,9 @@ TABLE: Table = {
     "models.*": KeyRule(appearing_loosens, "model {0}", "gateway", 75),
     "models.*.kinds": KeyRule(grows_loosens, "what the model {0} answers", "gateway", 60),
     # Whoever stands there reads every prompt, and gets the credential.
-    "models.*.targets": KeyRule(any_change, "where prompts for {0} go, and with which credential", "gateway", 90),
+    "models.*.targets": KeyRule(
+        any_change, "where prompts for {0} go, and with which credential", "gateway", 90, words=_target_words
+    ),
     **{f"models.*.targets[].{key}": Delegated("models") for key in ModelTarget.model_fields},
     # Cheaper on paper, a budget of cost lasts longer.
     "models.*.price": KeyRule(appearing_tightens, "price of the model {0}", "guard", 55),
