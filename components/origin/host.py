@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from components.gateway.inner_entities import address
 from components.guard.settings import ETC, audit_file, bundle_file, public_key_file, state_directory
+from components.origin.gateway_secrets import gateway_secrets
 from model.base import SecretRef
 from model.environment import KONG_STATUS_PORT
 from model.host_bundle import (
@@ -202,7 +203,7 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
             )
     if isinstance(manifest, ModelRoute):
         result.append(Secret(reader="guard", reference=manifest.guard_key, purpose="key of the gateway's inner routes"))
-        return tuple(result + _credentials(manifest))
+        return tuple(result + gateway_secrets(server))
     for name, header in sorted(manifest.origin.headers.items()):
         reference = SecretRef(env=header.env, file=header.file)
         result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} that the server is sent"))
@@ -211,25 +212,7 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
         result.append(Secret(reader="guard", reference=reference, purpose="the guard's secret at the token endpoint"))
     for variable, reference in sorted(manifest.origin.environment.items()):
         result.append(Secret(reader="server", reference=reference, purpose=f"the server's {variable}"))
-    return tuple(result)
-
-
-def _credentials(manifest: ModelRoute) -> list[Secret]:
-    """The providers' keys. Kong reads `{vault://env/NAME}` from its own environment, in capitals and with underscores."""
-    names: dict[str, list[str]] = {}
-    for model, routed in sorted(manifest.models.items()):
-        for target in routed.targets:
-            if target.credential is not None:
-                variable = target.credential[len("{vault://env/") : -1].partition("/")[0].replace("-", "_").upper()
-                names.setdefault(variable, []).append(model)
-    return [
-        Secret(
-            reader="kong",
-            reference=SecretRef(env=variable),
-            purpose=f"credential of {', '.join(dict.fromkeys(models))}",
-        )
-        for variable, models in sorted(names.items())
-    ]
+    return tuple(result + gateway_secrets(server))
 
 
 def _address(target: ModelTarget) -> str:
@@ -274,6 +257,9 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     if guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":
+        shared = settings.gateway.redis
+        if shared:
+            result.append(Egress(process="kong", destination=f"{shared.host}:{shared.port}", purpose="shared counters"))
         for logs in (settings.logs, server.manifest.logs):
             if logs.http:
                 result.append(Egress(process="kong", destination=logs.http.url, purpose="request log"))
