@@ -22,8 +22,8 @@ def gateway_secrets(server: PerimeterStack) -> list[Secret]:
         for name in _REFERENCE.findall(text):
             purposes.setdefault(name.replace("-", "_").upper(), []).append(purpose)
     return [
-        Secret(reader="kong", reference=SecretRef(env=name), purpose=", ".join(dict.fromkeys(said)))
-        for name, said in sorted(purposes.items())
+        Secret(reader="kong", reference=SecretRef(env=name), purpose=", ".join(dict.fromkeys(needed_for)))
+        for name, needed_for in sorted(purposes.items())
     ]
 
 

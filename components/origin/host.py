@@ -241,8 +241,8 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     else:
         origin = server.manifest.origin
         if origin.token_exchange:
-            endpoint = origin.token_exchange.token_endpoint
-            result.append(Egress(process="guard", destination=endpoint, purpose="tokens in callers' names"))
+            place = origin.token_exchange.token_endpoint
+            result.append(Egress(process="guard", destination=place, purpose="tokens in callers' names"))
         result += [
             Egress(process="server", destination=place, purpose="the server's own calls") for place in origin.egress
         ]

@@ -29,8 +29,8 @@ from operations.host.images import Images, pinning_advice
 from operations.host.instructions import container_readme
 from operations.host.kong_conf import kong_conf, operator_settings
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
+from operations.host.passages import Passage, hosts_file, passages
 from operations.host.scraping import scrape_settings
-from operations.host.way_out import WayOut, hosts_file, ways_out
 
 Service = dict[str, Any]
 #: Where a relay and a server with a port meet.
@@ -39,7 +39,7 @@ _RELAY = "/run/relay/port"
 
 def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
     """Every file of the host's folder."""
-    relayed = any(member.url or ways_out(member) for member in machine.servers)
+    relayed = any(member.url or passages(member) for member in machine.servers)
     images = Images(named, needed_images(machine, helpers=("pause", *(("socat",) if relayed else ()))))
     builder = _Compose(machine, images)
     files = [
@@ -47,7 +47,7 @@ def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
         HostFile("prometheus.yml", scrape_settings(machine)),
         *(HostFile(f"start/{member.stack}", start_script(member), 0o755) for member in machine.commands),
     ]
-    files += [HostFile(_hosts(member), hosts_file(member)) for member in machine.servers if ways_out(member)]
+    files += [HostFile(_hosts(member), hosts_file(member)) for member in machine.servers if passages(member)]
     if machine.kong_runs_here:
         files.append(HostFile("kong.conf", kong_conf(machine)))
     for member in machine.members:
@@ -106,8 +106,8 @@ class _Compose:
             services[f"server-{short(member)}"] = self._server(member)
             if member.url:
                 services |= self._relays(member)
-            for way in ways_out(member):
-                services |= self._way(member, way)
+            for passage in passages(member):
+                services |= self._passage(member, passage)
         return services
 
     def _confined(self, image: str, user: int) -> Service:
@@ -203,8 +203,8 @@ class _Compose:
             "network_mode": "none",
             "tmpfs": ["/tmp"],  # noqa: S108 - inside the container
         }
-        volumes = [_bind(f"./{_hosts(member)}", "/etc/hosts")] if ways_out(member) else []
-        if any(way.port < 1024 for way in ways_out(member)):
+        volumes = [_bind(f"./{_hosts(member)}", "/etc/hosts")] if passages(member) else []
+        if any(passage.port < 1024 for passage in passages(member)):
             # The relays in this network namespace listen where the server calls, and are not root either.
             service["sysctls"] = {"net.ipv4.ip_unprivileged_port_start": "0"}
         if member.socket:
@@ -247,9 +247,9 @@ class _Compose:
             },
         }
 
-    def _way(self, member: HostMember, way: WayOut) -> dict[str, Service]:
+    def _passage(self, member: HostMember, passage: Passage) -> dict[str, Service]:
         """One relay in the server's namespace, where it finds the destination; one that reaches the real one."""
-        name, user = f"out-{short(member)}-{way.number}", server_user(member)
+        name, user = f"out-{short(member)}-{passage.number}", server_user(member)
         self._volumes[name] = _memory(f"mode=0700,uid={user},gid={user}")
         mounted = {"volumes": [_volume(name, "/run/relay")]}
         return {
@@ -257,7 +257,7 @@ class _Compose:
                 **self._confined("socat", user),
                 "network_mode": f"service:server-{short(member)}",
                 "command": [
-                    f"TCP4-LISTEN:{way.port},bind={way.address},fork,reuseaddr",
+                    f"TCP4-LISTEN:{passage.port},bind={passage.address},fork,reuseaddr",
                     f"UNIX-CONNECT:{_RELAY}",
                 ],
                 **mounted,
@@ -265,7 +265,7 @@ class _Compose:
             name: {
                 **self._confined("socat", user),
                 "networks": ["default"],
-                "command": socket_listener(_RELAY, f"TCP:{way.name}:{way.port}"),
+                "command": socket_listener(_RELAY, f"TCP:{passage.name}:{passage.port}"),
                 **mounted,
             },
         }

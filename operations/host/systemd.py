@@ -11,10 +11,10 @@ from __future__ import annotations
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import KONG_CONF, kong_conf
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
+from operations.host.passage_units import STARTERS, hosts_path, network_owner, passage_files, passage_lines
+from operations.host.passages import passages
 from operations.host.scraping import scrape_settings
 from operations.host.unit_text import CONFINEMENT, HIDDEN, UNITS, Section, command_line, endpoint, setting, unit
-from operations.host.way_out import ways_out
-from operations.host.way_units import STARTERS, hosts_path, network_owner, way_files, way_lines
 
 GUARD_USER = "ringwall-guard"
 KONG_USER = "ringwall-kong"
@@ -40,7 +40,7 @@ def systemd_files(machine: Machine) -> list[HostFile]:
             files.append(_socket_server(member))
         elif member.url:
             files += [_port_server(member), _port_socket(member), _port(member)]
-        files += way_files(member)
+        files += passage_files(member)
     return files
 
 
@@ -213,7 +213,11 @@ def _command(member: HostMember) -> HostFile:
         f"One connection of the guard to the command of {member.stack}.",
         (
             "Unit",
-            (("Description", f"MCP server {member.stack}"), ("CollectMode", "inactive-or-failed"), *way_lines(member)),
+            (
+                ("Description", f"MCP server {member.stack}"),
+                ("CollectMode", "inactive-or-failed"),
+                *passage_lines(member),
+            ),
         ),
         ("Service", lines),
     )
@@ -223,7 +227,7 @@ def _command(member: HostMember) -> HostFile:
 def _port_server(member: HostMember) -> HostFile:
     text = unit(
         f"The MCP server {member.stack}, in a network of its own.",
-        ("Unit", (("Description", f"MCP server {member.stack}"), *way_lines(member))),
+        ("Unit", (("Description", f"MCP server {member.stack}"), *passage_lines(member))),
         (
             "Service",
             (
@@ -287,7 +291,7 @@ def _socket_server(member: HostMember) -> HostFile:
     folder = str(member.socket).rpartition("/")[0]
     text = unit(
         f"The MCP server {member.stack}, which opens {member.socket} itself.",
-        ("Unit", (("Description", f"MCP server {member.stack}"), *way_lines(member))),
+        ("Unit", (("Description", f"MCP server {member.stack}"), *passage_lines(member))),
         (
             "Service",
             (
@@ -308,7 +312,7 @@ def _server_lines(member: HostMember) -> tuple[tuple[str, str], ...]:
     variables = [("EnvironmentFile", f"{member.folder}/server.env")] if member.secrets("server") else []
     # A socket's folder belongs to a user that is there before the server runs.
     dynamic = [] if member.socket else [("DynamicUser", "yes")]
-    hosts = [("BindReadOnlyPaths", f"{hosts_path(member)}:/etc/hosts")] if ways_out(member) else []
+    hosts = [("BindReadOnlyPaths", f"{hosts_path(member)}:/etc/hosts")] if passages(member) else []
     return (
         *dynamic,
         *variables,
