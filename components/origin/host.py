@@ -66,6 +66,7 @@ def build_host_bundle(
         ),
         secrets=_secrets(server, local=local),
         egress=_egress(server),
+        gateway_logs=_gateway_logs(server),
     )
 
 
@@ -213,6 +214,12 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
     for variable, reference in sorted(manifest.origin.environment.items()):
         result.append(Secret(reader="server", reference=reference, purpose=f"the server's {variable}"))
     return tuple(result + gateway_secrets(server))
+
+
+def _gateway_logs(server: PerimeterStack) -> tuple[str, ...]:
+    if server.settings.topology == "central":
+        return ()
+    return tuple(sorted({logs.file.path for logs in (server.settings.logs, server.manifest.logs) if logs.file}))
 
 
 def _address(target: ModelTarget) -> str:

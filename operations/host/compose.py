@@ -90,7 +90,15 @@ class _Compose:
                 if secret.reference.file and secret.reference.file.startswith(f"{member.folder}/"):
                     name = secret.reference.file.removeprefix(f"{member.folder}/")
                     lines.append(f"`guards/{member.stack}/{name}`, readable by user {GUARD} alone: {secret.purpose}.")
+        if self._machine.kong_runs_here:
+            lines += [
+                f"`logs/{number}/`, of user {KONG} and writable to it alone: {folder} of Kong, for its log."
+                for number, folder in self._log_folders()
+            ]
         return [*lines, *self._purposes]
+
+    def _log_folders(self) -> list[tuple[int, str]]:
+        return list(enumerate(self._machine.gateway_log_folders, 1))
 
     # -- services -------------------------------------------------------------------------------------------------------
 
@@ -165,12 +173,13 @@ class _Compose:
             for name, purpose in {**names, **machine.variables("kong")}.items()
         }
         self._volumes["kong-prefix"] = _memory(f"mode=0700,uid={KONG},gid={KONG}")
+        logs = [_bind(f"./logs/{number}", folder, writable=True) for number, folder in self._log_folders()]
         return {
             **self._inside("kong", KONG),
             "environment": {"KONG_PREFIX": "/run/kong"},
             **_with_variables(["/docker-entrypoint.sh", "kong", "docker-start"], variables),
             "tmpfs": ["/tmp"],  # noqa: S108 - inside the container
-            "volumes": [_bind("./kong.conf", "/etc/kong/kong.conf"), _volume("kong-prefix", "/run/kong")],
+            "volumes": [_bind("./kong.conf", "/etc/kong/kong.conf"), _volume("kong-prefix", "/run/kong"), *logs],
         }
 
     def _tunnel(self, member: HostMember) -> Service:
@@ -308,9 +317,9 @@ def _files_elsewhere(machine: Machine) -> list[Secret]:
     ]
 
 
-def _bind(source: str, target: str) -> dict[str, Any]:
+def _bind(source: str, target: str, *, writable: bool = False) -> dict[str, Any]:
     bind = {"create_host_path": False}
-    return {"type": "bind", "source": source, "target": target, "read_only": True, "bind": bind}
+    return {"type": "bind", "source": source, "target": target, "read_only": not writable, "bind": bind}
 
 
 def _volume(source: str, target: str) -> dict[str, Any]:

@@ -247,8 +247,12 @@ class _Manifests:
 
     def _kong(self) -> Resource:
         settings = _mount("settings", "/etc/kong/kong.conf", subPath="kong.conf", readOnly=True)
+        logs = [
+            _mount("storage", folder, subPath=f"kong-{number}")
+            for number, folder in enumerate(self._machine.gateway_log_folders, 1)
+        ]
         return {
-            **self._confined("kong", "kong", KONG, settings, _mount("kong-prefix", "/kong")),
+            **self._confined("kong", "kong", KONG, settings, _mount("kong-prefix", "/kong"), *logs),
             "env": [{"name": "KONG_PREFIX", "value": "/kong"}, *self._environment("kong")],
         }
 

@@ -121,6 +121,7 @@ def _kong(machine: Machine) -> HostFile:
                 ("StateDirectory", "ringwall-kong"),
                 ("StateDirectoryMode", "0700"),
                 ("UMask", "0077"),
+                *(("ReadWritePaths", setting(folder)) for folder in machine.gateway_log_folders),
                 *CONFINEMENT,
                 ("InaccessiblePaths", "-/var/lib/ringwall -/var/log/ringwall"),
                 ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
@@ -351,6 +352,8 @@ def _folders(machine: Machine) -> HostFile:
     lines = ["# Folders of this host's units (tmpfiles.d(5)).", f"d {ETC} 0755 root root"]
     lines += [f"d {member.folder} 0755 root root" for member in machine.members]
     lines.append(f"d {STARTERS} 0755 root root")
+    if machine.kong_runs_here:
+        lines += [f'd "{setting(folder)}" 0750 {KONG_USER} {KONG_USER}' for folder in machine.gateway_log_folders]
     for member in machine.servers:
         if member.socket:
             # Set-group-ID: the socket that the server makes in it is the guard's group's, so the guard may connect.
