@@ -12,7 +12,7 @@ import httpx2
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
-from cli.demo_outcome import Attempt, AttemptResult
+from cli.demo_outcome import Attempt, AttemptResult, decisions
 from components.gateway.names import REMAINING_HEADER
 from guard.identity.verifier import ASSERTION
 from model.errors import RingwallError
@@ -33,9 +33,9 @@ class DemoClient:
 
     def make(self, attempt: Attempt, token: str | None) -> AttemptResult:
         """Make the call. Raises RingwallError when the log does not hold what it must."""
-        count = len(self._decisions())
+        count = len(decisions(self._log))
         saw = asyncio.run(self._call(attempt, token))
-        records = [record for record in self._decisions()[count:] if _is_about(record, attempt)]
+        records = [record for record in decisions(self._log)[count:] if _is_about(record, attempt)]
         if not records:
             raise RingwallError(f"the guard wrote nothing down of “{attempt.title}”; the client saw: {saw}")
         record = records[-1]
@@ -72,14 +72,13 @@ class DemoClient:
         text = " ".join(content.text for content in result.content if content.type == "text")
         return f"tool error: {text}" if result.is_error else text
 
-    def _decisions(self) -> list[dict[str, Any]]:
-        lines = self._log.read_text(encoding="utf-8").splitlines()
-        return [record for record in map(json.loads, lines) if record.get("kind") == "decision"]
-
 
 def _is_about(record: Mapping[str, Any], attempt: Attempt) -> bool:
-    """Whether a record is the attempt's: of its call, or of a request that got no further than its token."""
-    return record.get("name") == attempt.tool or record.get("principal") is None
+    """Whether a record is the attempt's: of its call, or of a request that got no further than its token.
+
+    A record that counts earlier refusals is written a second after them, when the next attempt may be under way.
+    """
+    return "repeats" not in record and (record.get("name") == attempt.tool or record.get("principal") is None)
 
 
 def _error_text(error: BaseException, refused: list[str]) -> str:

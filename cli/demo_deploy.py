@@ -28,6 +28,48 @@ def init_arguments(project: Path) -> list[str]:
     ]  # fmt: skip
 
 
+def deploy_all(stage: Stage, project: Path, stacks: Sequence[str]) -> int:
+    """Check, preview, bring up, and bring up again; returns how many resources the last one changed.
+
+    Raises:
+        RingwallError: a command failed, or did something else than it says.
+    """
+    step = stage.step("Deployed by the real Pulumi engine, into stand-ins of Cloudflare and Kong")
+    stage.show_command("check")
+    stage.ringwall("check")
+    stage.say("no rule is broken")
+    for arguments in (("preview", ENVIRONMENT, "--sandbox"), ("up", ENVIRONMENT, "--sandbox", "--yes")):
+        stage.show_command(*arguments)
+        stage.ringwall(*arguments)
+        count = count_resources(project, stacks)
+        stage.say(f"{count} resources" if arguments[0] == "up" else "nothing is deployed by a preview: 0 resources")
+        if bool(count) != (arguments[0] == "up"):
+            raise EngineFailed(f"after {arguments[0]} there are {count} resources")
+    stage.show_command("up", ENVIRONMENT, "--sandbox", "--yes")
+    changed = second_up(stage, project)
+    stage.say(f"unchanged: {changed} changes")
+    step.result = {"resources": count, "second_up_changes": changed}
+    return changed
+
+
+def destroy_all(stage: Stage, project: Path, stacks: Sequence[str]) -> int:
+    """Destroy everything; returns how many resources are left, which is none.
+
+    Raises:
+        EngineFailed: there are some.
+    """
+    step = stage.step("Destroyed")
+    arguments = ("destroy", ENVIRONMENT, "--servers", "--sandbox", "--yes")
+    stage.show_command(*arguments)
+    stage.ringwall(*arguments)
+    remaining = count_resources(project, stacks)
+    if remaining:
+        raise EngineFailed(f"destroy left {remaining} resources behind")
+    stage.say(f"{remaining} resources left")
+    step.result = {"resources": remaining}
+    return remaining
+
+
 def second_up(stage: Stage, project: Path) -> int:
     """The unchanged second `up`, by the same road; returns how many resources it changed.
 
@@ -56,22 +98,22 @@ def _require_work(runs: Sequence[Run]) -> None:
         raise EngineFailed("the second up compared no resource")
 
 
-def enforced(project: Path, servers: Sequence[str]) -> list[tuple[str, str, str, str]]:
-    """Server, ring, protection and how: what the deployed state says, not what the plan promised."""
+def enforced(project: Path, stacks: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    """Server or model route, ring, protection and how: what the deployed state says, not what the plan promised."""
     opened = open_project(project)
     rows: list[tuple[str, str, str, str]] = []
     with target_of(opened, sandbox=True) as target:
-        for server in servers:
-            with workspace(target, f"{ENVIRONMENT}.{server}") as stack:
+        for name in stacks:
+            with workspace(target, f"{ENVIRONMENT}.{name}") as stack:
                 resources = (stack.export_stack().deployment or {}).get("resources") or []
             deployed = protections([(resource["type"], resource.get("inputs") or {}) for resource in resources])
-            rows += [(server, row.ring, row.control, row.detail) for row in deployed]
+            rows += [(name, row.ring, row.control, row.detail) for row in deployed]
     return rows
 
 
-def count_resources(project: Path, servers: Sequence[str]) -> int:
+def count_resources(project: Path, stacks: Sequence[str]) -> int:
     """How many resources the sandbox holds of the demo."""
     opened = open_project(project)
-    stacks = [ENVIRONMENT, *(f"{ENVIRONMENT}.{server}" for server in servers)]
+    names = [ENVIRONMENT, *(f"{ENVIRONMENT}.{name}" for name in stacks)]
     with target_of(opened, sandbox=True) as target:
-        return sum(live_resources(opened, stack, target) or 0 for stack in stacks)
+        return sum(live_resources(opened, name, target) or 0 for name in names)

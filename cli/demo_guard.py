@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,17 +48,23 @@ def free_guard_port() -> int:
                 return port
 
 
+def exported(stage: Stage, stack: str) -> dict[str, Any]:
+    """The guard's configuration as `stack` exports it."""
+    config: dict[str, Any] = json.loads(stage.ringwall("outputs", stack, "guard_config", "--sandbox"))
+    return config
+
+
 @contextlib.contextmanager
-def signed_guard(stage: Stage, stack: str, folder: Path, sign_in: SignIn) -> Iterator[RunningGuard]:
-    """Sign what `stack` exports and run its guard. The audit log alone is elsewhere than on a host: in `folder`.
+def signed_guard(
+    stage: Stage, stack: str, config: Mapping[str, Any], folder: Path, sign_in: SignIn
+) -> Iterator[RunningGuard]:
+    """Sign a stack's configuration and run its guard. The audit log is elsewhere than on a host: in `folder`.
 
     Raises:
         Unreachable: the guard did not become ready.
     """
     bundle, keys, state = folder / f"{stack}.guard.bundle.json", folder / "keys", folder / "state"
-    text = stage.ringwall("outputs", stack, "guard_config", "--sandbox")
-    config: dict[str, Any] = json.loads(text)
-    config["audit"]["path"] = str(folder / "audit.jsonl")
+    config = {**config, "audit": {**config["audit"], "path": str(folder / "audit.jsonl")}}
     rendered = folder / "guard_config.json"
     rendered.write_text(json.dumps(config), encoding="utf-8")
     stage.ringwall("guard", "keygen", "--output", str(keys))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from guard.decide.reasons import Decision
+from model.text import counted
+
+#: Characters of a tool's answer that fit into a line of the story.
+_SHORT = 40
 
 
 @dataclass(frozen=True)
@@ -20,12 +27,47 @@ class Attempt:
     decision: str
     reason: str
 
+    @property
+    def call(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{self.tool}({arguments})"
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """What is asked for, as data."""
+        return {"tool": self.tool, "arguments": dict(self.arguments)}
+
+
+@dataclass(frozen=True)
+class ModelAttempt:
+    """One request to a model, as `Attempt` is one call of a tool. `tool_result` follows the message, as if it were what a
+    tool answered to the model's call."""
+
+    name: str
+    title: str
+    model: str
+    message: str
+    decision: str
+    reason: str
+    tool_result: str | None = None
+
+    @property
+    def call(self) -> str:
+        if self.tool_result is None:
+            return f"{self.model}: {self.message}"
+        return f"{self.model}: a tool answered {textwrap.shorten(self.tool_result, _SHORT, placeholder=' …')}"
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """What is asked for, as data."""
+        return {"model": self.model, "message": self.message, "tool_result": self.tool_result}
+
 
 @dataclass(frozen=True)
 class AttemptResult:
     """What came of an attempt: what the client saw, and the record of the guard's audit log."""
 
-    attempt: Attempt
+    attempt: Attempt | ModelAttempt
     saw: str
     record: Mapping[str, Any] = field(repr=False)
 
@@ -40,11 +82,12 @@ class AttemptResult:
 
     @property
     def audit_line(self) -> str:
-        """The record on one line: its number, what was decided and why, for whom, by which key, and its incident."""
+        """The record on one line: its number, what was decided and why, for whom, by which key, the tokens, the incident."""
         record = self.record
         parts = [
             f"#{record['sequence']} {' '.join(dict.fromkeys((record['decision'], record['reason'])))}",
             *(str(record[key]) for key in ("principal", "key") if record.get(key)),
+            *([counted(record["tokens"], "token")] if record.get("usage") else []),
             *([f"incident {record['incident']}"] if record.get("incident") else []),
         ]
         return ", ".join(parts)
@@ -53,11 +96,16 @@ class AttemptResult:
         attempt, record = self.attempt, self.record
         return {
             "name": attempt.name,
-            "tool": attempt.tool,
-            "arguments": dict(attempt.arguments),
+            **attempt.subject,
             "client_saw": self.saw,
             "incident": record.get("incident"),
             "decision": record["decision"],
             "reason": record["reason"],
             "record": record["sequence"],
         }
+
+
+def decisions(log: Path) -> list[dict[str, Any]]:
+    """The decisions in an audit log, in order."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    return [record for record in map(json.loads, lines) if record.get("kind") == "decision"]

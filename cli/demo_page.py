@@ -71,8 +71,9 @@ def write_page(file: Path, rows: Sequence[tuple[str, str, str]], enforced: Seque
 <body>
 <main>
 <h1>Four rings around one MCP server</h1>
-<p>What <code>ringwall demo</code> tried on this machine, and what answered. The server, its client, the guard and the
-Pulumi engine were real; Cloudflare and Kong were stand-ins, so nothing was sent to these two.</p>
+<p>What <code>ringwall demo</code> tried on this machine, and what answered. The server, its client, the guards and
+the Pulumi engine were real; Cloudflare and Kong were stand-ins, so nothing was sent to these two. A stand-in of a model's
+provider answered, behind the guard of a model route.</p>
 {sections}
 </main>
 </body>

@@ -10,16 +10,17 @@ from urllib.parse import urlsplit
 from cli import console
 from cli.demo_attempts import PERSON, outcomes
 from cli.demo_audit import verify_log
-from cli.demo_deploy import ENVIRONMENT, count_resources, enforced, init_arguments, second_up
+from cli.demo_deploy import ENVIRONMENT, deploy_all, destroy_all, enforced, init_arguments
 from cli.demo_grants import show_grants
-from cli.demo_guard import free_guard_port, signed_guard
+from cli.demo_guard import exported, free_guard_port, signed_guard
+from cli.demo_model import ROUTE, add_route, ask_models
 from cli.demo_outcome import AttemptResult
 from cli.demo_page import write_page
 from cli.demo_scan import DemoFinding, scan_server
 from cli.demo_servers import DeskServer, desk_server, everything_server
 from cli.demo_stage import Stage
 from cli.demo_tell import ring_rows, tell_finding, tell_outcome, tell_rings
-from model.errors import EngineFailed, RingwallError
+from model.errors import RingwallError
 from operations.sockets import exposure
 from sandbox.sign_in import SignIn
 
@@ -45,22 +46,28 @@ class Story:
             self._onboard(desk)
             if everything:
                 self._onboard_everything(running)
-            changed = self._deploy()
-            rows = enforced(self._project, self._servers)
-            results = self._call(desk)
+            add_route(stage, self._project)
+            stacks = [*self._servers, ROUTE]
+            changed = deploy_all(stage, self._project, stacks)
+            rows = enforced(self._project, stacks)
+            sign_in = running.enter_context(SignIn("https://example.cloudflareaccess.com", self._folder))
+            calls = self._call(desk, sign_in)
+            requests = ask_models(stage, self._folder / ROUTE, sign_in)
             audit = verify_log(stage, self._folder)
-            remaining = self._destroy()
-        table = ring_rows(finding, results, rows)
+            remaining = destroy_all(stage, self._project, stacks)
+        table = ring_rows(finding, [*calls, *requests], rows)
         tell_rings(table)
         write_page(self._page, table, rows)
         console.say(f"\nThe rings as a page: {self._page}")
         console.say(f"The story as data:   {self._page.with_name('demo.json')}")
-        console.say("Nothing real was touched: Cloudflare and Kong were stand-ins.")
+        console.say("Nothing real was touched: Cloudflare, Kong and the provider were stand-ins.")
         return {
             "version": 1,
             "servers": self._servers,
+            "model_routes": [ROUTE],
             "steps": [vars(step) for step in stage.steps],
-            "calls": [outcome.document() for outcome in results],
+            "calls": [outcome.document() for outcome in calls],
+            "model_calls": [outcome.document() for outcome in requests],
             "audit": audit,
             "rings": [dict(zip(("ring", "tried", "answer"), row, strict=True)) for row in table],
             "seconds": stage.seconds(),
@@ -101,49 +108,14 @@ class Story:
             self._stage.ringwall(*arguments, "--yes")
             self._servers.append("everything")
 
-    def _deploy(self) -> int:
-        stage = self._stage
-        step = stage.step("Deployed by the real Pulumi engine, into stand-ins of Cloudflare and Kong")
-        stage.show_command("check")
-        stage.ringwall("check")
-        stage.say("no rule is broken")
-        for arguments in (("preview", ENVIRONMENT, "--sandbox"), ("up", ENVIRONMENT, "--sandbox", "--yes")):
-            stage.show_command(*arguments)
-            stage.ringwall(*arguments)
-            count = count_resources(self._project, self._servers)
-            stage.say(f"{count} resources" if arguments[0] == "up" else "nothing is deployed by a preview: 0 resources")
-            if bool(count) != (arguments[0] == "up"):
-                raise EngineFailed(f"after {arguments[0]} there are {count} resources")
-        stage.show_command("up", ENVIRONMENT, "--sandbox", "--yes")
-        changed = second_up(stage, self._project)
-        stage.say(f"unchanged: {changed} changes")
-        step.result = {"resources": count, "second_up_changes": changed}
-        return changed
-
-    def _call(self, desk: DeskServer) -> list[AttemptResult]:
+    def _call(self, desk: DeskServer, sign_in: SignIn) -> list[AttemptResult]:
         stage = self._stage
         step = stage.step("Called: the official SDK's client, through the running guard")
         results: list[AttemptResult] = []
-        with (
-            SignIn("https://example.cloudflareaccess.com", self._folder) as sign_in,
-            signed_guard(stage, _STACK, self._folder, sign_in) as guard,
-        ):
+        with signed_guard(stage, _STACK, exported(stage, _STACK), self._folder, sign_in) as guard:
             stage.say(f"`ringwall guard run` on the signed configuration as deployed; {PERSON} is signed in")
             for outcome in outcomes(guard, sign_in, desk):
                 tell_outcome(stage, outcome)
                 results.append(outcome)
         step.result = {"calls": len(results), "refused": sum(outcome.refused for outcome in results)}
         return results
-
-    def _destroy(self) -> int:
-        stage = self._stage
-        step = stage.step("Destroyed")
-        arguments = ("destroy", ENVIRONMENT, "--servers", "--sandbox", "--yes")
-        stage.show_command(*arguments)
-        stage.ringwall(*arguments)
-        remaining = count_resources(self._project, self._servers)
-        if remaining:
-            raise EngineFailed(f"destroy left {remaining} resources behind")
-        stage.say(f"{remaining} resources left")
-        step.result = {"resources": remaining}
-        return remaining

@@ -30,10 +30,9 @@ def tell_finding(stage: Stage, finding: DemoFinding) -> None:
 
 def tell_outcome(stage: Stage, outcome: AttemptResult) -> None:
     attempt = outcome.attempt
-    arguments = ", ".join(f"{name}={value!r}" for name, value in attempt.arguments.items())
     console.say()
     stage.say(f"{attempt.title[0].upper()}{attempt.title[1:]}")
-    stage.say(f"{attempt.tool}({arguments})", label="  call:   ")
+    stage.say(attempt.call, label="  call:   ")
     stage.say(_shortened(outcome.saw), label="  client: ")
     stage.say(outcome.audit_line, label="  audit:  ")
 

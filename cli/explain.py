@@ -8,12 +8,12 @@ import typer
 
 from cli import console
 from cli.project import current_project
-from model.stacks import ServerStack
+from model.stacks import ModelStack
 from operations.access.answers import RingAnswer
 from operations.access.explain import Explanation
 from operations.access.explain import explain as explain_call
-from operations.access.question import question_of
-from operations.access.servers import server_named
+from operations.access.question import model_question_of, question_of
+from operations.access.servers import perimeter_named
 from operations.access.visitor import visitor_of
 
 _WIDTH = 80
@@ -37,28 +37,31 @@ def explain(
     as_json: bool,
 ) -> None:
     """What `ringwall explain` does; its flags and help are in `cli.flags.explain`."""
-    if tool is not None and arguments is None and (prompt is not None or resource is not None):
-        tool, arguments = None, tool  # the option names what is asked for, so the only word left is its arguments
-    question = question_of(tool, prompt, resource, arguments)
     project = current_project()
-    server = server_named(project, stack)
+    perimeter = perimeter_named(project, stack)
+    if isinstance(perimeter, ModelStack):
+        question = model_question_of(tool, arguments, {"--prompt": prompt, "--resource": resource})
+    else:
+        if tool is not None and arguments is None and (prompt is not None or resource is not None):
+            tool, arguments = None, tool  # the option names what is asked for, so the only word left is its arguments
+        question = question_of(tool, prompt, resource, arguments)
     named = [name for option in groups or [] for name in option.split(",") if name]
-    visitor = visitor_of(principal, server.settings, groups=named, through=through, country=country, address=address)
-    explanation = explain_call(server, visitor, question)
+    visitor = visitor_of(principal, perimeter.settings, groups=named, through=through, country=country, address=address)
+    explanation = explain_call(perimeter, visitor, question)
     if as_json:
         console.print_json(explanation.as_json(project.root))
     else:
-        _show(server, explanation)
+        _show(explanation)
     if not explanation.allowed:
         raise typer.Exit(3)
 
 
-def _show(server: ServerStack, explanation: Explanation) -> None:
+def _show(explanation: Explanation) -> None:
     refused = [answer.ring for answer in explanation.answers if answer.effect == "refuses"]
     conditions = any(answer.effect == "depends" for answer in explanation.answers)
     verdict = f"refused by the {' and the '.join(dict.fromkeys(refused))}" if refused else "allowed"
     verdict += ", on the conditions below" if conditions and not refused else ""
-    console.say(f"{server.stack}: {explanation.question} for {explanation.visitor}: {verdict}\n")
+    console.say(f"{explanation.stack}: {explanation.question} for {explanation.visitor}: {verdict}\n")
     ring = ""
     for answer in explanation.answers:
         _say(answer, first=answer.ring != ring)

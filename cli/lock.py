@@ -23,6 +23,7 @@ from operations.onboard.offer import (
     left_out_lines,
     with_acceptances,
 )
+from operations.onboard.parameters import read_choices, with_choices
 from operations.onboard.stability import compared_again
 from operations.project.server_files import ServerFiles, foreign_tools, granted, read_server
 from operations.project.write import FileChange, apply
@@ -36,10 +37,13 @@ def diff(server: str, *, timeout: float, client_capabilities: str | None) -> Non
         raise typer.Exit(3)
 
 
-def approve(server: str, *, timeout: float, client_capabilities: str | None, accept: list[str], yes: bool) -> None:
+def approve(
+    server: str, *, timeout: float, client_capabilities: str | None, accept: list[str], parameter: list[str], yes: bool
+) -> None:
     """What `ringwall lock approve` does; its flags and help are in `cli.flags.lock`."""
     files, comparison = _compare(server, timeout, client_capabilities, thorough=True)
-    new = review(comparison.new, accept, yes=yes, command=f"ringwall lock approve {files.stack}")
+    chosen = with_choices(comparison.new, read_choices(comparison.new, parameter))
+    new = review(chosen, accept, yes=yes, command=f"ringwall lock approve {files.stack}")
     comparison = with_acceptances(comparison, files.locked(), new)
     if comparison.is_unchanged:
         report(files, comparison, findings=False)

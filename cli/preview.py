@@ -6,9 +6,9 @@ import time
 
 from cli import console
 from cli.project import current_project
+from cli.reading import show_reading
 from cli.report import show_preview
 from cli.target import target_of
-from cli.up import show_reading
 from engine.deploy import preview as run_preview
 from engine.deploy import scope_of
 from engine.locate import require

@@ -5,7 +5,7 @@ One run on one stack is in `engine.runs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +103,7 @@ def preview(
     *,
     refresh: bool = False,
     reading: Mapping[str, Calls] | None = None,
+    asked: Callable[[], Collection[str]] | None = None,
 ) -> list[Run]:
     """Engine previews of the whole scope.
 
@@ -110,6 +111,7 @@ def preview(
 
     Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
     preview them; they are planned offline and labelled so. `reading` are the calls that read what is real, by stack.
+    `asked` tells which members must be asked at all, once the deployed environment is the one that they will meet.
     """
     calls = reading if refresh and reading is not None else {}
     first, *members = (
@@ -120,6 +122,8 @@ def preview(
         execute_all(target, [first], program_of=scope.program_of, only=only)
     if first.error is None and members:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
+            due = scope.members if asked is None else asked()
+            members = [run for run in members if run.stack in due]
             with target.progress.running(members):
                 execute_all(target, members, program_of=scope.program_of)
         else:
@@ -179,7 +183,14 @@ def refuse_gaps(previews: Sequence[Run]) -> None:
 
 
 def bring_up(
-    target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = (), *, refresh: bool = False
+    target: Target,
+    scope: Scope,
+    previews: Sequence[Run],
+    only: Sequence[str] = (),
+    *,
+    refresh: bool = False,
+    asked: Callable[[], Collection[str]] | None = None,
+    done: Callable[[Run], None] = lambda run: None,
 ) -> list[Run]:
     """Create and update the environment first, then its servers side by side, and last what the environment drops.
 
@@ -188,6 +199,8 @@ def bring_up(
 
     Args:
         refresh: a stack that drifted, or that the engine could not preview, is read anew before it is changed.
+        asked: tells which members must be asked, now that the environment is up; the others are left out.
+        done: is called with each member's run that has ended.
     """
     previewed = {run.stack: run for run in previews}
     first = _run_of(previewed[scope.first], refresh)
@@ -197,9 +210,20 @@ def bring_up(
     _execute(target, scope, [first], only=only, exclude=dropped)
     runs = [first]
     if first.error is not None:
-        return [*runs, *(Run(stack, "up", state="skipped", error=f"{scope.first} failed") for stack in scope.members)]
-    servers = [_run_of(previewed[stack], refresh) for stack in scope.members]
-    _execute(target, scope, servers)
+        return [
+            *runs,
+            *(
+                Run(stack, "up", state="skipped", error=f"{scope.first} failed")
+                for stack in scope.members
+                if stack in previewed
+            ),
+        ]
+    due = scope.members if asked is None else asked()
+    servers = [_run_of(previewed[stack], refresh) for stack in scope.members if stack in previewed and stack in due]
+    for run in servers:
+        if run.state == "done":
+            done(run)
+    _execute(target, scope, servers, done=done)
     runs += servers
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")

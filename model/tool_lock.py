@@ -28,8 +28,9 @@ _REMEDY = "run `ringwall lock approve ENV.SERVER` instead of editing the lock"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Risk = Literal["read", "write", "execute", "unknown"]
-#: What a text argument is; the guard judges it as that (a URL by its host, a command by what it would run).
-ParameterKind = Literal["text", "url", "command", "query", "path"]
+#: What a text argument is; the guard judges it as that (a URL by its host, a command by what it would run). A local_url may
+#: name the guard's own machine besides: what is being developed there, in a browser.
+ParameterKind = Literal["text", "url", "local_url", "command", "query", "path"]
 #: What a client may be able to do for a server; some servers offer more to a client that can.
 ClientCapability = Literal["elicitation", "roots", "sampling"]
 EntryKind = Literal["tools", "prompts", "resources", "resource_templates"]

@@ -12,14 +12,17 @@ from cli.options import AsJson, Debug, ProjectDir
 
 def callers(
     stack: Server,
-    tool: Annotated[str | None, typer.Argument(metavar="TOOL", help="The tool.", show_default=False)] = None,
+    tool: Annotated[
+        str | None,
+        typer.Argument(metavar="TOOL|MODEL", help="The tool, or the model of a model route.", show_default=False),
+    ] = None,
     prompt: Prompt = None,
     resource: Resource = None,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show who may use one tool, by which grant, and who may not.
+    """Show who may use one tool or model, by which grant, and who may not.
 
     Offline, from the files. Who is admitted at the edge and has no grant is named, and so is who has a grant and is not
     admitted. Each row is everybody whom one entry of the files names: an address, a domain, a group, an agent. What the

@@ -30,9 +30,10 @@ def demo(
     """Put four rings around a real MCP server on this machine, and try to get past them.
 
     A server that runs commands is found by scan, onboarded, deployed, called by a real client through the running guard
-    (allowed, and refused in six ways), its audit log proven, and all of it destroyed. Exit code 0 only if each step did
-    what it says. Server, client, guard and Pulumi engine are real; Cloudflare and Kong are stand-ins, so that no account
-    is needed. Ends with a table of the rings, and an HTML page.
+    (allowed, and refused in six ways); a model route is added, asked through its guard, and cut off when its budget ends;
+    the audit log is proven, and all of it destroyed. Exit code 0 only if each step did what it says. Server, client, guards
+    and Pulumi engine are real; Cloudflare, Kong and the model's provider are stand-ins, so that no account is needed. Ends
+    with a table of the rings, and an HTML page.
     """
     from cli.demo import demo as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 

@@ -11,7 +11,10 @@ from cli.options import AsJson, Debug, ProjectDir, complete_stack
 Server = Annotated[
     str,
     typer.Argument(
-        metavar="STACK", help="A server, such as dev.github.", autocompletion=complete_stack, show_default=False
+        metavar="STACK",
+        help="A server or model route, such as dev.github.",
+        autocompletion=complete_stack,
+        show_default=False,
     ),
 ]
 Prompt = Annotated[
@@ -26,10 +29,17 @@ Resource = Annotated[
 
 def explain(
     stack: Server,
-    tool: Annotated[str | None, typer.Argument(metavar="TOOL", help="The tool.", show_default=False)] = None,
+    tool: Annotated[
+        str | None,
+        typer.Argument(metavar="TOOL|MODEL", help="The tool, or the model of a model route.", show_default=False),
+    ] = None,
     arguments: Annotated[
         str | None,
-        typer.Argument(metavar="ARGUMENTS", help="Its arguments as a JSON object.", show_default=False),
+        typer.Argument(
+            metavar="ARGUMENTS",
+            help="Its arguments as a JSON object. For a model the request, or the text of one message.",
+            show_default=False,
+        ),
     ] = None,
     principal: Annotated[
         str, typer.Option("--as", metavar="PRINCIPAL", help="person:EMAIL or agent:NAME.", show_default=False)

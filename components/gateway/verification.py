@@ -76,7 +76,7 @@ def verification(server: PerimeterStack) -> list[PluginSpec]:
 
 def _jwt(server: PerimeterStack) -> PluginSpec:
     return plugin(
-        Protection.SIGNATURE,
+        verifying(server),
         server.settings,
         "signature",
         {

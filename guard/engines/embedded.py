@@ -131,8 +131,11 @@ class EmbeddedVerdictEngine:
         shadowing = instructions.shadowing(tool_names)
         self._tables: dict[Leg, tuple[Table, ...]] = {leg: (_table(rules, leg), form_table(leg)) for leg in Leg}
         self._every_argument = _argument_table(rules, frozenset())
+        at_home = (*_RULES, *urls.rules(urls.checker(allowed_hosts | urls.LOOPBACK)))
         self._kinds: dict[ParameterKind | None, RuleTable] = {
-            kind: _argument_table(rules, subjects) for kind, subjects in JUDGED.items() if subjects
+            kind: _argument_table(at_home if kind == "local_url" else rules, subjects)
+            for kind, subjects in JUDGED.items()
+            if subjects
         }
         self._kinds[None] = _argument_table(rules, SUBJECTS)
         if shadowing:

@@ -84,7 +84,7 @@ class ModelPolicy:
         cached = self._granted.get(id(principal))
         if cached is not None and cached[0] is principal:
             return cached[1]
-        numbers = [number for number, facts in enumerate(self._facts) if facts.match(principal)]
+        numbers = self.applying(principal)
         models = {
             name: GrantedModel(model, giving)
             for name, model in self._models.items()
@@ -94,6 +94,10 @@ class ModelPolicy:
         if len(self._granted) > CACHED_PRINCIPALS:
             self._granted.popitem(last=False)
         return models
+
+    def applying(self, principal: Principal) -> tuple[int, ...]:
+        """The numbers of the grants to a principal."""
+        return tuple(number for number, facts in enumerate(self._facts) if facts.match(principal))
 
     async def close(self) -> None:
         await self.panel.close()

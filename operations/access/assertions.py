@@ -17,14 +17,16 @@ from model.base import validate
 from model.errors import InputError, InputErrors
 from model.loader import Document, KeyPath, read
 from model.project import Project, load_environment
-from model.stacks import EnvironmentStack, ServerStack, environment_of, server_of
+from model.stacks import EnvironmentStack, PerimeterStack, environment_of, server_of
 from model.suggestions import did_you_mean
 from operations.access.explain import Explanation, explanation_of
+from operations.access.guards import AnyRehearsal, guard_of
 from operations.access.known_people import is_named, known_addresses
-from operations.access.question import AccessQuestion, absence
-from operations.access.rehearsal import Rehearsal, rehearsal_of
+from operations.access.model_rehearsal import ModelRehearsal
+from operations.access.question import AccessQuestion
+from operations.access.refusals import absence_words
+from operations.access.rehearsal import Rehearsal
 from operations.access.visitor import Visitor, visitor_of
-from operations.project.server_files import model_route
 
 FOLDER = "tests"
 SUFFIX = ".access.yaml"
@@ -123,18 +125,20 @@ def _assertions(document: Document, expectation: Expectation, cases: Sequence[Ac
             yield Assertion(document, path, expectation, case, AccessQuestion("prompt", prompt, case.arguments))
         for resource in case.resources:
             yield Assertion(document, path, expectation, case, AccessQuestion("resource", resource))
+        for model in case.models:
+            yield Assertion(document, path, expectation, case, AccessQuestion("model", model, case.arguments))
 
 
 async def _run(project: Project, assertions: Sequence[Assertion]) -> list[AssertionResult]:
     problems: list[InputError] = []
-    servers = _servers(project, assertions, problems)
+    stacks = _stacks(project, assertions, problems)
     results: dict[int, AssertionResult] = {}
-    for stack, server in servers.items():
-        async with rehearsal_of(server) as rehearsal:
+    for name, stack in stacks.items():
+        async with guard_of(stack) as rehearsal:
             for number, assertion in enumerate(assertions):
-                if assertion.case.server == stack:
+                if assertion.case.server == name:
                     try:
-                        results[number] = await _result(rehearsal, server, assertion)
+                        results[number] = await _result(rehearsal, assertion)
                     except InputError as problem:
                         problems.append(assertion.error(problem))
     if problems:
@@ -142,10 +146,10 @@ async def _run(project: Project, assertions: Sequence[Assertion]) -> list[Assert
     return [results[number] for number in sorted(results)]
 
 
-def _servers(project: Project, assertions: Sequence[Assertion], problems: list[InputError]) -> dict[str, ServerStack]:
-    """The servers that the assertions name; what is wrong with them or their names goes to `problems`."""
+def _stacks(project: Project, assertions: Sequence[Assertion], problems: list[InputError]) -> dict[str, PerimeterStack]:
+    """The servers and model routes that the assertions name; what is wrong with their names goes to `problems`."""
     environments: dict[str, EnvironmentStack] = {}
-    servers: dict[str, ServerStack] = {}
+    stacks: dict[str, PerimeterStack] = {}
     known = [stack for stack in project.stacks() if server_of(stack)]
     for assertion in assertions:
         stack = assertion.case.server
@@ -153,31 +157,31 @@ def _servers(project: Project, assertions: Sequence[Assertion], problems: list[I
         if stack not in known:
             remedy = did_you_mean(stack, known, none="the project has no server")
             problems.append(assertion.error(InputError(f"there is no server {stack}", key="server", remedy=remedy)))
-        elif stack not in servers:
+        elif stack not in stacks:
             environment = environments.get(name) or load_environment(project, name)
             environments[name] = environment
-            if server_of(stack) in environment.models:
-                problems.append(assertion.error(model_route(project, stack)))
-                continue
-            servers[stack] = environment.servers[server_of(stack)]
-    return servers
+            stacks[stack] = next(member for member in environment.perimeters if member.stack == stack)
+    return stacks
 
 
-async def _result(rehearsal: Rehearsal, server: ServerStack, assertion: Assertion) -> AssertionResult:
-    case, question = assertion.case, assertion.question
-    if (remedy := absence(question, server.lock, rehearsal.policy)) is not None:
-        problem = f"the lock of {server.stack} has no {question}, so nobody may use it"
-        raise InputError(problem, key=f"{question.kind}s", remedy=remedy)
-    if question.kind == "tool" and question.arguments is not None:
+async def _result(rehearsal: AnyRehearsal, assertion: Assertion) -> AssertionResult:
+    case, question, stack = assertion.case, assertion.question, rehearsal.stack
+    of_model = isinstance(rehearsal, ModelRehearsal)
+    if of_model is not (question.kind == "model"):
+        kind, section = ("a model route", "models") if of_model else ("a server", "tools, prompts or resources")
+        raise InputError(f"{stack.stack} is {kind}", key=f"{question.kind}s", remedy=f"give {section}")
+    if (remedy := rehearsal.absence(question)) is not None:
+        raise InputError(absence_words(stack, question), key=f"{question.kind}s", remedy=remedy)
+    if isinstance(rehearsal, Rehearsal) and question.kind == "tool" and question.arguments is not None:
         misfit = rehearsal.misfit(question.name, question.arguments)
         if misfit is not None:
             problem = f"do not fit the schema of {question}, so they are refused to everybody: {misfit}"
             raise InputError(problem, key="arguments", remedy="correct them")
-    visitor = _visitor(server, case)
-    return AssertionResult(assertion, visitor, await explanation_of(rehearsal, server, visitor, question))
+    visitor = _visitor(stack, case)
+    return AssertionResult(assertion, visitor, await explanation_of(rehearsal, visitor, question))
 
 
-def _visitor(server: ServerStack, case: AccessCase) -> Visitor:
+def _visitor(server: PerimeterStack, case: AccessCase) -> Visitor:
     outside = case.principal.startswith("outsider:")
     text = case.principal.replace("outsider:", "person:", 1) if outside else case.principal
     visitor = visitor_of(

@@ -1,4 +1,4 @@
-"""Who may use one tool, prompt or resource of a server, by which grant; and who is admitted at the edge and may not.
+"""Who may use one tool, prompt, resource or model, by which grant; and who is admitted at the edge and may not.
 
 A row is everybody whom one entry of the files names: an address, a domain, a group, an agent. What it may do follows from
 the guard's own grants and the edge's own policies, asked for somebody who is nothing but what the row says.
@@ -15,13 +15,13 @@ from typing import Any, Literal
 from model.environment import Environment, Group
 from model.errors import InputError
 from model.server import Grantees, People
-from model.stacks import ServerStack
+from model.stacks import PerimeterStack, ServerStack
 from operations.access.answers import RingAnswer
 from operations.access.edge import edge_answers
+from operations.access.guards import AnyRehearsal, guard_of
 from operations.access.places import FilePlace, server_place
-from operations.access.question import AccessQuestion, absence
-from operations.access.refusals import giving_grants
-from operations.access.rehearsal import Rehearsal, rehearsal_of
+from operations.access.question import AccessQuestion
+from operations.access.refusals import absence_words, giving_grants
 from operations.access.visitor import Visitor
 
 #: Stands for somebody of whom nothing is known but the domain or the group.
@@ -45,7 +45,7 @@ class CallerRow:
 
 @dataclass(frozen=True)
 class Callers:
-    """Who may and who may not use one tool, prompt or resource."""
+    """Who may and who may not use what is asked for."""
 
     stack: str
     question: AccessQuestion
@@ -76,36 +76,36 @@ class Callers:
         }
 
 
-def callers_of(server: ServerStack, question: AccessQuestion) -> Callers:
-    """Raises InputError where the lock has nothing of this name, or the guard would not start with these files."""
-    return asyncio.run(_callers_of(server, question))
+def callers_of(stack: PerimeterStack, question: AccessQuestion) -> Callers:
+    """Raises InputError where there is nothing of this name, or the guard would not start with these files."""
+    return asyncio.run(_callers_of(stack, question))
 
 
-async def _callers_of(server: ServerStack, question: AccessQuestion) -> Callers:
-    async with rehearsal_of(server) as rehearsal:
-        if (remedy := absence(question, server.lock, rehearsal.policy)) is not None:
-            raise InputError(f"the lock of {server.stack} has no {question}", file=server.lock_file, remedy=remedy)
-        rows = [await _row(rehearsal, server, question, name, visitor) for name, visitor in _named(server).items()]
-    return Callers(server.stack, question, tuple(rows))
+async def _callers_of(stack: PerimeterStack, question: AccessQuestion) -> Callers:
+    async with guard_of(stack) as rehearsal:
+        if (remedy := rehearsal.absence(question)) is not None:
+            file = stack.lock_file if isinstance(stack, ServerStack) else stack.document.file
+            raise InputError(absence_words(stack, question), file=file, remedy=remedy)
+        rows = [await _row(rehearsal, question, name, visitor) for name, visitor in _named(stack).items()]
+    return Callers(stack.stack, question, tuple(rows))
 
 
-async def _row(
-    rehearsal: Rehearsal, server: ServerStack, question: AccessQuestion, name: str, visitor: Visitor
-) -> CallerRow:
-    answer, edge = await rehearsal.ask(visitor, question), edge_answers(server, visitor)
+async def _row(rehearsal: AnyRehearsal, question: AccessQuestion, name: str, visitor: Visitor) -> CallerRow:
+    stack = rehearsal.stack
+    answer, edge = await rehearsal.ask(visitor, question), edge_answers(stack, visitor)
     admitted = all(item.effect != "refuses" for item in edge)
     giving = giving_grants(rehearsal.policy, answer.grants, question) if answer.passes else []
-    places = tuple((number, server_place(server, "grants", number)) for number in giving)
+    places = tuple((number, server_place(stack, "grants", number)) for number in giving)
     if answer.passes:
         return CallerRow(name, visitor, "may" if admitted else "not_admitted", places, tuple(edge))
     return CallerRow(name, visitor, "not_granted" if admitted else "neither", places, tuple(edge))
 
 
-def _named(server: ServerStack) -> dict[str, Visitor]:
-    """Everybody whom the server's access and grants name, each with a name for people, in the order of the files."""
-    manifest, settings = server.manifest, server.settings
+def _named(stack: PerimeterStack) -> dict[str, Visitor]:
+    """Everybody whom access and grants name, each with a name for people, in the order of the files."""
+    manifest, settings = stack.manifest, stack.settings
     rows: dict[str, Visitor] = {}
-    for members in (manifest.access.people, *(grant.to for grant in manifest.grants)):
+    for members in (manifest.access.people, *manifest.grantees):
         if members is not None:
             rows.update(_people(members, settings, None))
     agents = [*manifest.access.agents, *(agent for grant in manifest.grants for agent in grant.to.agents)]

@@ -18,7 +18,7 @@ from components.edge.access import (
     server_policies,
 )
 from model.portal_checks import portal_words
-from model.stacks import ServerStack
+from model.stacks import PerimeterStack, ServerStack
 from operations.access.answers import RingAnswer
 from operations.access.places import FilePlace, environment_place, server_place
 from operations.access.visitor import Visitor
@@ -26,7 +26,7 @@ from operations.access.visitor import Visitor
 RING = "edge"
 
 
-def edge_answers(server: ServerStack, visitor: Visitor) -> list[RingAnswer]:
+def edge_answers(server: PerimeterStack, visitor: Visitor) -> list[RingAnswer]:
     """What Cloudflare Access says to the visitor at the server's public name, or at a hosted client's own."""
     manifest, settings = server.manifest, server.settings
     hosted = manifest.access.hosted_clients.get(visitor.through) if visitor.through else None
@@ -59,12 +59,12 @@ def edge_answers(server: ServerStack, visitor: Visitor) -> list[RingAnswer]:
     text = f"Access admits {visitor} at {hostname} by {_because(spec, visitor, groups)}"
     answers = [RingAnswer(RING, "passes", text, _admitting_place(server, visitor))]
     answers += [_condition(server, visitor, rule, groups) for rule in spec.require]
-    if visitor.through is None and (offer := portal_words(server)):
+    if visitor.through is None and isinstance(server, ServerStack) and (offer := portal_words(server)):
         answers.append(RingAnswer(RING, "note", offer, environment_place(server, "portal")))
     return [*closed, *answers]
 
 
-def admits(server: ServerStack, visitor: Visitor) -> bool:
+def admits(server: PerimeterStack, visitor: Visitor) -> bool:
     """Whether the edge lets the visitor pass where its conditions hold."""
     return all(answer.effect != "refuses" for answer in edge_answers(server, visitor))
 
@@ -110,7 +110,7 @@ def _because(spec: PolicySpec, visitor: Visitor, groups: Mapping[str, GroupSpec]
     return words[kind]
 
 
-def _condition(server: ServerStack, visitor: Visitor, rule: Rule, groups: Mapping[str, GroupSpec]) -> RingAnswer:
+def _condition(server: PerimeterStack, visitor: Visitor, rule: Rule, groups: Mapping[str, GroupSpec]) -> RingAnswer:
     """One requirement of the admitting policy."""
     kind, value = rule
     if kind == "posture":
@@ -135,7 +135,7 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(head)} or {last}" if head else last
 
 
-def _requirement_place(server: ServerStack, visitor: Visitor, key: str) -> FilePlace:
+def _requirement_place(server: PerimeterStack, visitor: Visitor, key: str) -> FilePlace:
     if visitor.kind == "agent":
         return environment_place(server, "agents", visitor.name, key)
     if visitor.through and key == "addresses":
@@ -143,13 +143,13 @@ def _requirement_place(server: ServerStack, visitor: Visitor, key: str) -> FileP
     return server_place(server, key)
 
 
-def _admitting_place(server: ServerStack, visitor: Visitor) -> FilePlace:
+def _admitting_place(server: PerimeterStack, visitor: Visitor) -> FilePlace:
     if visitor.through:
         return server_place(server, "access", "hosted_clients", visitor.through, "people")
     return server_place(server, "access", "agents" if visitor.kind == "agent" else "people")
 
 
-def _way_in(server: ServerStack, visitor: Visitor) -> tuple[FilePlace, str]:
+def _way_in(server: PerimeterStack, visitor: Visitor) -> tuple[FilePlace, str]:
     """Where `access` would name the visitor, and the narrow change."""
     if visitor.kind == "agent" and visitor.through is None:
         key, value = ("access", "agents"), visitor.name

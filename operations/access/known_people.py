@@ -24,10 +24,9 @@ def known_addresses(environment: EnvironmentStack) -> set[str]:
 
 def _members(environment: EnvironmentStack) -> Iterator[People | Grantees | Group]:
     yield from environment.settings.groups.values()
-    for server in environment.reach:
-        if server.manifest.access.people is not None:
-            yield server.manifest.access.people
-        for hosted in server.manifest.access.hosted_clients.values():
+    for stack in environment.perimeters:
+        if stack.manifest.access.people is not None:
+            yield stack.manifest.access.people
+        for hosted in stack.manifest.access.hosted_clients.values():
             yield hosted.people
-        for grant in server.manifest.grants:
-            yield grant.to
+        yield from stack.manifest.grantees

@@ -1,4 +1,4 @@
-"""Where in the files a setting of a server stands: in its own stack file, in its environment's, or nowhere."""
+"""Where in the files a setting of a server or model route stands: in its own stack file, its environment's, or nowhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.loader import Document, KeyPath, read
-from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ServerStack
+from model.stacks import ENVIRONMENT_KEY, PerimeterStack, ServerStack
 from model.tool_lock import EntryKind
 
 
@@ -27,21 +27,21 @@ class FilePlace:
         return f"{self.file.name}:{self.line}" if self.line else f"{self.file.name}, {self.key} by default"
 
 
-def server_place(server: ServerStack, *key: str | int) -> FilePlace:
-    """Where a server's key stands: its own file, else the environment's defaults or the key that they follow from."""
-    direct, inherited = (("config", SERVER_KEY, *key), ("config", ENVIRONMENT_KEY, "defaults", *key))
+def server_place(server: PerimeterStack, *key: str | int) -> FilePlace:
+    """Where a key stands: the stack's own file, else the environment's defaults or the key that they follow from."""
+    direct, inherited = (("config", server.config_key, *key), ("config", ENVIRONMENT_KEY, "defaults", *key))
     if direct in server.document.lines:
         return _place(server.document, direct)
     environment = server.environment.document
-    if inherited in environment.lines:
+    if isinstance(server, ServerStack) and inherited in environment.lines:
         return _place(environment, inherited)
     if key == ("countries",):
         return environment_place(server, "countries")
     return FilePlace(server.document.file, None, ".".join(map(str, key)))
 
 
-def environment_place(server: ServerStack, *key: str | int) -> FilePlace:
-    """Where a key of the server's environment stands."""
+def environment_place(server: PerimeterStack, *key: str | int) -> FilePlace:
+    """Where a key of the environment stands."""
     return _place(server.environment.document, ("config", ENVIRONMENT_KEY, *key))
 
 

@@ -1,4 +1,4 @@
-"""The question whether somebody may use one tool, prompt or resource of a server, with or without arguments."""
+"""The question whether somebody may use one tool, prompt or resource of a server, or a model, with or without arguments."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from model.suggestions import did_you_mean
 from model.text import visible
 from model.tool_lock import ToolLock
 
-Kind = Literal["tool", "prompt", "resource"]
-#: The method that asks for each kind.
+Kind = Literal["tool", "prompt", "resource", "model"]
+#: The method that asks an MCP server for each kind.
 METHODS: Mapping[Kind, str] = {"tool": "tools/call", "prompt": "prompts/get", "resource": "resources/read"}
 
 
 @dataclass(frozen=True)
 class AccessQuestion:
-    """What is asked for. `arguments` None: whatever they will be; a resource has none."""
+    """What is asked for. `arguments` None: whatever they will be; a resource has none, a model's are those of a request."""
 
     kind: Kind
     name: str
@@ -50,15 +50,40 @@ def question_of(tool: str | None, prompt: str | None, resource: str | None, argu
         return AccessQuestion(kind, name)
     if kind == "resource":
         raise InputError("a resource takes no arguments", key="ARGUMENTS", remedy="leave them out")
+    return AccessQuestion(kind, name, _object(arguments, "ARGUMENTS", """'{"id": "7"}'"""))
+
+
+def model_question_of(model: str | None, request: str | None, options: Mapping[str, str | None]) -> AccessQuestion:
+    """The question of a command line about a model route.
+
+    Args:
+        request: a JSON object, or the text of one message.
+        options: what a model route has not, by option.
+
+    Raises:
+        InputError: no model is named, or something that a model route has not, or the object is none.
+    """
+    for option, value in options.items():
+        if value is not None:
+            raise InputError("a model route has models alone", key=option, remedy="name a model in its place")
+    if model is None:
+        raise InputError("nothing is asked for", remedy="name a model of the route")
+    if request is None:
+        return AccessQuestion("model", model)
+    if not request.lstrip().startswith("{"):
+        return AccessQuestion("model", model, {"messages": [{"role": "user", "content": request}]})
+    example = """'{"messages": [{"role": "user", "content": "Hello"}]}', or a text alone"""
+    return AccessQuestion("model", model, _object(request, "REQUEST", example))
+
+
+def _object(text: str, key: str, example: str) -> dict[str, Any]:
     try:
-        value = parse_json(arguments)
+        value = parse_json(text)
     except ValueError as error:
-        raise InputError(
-            f"is not JSON: {error}", key="ARGUMENTS", remedy="""write it such as '{"id": "7"}\'"""
-        ) from None
+        raise InputError(f"is not JSON: {error}", key=key, remedy=f"write it such as {example}") from None
     if not isinstance(value, dict):
-        raise InputError("is not an object", key="ARGUMENTS", remedy="""write it such as '{"id": "7"}\'""")
-    return AccessQuestion(kind, name, value)
+        raise InputError("is not an object", key=key, remedy=f"write it such as {example}")
+    return value
 
 
 def absence(question: AccessQuestion, lock: ToolLock, policy: Policy) -> str | None:

@@ -10,9 +10,10 @@ from typing import Any
 from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
 from guard.inspect.verdict import Leg
+from guard.models.policy import ModelPolicy
 from model.name_patterns import literal, matches_any
 from model.server import Grantees
-from model.stacks import ServerStack
+from model.stacks import PerimeterStack, ServerStack
 from model.text import visible
 from model.tool_lock import EntryKind
 from operations.access.answers import RingAnswer
@@ -25,15 +26,25 @@ RING = "guard"
 _SECTIONS: Mapping[str, EntryKind] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
 
 
-def giving_grants(policy: Policy, numbers: Iterable[int], question: AccessQuestion) -> list[int]:
+def giving_grants(policy: Policy | ModelPolicy, numbers: Iterable[int], question: AccessQuestion) -> list[int]:
     """Those of the grants that give what is asked for, as the guard's configuration resolves them."""
-    section = _SECTIONS[question.kind]
 
     def gives(number: int) -> bool:
-        named = getattr(policy.config.grants[number], section)
+        named = getattr(policy.config.grants[number], section_of(question))
         return matches_any(named, question.name) if question.kind == "resource" else question.name in named
 
     return [number for number in numbers if gives(number)]
+
+
+def section_of(question: AccessQuestion) -> str:
+    """The key of a grant that gives what is asked for."""
+    return _SECTIONS.get(question.kind, "models")
+
+
+def absence_words(stack: PerimeterStack, question: AccessQuestion) -> str:
+    """That a stack has nothing of this name."""
+    owner = f"the lock of {stack.stack}" if isinstance(stack, ServerStack) else stack.stack
+    return f"{owner} has no {question}, so nobody may use it"
 
 
 def _risk(server: ServerStack, question: AccessQuestion) -> str:
@@ -77,7 +88,12 @@ def refusal(
         return _not_granted(policy, server, visitor, question, applying)
     if reason == Reason.ARGUMENTS:
         return _arguments(policy, server, question, applying, record)
-    place = _deciding_place(server, question, record)
+    return stopped(server, record, _deciding_place(server, question, record))
+
+
+def stopped(stack: PerimeterStack, record: Mapping[str, Any], place: FilePlace) -> RingAnswer:
+    """The answer of a guard that let something stop a call which is granted: its engines, a limit."""
+    reason = record.get("reason")
     # No log has the incident of a question.
     lines = way_out({key: value for key, value in record.items() if key != "incident"}, datetime.now(UTC).date())
     rules = ", ".join(dict.fromkeys(_rules(record)))
@@ -88,7 +104,9 @@ def refusal(
         # The YAML stands between two blank lines.
         begin = lines.index("    guard:")
         example = tuple(line.removeprefix("    ") for line in lines[begin : lines.index("", begin)])
-        remedy = f"send other arguments, or except just this below ringwall:server of {server.stack}; it still taints"
+        remedy = f"send something else, or except just this below {stack.config_key} of {stack.stack}"
+        if isinstance(stack, ServerStack):
+            remedy += "; it still taints"
         return RingAnswer(RING, "refuses", text, place, remedy, example)
     return RingAnswer(RING, "refuses", text, place, " ".join(line.strip() for line in lines) or None)
 
@@ -115,7 +133,7 @@ def _not_in_lock(server: ServerStack, question: AccessQuestion, missing: str) ->
         missing = f"have the server corrected and run `ringwall lock approve {server.stack}`"
         text = f"the lock leaves {question} out: {visible(reason)}"
     else:
-        text = f"the lock of {server.stack} has no {question}, so nobody may use it"
+        text = absence_words(server, question)
         missing += f"; what the server offers now: `ringwall lock diff {server.stack}`"
     return RingAnswer(RING, "refuses", text, lock_place(server, section, question.name), missing)
 
@@ -132,7 +150,7 @@ def _not_granted(
             text = f"grant {number + 1} names {question}, and is read-only while the lock says risk: {risk}"
             remedy = f"if that is meant, write read_only: false in grant {number + 1}"
             return RingAnswer(RING, "refuses", text, server_place(server, "grants", number), remedy)
-    example = _grant(visitor, question, risk)
+    example = narrow_grant(visitor, question, writes=risk != "read")
     remedy = f"add this grant to {server.stack}"
     if giving := giving_grants(policy, range(len(grants)), question):
         number = giving[0]
@@ -142,15 +160,15 @@ def _not_granted(
     return RingAnswer(RING, "refuses", text, server_place(server, "grants"), remedy, example)
 
 
-def _grant(visitor: Visitor, question: AccessQuestion, risk: str) -> tuple[str, ...]:
+def narrow_grant(visitor: Visitor, question: AccessQuestion, *, writes: bool = False) -> tuple[str, ...]:
     """The narrowest grant that gives the visitor what is asked for, as it stands in the stack file."""
     if visitor.through:
         key, name = "hosted_clients", visitor.through
     else:
         key, name = ("agents" if visitor.kind == "agent" else "emails"), visitor.name
     named = json.dumps(literal(question.name), ensure_ascii=False)
-    lines = [f"- to: {{{key}: [{json.dumps(name)}]}}", f"  {_SECTIONS[question.kind]}: [{named}]"]
-    return (*lines, "  read_only: false") if risk != "read" else tuple(lines)
+    lines = (f"- to: {{{key}: [{json.dumps(name)}]}}", f"  {section_of(question)}: [{named}]")
+    return (*lines, "  read_only: false") if writes else lines
 
 
 def _arguments(

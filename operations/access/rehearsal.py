@@ -47,7 +47,7 @@ from model.guard_config import Audit, GuardConfig
 from model.server import Origin
 from model.stacks import ServerStack
 from model.tool_lock import EntryKind
-from operations.access.question import METHODS, AccessQuestion
+from operations.access.question import METHODS, AccessQuestion, absence
 from operations.access.visitor import Visitor
 from wire.json import dump
 from wire.jsonrpc import Request
@@ -78,13 +78,18 @@ class GuardAnswer:
 class Rehearsal:
     """One server's guard as the files describe it; `rehearsal_of` opens it."""
 
-    def __init__(self, runtime: Runtime, audit_file: Path) -> None:
+    def __init__(self, stack: ServerStack, runtime: Runtime, audit_file: Path) -> None:
+        self.stack = stack
         self.runtime = runtime
         self._audit_file = audit_file
 
     @property
     def policy(self) -> Policy:
         return self.runtime.policy
+
+    def absence(self, question: AccessQuestion) -> str | None:
+        """What to do where the lock has nothing of this name; None where it has."""
+        return absence(question, self.stack.lock, self.policy)
 
     def misfit(self, tool: str, arguments: Mapping[str, Any]) -> str | None:
         """How arguments break the tool's own pinned schema, which is the same for every caller; None where they fit."""
@@ -97,6 +102,8 @@ class Rehearsal:
     async def ask(self, visitor: Visitor, question: AccessQuestion) -> GuardAnswer:
         """The guard's decision. Without arguments a tool is judged by grants, lock and engines, whatever they will be."""
         policy, principal = self.policy, visitor.principal
+        # Each refusal has a record of its own, however often its like was refused.
+        self.runtime.repeats.close()
         # Every question meets full budgets.
         counters = MemoryCounters(time.monotonic)
         policy.limits = Limiter(policy.config.limits, counters, behind_gateway=policy.behind_gateway)
@@ -136,7 +143,7 @@ async def rehearsal_of(server: ServerStack) -> AsyncIterator[Rehearsal]:
     with tempfile.TemporaryDirectory(prefix="ringwall-explain-") as folder:
         file = Path(folder) / "audit.jsonl"
         config = _config(server, file)
-        client = httpx.AsyncClient(transport=_NoNetwork())
+        client = httpx.AsyncClient(transport=NoNetwork())
         policy = Policy(
             config,
             sha256=digest(config.dump()),
@@ -148,7 +155,7 @@ async def rehearsal_of(server: ServerStack) -> AsyncIterator[Rehearsal]:
         )
         if server.manifest.guard.engines.embedded is None:
             await policy.panel.close()
-            policy.panel = Panel([_NotAsked()], seconds(config.guard.deadline))
+            policy.panel = panel_of_nobody(config.guard.deadline)
             exceptions = Exceptions(config.guard.exceptions)
             policy.inspector = Inspector(policy.panel, config.guard.legs, server.stack, exceptions)
             policy.definitions = Definitions(config.tool_lock, policy.inspector)
@@ -163,7 +170,7 @@ async def rehearsal_of(server: ServerStack) -> AsyncIterator[Rehearsal]:
             ResultCache(config.tool_lock, policy.sha256, time.monotonic),
         )
         try:
-            yield Rehearsal(runtime, file)
+            yield Rehearsal(server, runtime, file)
         finally:
             await runtime.close()
             for keys in policy.verifier.key_sets:
@@ -176,10 +183,19 @@ def _config(server: ServerStack, audit_file: Path) -> GuardConfig:
     config = build_guard_config(
         server, dict.fromkeys(manifest.hostnames, "offline"), {agent: agent for agent in manifest.access.agents}
     )
-    # A vendor's key is on the host, and its text does not leave this machine for a question.
-    engines = Engines(embedded=manifest.guard.engines.embedded or EmbeddedEngine())
+    engines = engines_here(manifest.guard.engines)
     guard = config.guard.model_copy(update={"engines": engines, "redis": None, "audit_anchor": None, "traces": None})
     return config.model_copy(update={"guard": guard, "redis": None, "audit": Audit(path=str(audit_file))})
+
+
+def engines_here(engines: Engines) -> Engines:
+    """The engines that a question may ask: a vendor's key is on the host, and no text leaves this machine for a question."""
+    return Engines(embedded=engines.embedded or EmbeddedEngine())
+
+
+def panel_of_nobody(deadline: str) -> Panel:
+    """A panel that lets everything pass, where only vendors' engines judge."""
+    return Panel([_NotAsked()], seconds(deadline))
 
 
 class _Pinned(Watch):
@@ -204,7 +220,7 @@ class _NotAsked:
         return
 
 
-class _NoNetwork(httpx.AsyncBaseTransport):
+class NoNetwork(httpx.AsyncBaseTransport):
     """Fetches nothing: whoever calls is taken for verified."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -1,21 +1,20 @@
-"""Finds the server that a question is about."""
+"""Finds the server or model route that a question is about."""
 
 from __future__ import annotations
 
 from model.errors import InputError
 from model.project import Project, load
-from model.stacks import EnvironmentStack, ModelStack, ServerStack
-from operations.project.server_files import model_route
+from model.stacks import EnvironmentStack, ModelStack, PerimeterStack, ServerStack
 
 
-def server_named(project: Project, stack: str) -> ServerStack:
-    """Load a server by its stack's name; raises InputError for an environment, a zone, or what is not there."""
+def perimeter_named(project: Project, stack: str) -> PerimeterStack:
+    """Load a server or model route by its stack's name; raises InputError for an environment, a zone, or what is not
+    there."""
     loaded = load(project, stack)
-    if isinstance(loaded, ServerStack):
+    if isinstance(loaded, ServerStack | ModelStack):
         return loaded
-    if isinstance(loaded, ModelStack):
-        raise model_route(project, stack)
-    if isinstance(loaded, EnvironmentStack) and loaded.servers:
-        servers = ", ".join(server.stack for server in loaded.reach)
-        raise InputError(f"{stack} is an environment", remedy=f"name one of its servers: {servers}")
+    if isinstance(loaded, EnvironmentStack) and loaded.perimeters:
+        names = ", ".join(member.stack for member in loaded.perimeters)
+        kinds = "servers or model routes" if loaded.models else "servers"
+        raise InputError(f"{stack} is an environment", remedy=f"name one of its {kinds}: {names}")
     raise InputError(f"{stack} has no servers", remedy="name a server, such as dev.github")

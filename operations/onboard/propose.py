@@ -18,6 +18,7 @@ from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import ToolLock, to_yaml
 from operations.onboard.conflicts import free_guard_port, refuse_taken, siblings_of
 from operations.onboard.offer import default_grants, lock_of, pinned_offer
+from operations.onboard.parameters import page_command
 from operations.onboard.risk import Concern, examine
 from operations.onboard.stability import Acquaintance
 from operations.project.server_files import foreign_tools
@@ -119,6 +120,7 @@ def propose(
             access=access,
             tools=granted,
             left_out=_left_out(lock, withheld, concerns),
+            page_command=page_command(lock, stack),
             secrets_provider=provider if isinstance(provider, str) else None,
         )
     )

@@ -65,5 +65,6 @@ def test_an_unknown_tool_is_an_error_with_the_nearest_name(project: Project) -> 
     assert done.code == 2
     (error,) = done.errors
     assert error.startswith(
-        f"{project.lock_file('dev.one')}: the lock of dev.one has no tool list_tickts; did you mean list_tickets?"
+        f"{project.lock_file('dev.one')}: the lock of dev.one has no tool list_tickts, so nobody may use it; "
+        "did you mean list_tickets?"
     )

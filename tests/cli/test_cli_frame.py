@@ -140,9 +140,7 @@ def test_completion_of_a_stack_and_of_an_option_imports_no_work() -> None:
 
 
 def test_help_of_no_command_loads_anything_heavy() -> None:
-    flags_alone = (
-        "import sys\nfrom cli import commands, root_commands\nfor name in commands.COMMANDS: root_commands.load(name)\n"
-    )
+    flags_alone = "import sys\nfrom cli.root_commands import COMMANDS, load\nfor name in COMMANDS:\n    load(name)\n"
     report = f"print(sorted({{name.partition('.')[0] for name in sys.modules}} & set({HEAVY!r})))"
     assert _run(program=flags_alone + report).stdout == "[]\n"
 
@@ -372,6 +370,7 @@ def test_every_command_takes_json_and_every_deploying_one_a_sandbox() -> None:
             "lock approve",
             "model add",
             "model list",
+            "editions",
             "audit verify",
             "audit show",
             "audit tail",

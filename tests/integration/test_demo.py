@@ -50,6 +50,13 @@ CALLS = {
     "exfiltration": ("block", "taint", "could send data out after untrusted content"),
     "changed-definition": ("refuse", "lock_mismatch", "Unknown tool: list_tickets"),
 }
+#: The same of each request to a model.
+MODEL_CALLS = {
+    "model-allowed": ("allow", "allow", "It prints blank pages."),
+    "model-not-granted": ("refuse", "not_granted", "HTTP 404 model_not_found: The model 'large' does not exist"),
+    "model-injected": ("block", "injection", "HTTP 400 content_filter: The guard blocked a tool result (messages[2])"),
+    "model-budget": ("refuse", "rate_limited", "5 more answers, then HTTP 429 rate_limit_exceeded, Retry-After "),
+}
 
 
 @dataclass(frozen=True)
@@ -88,30 +95,36 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def test_every_step_does_what_it_says(run: Run) -> None:
     assert run.code == 0, run.errors
     report = run.report
-    assert [step["number"] for step in report["steps"]] == [1, 2, 3, 4, 5, 6]
-    found, onboarded, deployed, called, proven, destroyed = (step["result"] for step in report["steps"])
+    assert [step["number"] for step in report["steps"]] == [1, 2, 3, 4, 5, 6, 7, 8]
+    found, onboarded, added, deployed, called, asked, proven, destroyed = (step["result"] for step in report["steps"])
     assert found["executes"] == ["execute_command"]
     # A server on 0.0.0.0 where the system gives the demo a network of its own, else the one on loopback.
     exposed = ("0.0.0.0:8080", "critical", 3)
     assert (found["place"], found["danger"], found["exit_code"]) == exposed or found["danger"] == "medium"
     assert "execute_command" in onboarded["not_granted"]
+    assert added == {"granted": ["small"], "not_granted": ["large"], "tokens_per_day": 100}
     assert deployed["resources"] > 20
     assert deployed["second_up_changes"] == report["second_up_changes"] == 0
     assert called == {"calls": 8, "refused": 6}
+    # One answer, and five more of 16 tokens each until the budget of 100 ends: what was refused reached no provider.
+    assert asked == {"calls": 4, "refused": 3, "reached_the_provider": 6}
     assert proven["records"] > 10
     assert proven["altered_copy_is_broken"] is True
     assert destroyed["resources"] == report["left_after_destroy"] == 0
     assert all(command["seconds"] >= 0 for step in report["steps"] for command in step["commands"])
-    rows = {(row["ring"], row["protection"]): row["how"] for row in report["enforced"]}
-    assert {ring for ring, _ in rows} == set(RINGS)
+    enforced = {stack: [row for row in report["enforced"] if row["server"] == stack] for stack in ("tickets", "models")}
+    rows = {(row["ring"], row["protection"]): row["how"] for row in enforced["tickets"]}
+    assert {row["ring"] for row in enforced["models"]} == {ring for ring, _ in rows} == set(RINGS)
     assert rows[("edge", "tunnel checks the Access token")] == "in 1 of 1 ingress rule, else 404"
     assert rows[("gateway", "requests per principal")] == "240 per minute, 4800 per hour; fails closed"
 
 
 def test_each_refusal_is_seen_by_the_client_and_stands_in_the_log(run: Run) -> None:
-    calls = {call["name"]: call for call in run.report["calls"]}
-    assert list(calls) == list(CALLS)
-    for name, (decision, reason, words) in CALLS.items():
+    report = run.report
+    calls = {call["name"]: call for call in (*report["calls"], *report["model_calls"])}
+    expected = CALLS | MODEL_CALLS
+    assert list(calls) == list(expected)
+    for name, (decision, reason, words) in expected.items():
         call = calls[name]
         assert (call["decision"], call["reason"]) == (decision, reason)
         assert words in call["client_saw"]
@@ -120,19 +133,21 @@ def test_each_refusal_is_seen_by_the_client_and_stands_in_the_log(run: Run) -> N
         assert re.fullmatch("[0-9a-f]{16}", call["incident"])
         # Whole on one line; of a refusal twice, as it stands in the client's answer and in the log.
         assert run.text.count(call["incident"]) == (1 if decision == "allow" else 2)
-    numbers = [call["record"] for call in calls.values()]
-    assert numbers == sorted(set(numbers))
+    for log in ("calls", "model_calls"):
+        numbers = [call["record"] for call in report[log]]
+        assert numbers == sorted(set(numbers))
 
 
 def test_the_story_is_short_and_the_log_holds_the_rest(run: Run) -> None:
     lines = run.text.splitlines()
-    assert 60 <= len(lines) <= 115
+    assert 60 <= len(lines) <= 160
     # A folder's name alone may be longer than a line.
     assert [line for line in lines if len(line.rstrip()) > 80 and str(run.out) not in line] == []
     assert f"All that the commands say is in {run.out / 'demo.log'}" in lines
     log = (run.out / "demo.log").read_text()
     assert "$ ringwall destroy demo --servers --sandbox --yes" in log
-    assert "guard of demo.tickets listens on http://127.0.0.1:" in log
+    for stack in ("demo.tickets", "demo.models"):
+        assert f"guard of {stack} listens on http://127.0.0.1:" in log
     assert len(log.splitlines()) > 300
 
 
@@ -173,12 +188,12 @@ def test_the_page_shows_the_rings_loads_nothing_and_is_the_same_on_every_run(run
     for row in report["rings"]:
         cells = page.sections[row["ring"]]
         assert cells[cells.index(row["tried"]) + 1] == row["answer"]
-    assert len([row for row in report["rings"] if row["ring"] == "guard"]) == len(CALLS)
+    assert len([row for row in report["rings"] if row["ring"] == "guard"]) == len(CALLS | MODEL_CALLS)
     assert page.loads == []
     assert not re.search(r"url\(|@import|<script|https?://(?!127\.0\.0\.1:PORT)", text)
     assert 'name="viewport" content="width=device-width' in text
     assert "prefers-color-scheme: dark" in text
-    changing = [call["incident"] for call in report["calls"] if call["incident"]]
+    changing = [call["incident"] for call in (*report["calls"], *report["model_calls"]) if call["incident"]]
     changing += re.findall(r"127\.0\.0\.1:(\d+)", run.text)
     assert [part for part in changing if part in text] == []
 

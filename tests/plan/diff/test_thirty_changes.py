@@ -390,7 +390,15 @@ def test_a_note_of_the_guard_is_shown_and_stops_nothing(differ: Differ) -> None:
 
 @pytest.mark.parametrize(
     ("base_kind", "head_kind", "direction"),
-    [("url", "text", L), ("text", "url", T), ("url", "command", L), ("path", "url", T), ("query", "command", L)],
+    [
+        ("url", "local_url", L),
+        ("local_url", "url", T),
+        ("url", "text", L),
+        ("text", "url", T),
+        ("url", "command", L),
+        ("path", "url", T),
+        ("query", "command", L),
+    ],
 )
 def test_an_argument_for_which_less_is_looked_for_loosens(
     differ: Differ, base: Path, base_kind: str, head_kind: str, direction: Direction

@@ -1,0 +1,111 @@
+"""What a model route's guard, Kong's inner route and the provider say to one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from components.gateway.inner_entities import address
+from guard.decide.reasons import Reason
+from model.stacks import ModelStack
+from operations.access.answers import RingAnswer
+from operations.access.model_rehearsal import ModelRehearsal
+from operations.access.places import server_place
+from operations.access.question import AccessQuestion
+from operations.access.refusals import RING, absence_words, giving_grants, grantees_of, narrow_grant, stopped
+from operations.access.rehearsal import GuardAnswer
+from operations.access.visitor import Visitor
+from plan.rings import budget_words
+
+
+def model_answers(
+    rehearsal: ModelRehearsal, visitor: Visitor, question: AccessQuestion, answer: GuardAnswer
+) -> list[RingAnswer]:
+    """The answers behind the public route, given what the guard decided."""
+    stack = rehearsal.stack
+    if answer.record is not None:
+        return [_refusal(rehearsal, visitor, question, answer.record)]
+    return [
+        *_guard_answers(rehearsal, question, answer),
+        *_inner_answers(stack),
+        *_provider_answers(stack, question),
+    ]
+
+
+def _refusal(
+    rehearsal: ModelRehearsal, visitor: Visitor, question: AccessQuestion, record: Mapping[str, Any]
+) -> RingAnswer:
+    stack = rehearsal.stack
+    if record.get("reason") != Reason.NOT_GRANTED:
+        return stopped(stack, record, server_place(stack, *str(record.get("key") or "grants").split(".")))
+    if (missing := rehearsal.absence(question)) is not None:
+        return RingAnswer(RING, "refuses", absence_words(stack, question), server_place(stack, "models"), missing)
+    if stack.manifest.lockdown is not None:
+        remedy = f"once it is safe, open it with `ringwall lockdown {stack.stack} --lift`"
+        return RingAnswer(RING, "refuses", "a closed route grants nothing", server_place(stack, "lockdown"), remedy)
+    grants = stack.manifest.grants
+    giving = giving_grants(rehearsal.policy, range(len(grants)), question)
+    place, text = server_place(stack, "grants"), f"no grant gives {question} to anybody"
+    if giving:
+        place = server_place(stack, "grants", giving[0])
+        text = f"grant {giving[0] + 1} gives {question} to {grantees_of(grants[giving[0]].to)} alone"
+    remedy = f"add this grant to {stack.stack}"
+    return RingAnswer(RING, "refuses", text, place, remedy, narrow_grant(visitor, question))
+
+
+def _guard_answers(rehearsal: ModelRehearsal, question: AccessQuestion, answer: GuardAnswer) -> list[RingAnswer]:
+    stack, manifest, answers = rehearsal.stack, rehearsal.stack.manifest, []
+    for number in giving_grants(rehearsal.policy, answer.grants, question):
+        grant, place = manifest.grants[number], server_place(stack, "grants", number)
+        text = f"grant {number + 1} gives {question} to {grantees_of(grant.to)}"
+        if words := budget_words(grant.budget.dump()):
+            text += f", each for {words}"
+        answers.append(RingAnswer(RING, "passes", text, place))
+    model, place = manifest.models[question.name], server_place(stack, "models", question.name)
+    engines = manifest.guard.engines
+    if question.arguments is None:
+        text = f"the request must be one of {' or '.join(model.kinds)}, and pass the engines; none was given"
+        answers.append(RingAnswer(RING, "depends", text, place))
+    elif engines.embedded is not None:
+        text = "the guard's own rules stop nothing in this request"
+        answers.append(RingAnswer(RING, "passes", text, server_place(stack, "guard", "legs")))
+    if vendors := [name for name in engines.names if name not in ("embedded", "model")]:
+        text = f"{' and '.join(vendors)} must pass the request too; no vendor was asked"
+        answers.append(RingAnswer(RING, "depends", text, server_place(stack, "guard", "engines")))
+    answers.append(
+        RingAnswer(RING, "note", "the answer and its tool calls are judged too", server_place(stack, "guard", "legs"))
+    )
+    if model.max_output_tokens is not None:
+        text = f"at most {model.max_output_tokens} output tokens an answer"
+        answers.append(
+            RingAnswer(RING, "note", text, server_place(stack, "models", question.name, "max_output_tokens"))
+        )
+    for key, owner in (("principal", "one caller"), ("all", "all callers together")):
+        text = f"at most {budget_words(getattr(manifest.limits, key).dump())}, of {owner} and all models"
+        answers.append(RingAnswer(RING, "note", text, server_place(stack, "limits", key)))
+    return answers
+
+
+def _inner_answers(stack: ModelStack) -> list[RingAnswer]:
+    """What Kong's prompt policy asks of a request that the guard lets pass."""
+    policy, answers = stack.manifest.prompt_policy, []
+    for key, words in (("deny", "no user message may match one of"), ("allow", "the conversation must match one of")):
+        if patterns := getattr(policy, key):
+            shown = ", ".join(json.dumps(pattern, ensure_ascii=False) for pattern in patterns)
+            place = server_place(stack, "prompt_policy", key)
+            answers.append(RingAnswer("gateway", "depends", f"{words} {shown}, as Kong reads them", place))
+    if policy.system is not None:
+        text = "Kong puts the route's system message before the conversation"
+        answers.append(RingAnswer("gateway", "note", text, server_place(stack, "prompt_policy", "system")))
+    return answers
+
+
+def _provider_answers(stack: ModelStack, question: AccessQuestion) -> list[RingAnswer]:
+    answers = []
+    for number, target in enumerate(stack.manifest.models[question.name].targets):
+        scheme, host, port = address(target)
+        text = f"the prompt goes to {target.provider}/{target.model} at {scheme}://{host}:{port}"
+        place = server_place(stack, "models", question.name, "targets", number)
+        answers.append(RingAnswer("origin", "passes", text, place))
+    return answers
