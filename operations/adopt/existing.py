@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlunsplit
 
 from engine.repair.kinds import Kind
 from model.text import visible
@@ -57,7 +56,7 @@ class Existing:
         service = self.objects.get(Kind.service)
         if service is not None:
             scheme, host, port = (service.get(key) for key in ("protocol", "host", "port"))
-            return urlunsplit((str(scheme), f"{host}:{port}", service.get("path") or "/mcp", "", ""))
+            return f"{scheme}://{host}:{port}{service.get('path') or '/mcp'}"
         rules = _rules(self.objects.get(Kind.ingress, {}))
         inner = next((rule.get("service") for rule in rules if rule.get("hostname") == self.hostname), None)
         return f"{inner}/mcp" if isinstance(inner, str) and inner.startswith("http") else None
