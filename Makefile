@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt faults readers servers wheel released lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment soak exposure interrupt faults readers servers wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench-guard: setup ## The guard beside fastmcp and mcp-proxy in one run, with a 
 
 conformance: setup ## The official MCP suite, directly and behind the guard
 	$(BIN)/python tests/conformance/run.py
+
+containment: setup ## Servers that try to get out of the host's units, enforced by real systemd (root, on Linux)
+	$(BIN)/python tests/containment/run.py
 
 soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then the books
 	$(BIN)/python tests/soak/run.py

@@ -16,7 +16,8 @@ from engine import deploy
 from engine.checkpoint import recorded, recorded_stacks
 from engine.locate import require
 from engine.repair import pending
-from engine.repair.leftovers import Proof, listed_objects, planned_objects, prove
+from engine.repair.connectors import refuse_connected
+from engine.repair.leftovers import Remainder, listed_objects, planned_objects, prove
 from engine.run import Run, fail_on_error
 from engine.workspace import Target
 from model.errors import StateMissing
@@ -35,7 +36,7 @@ def destroy(
     require()
     with target_of(project, sandbox=sandbox, plugins=False) as target:
         names = _present(target, stack, servers=servers)
-    proof = Proof()
+    proof = Remainder()
     if not names:
         console.say(f"{stack} is not deployed: nothing to destroy")
         with target_of(project, sandbox=sandbox, plugins=False) as target:
@@ -47,6 +48,7 @@ def destroy(
         with_file = [name for name in names if name in project.stacks()]
         repaired = pending.resolve_before(target, with_file, yes=yes)
         objects = {name: listed_objects(recorded(target, name)) for name in names}
+        refuse_connected(target, objects)
         runs: list[Run] = []
         console.consent(f"Destroy {', '.join(names)}?", yes=yes)
         for name in names:
@@ -61,7 +63,7 @@ def destroy(
     _end(runs, proof, as_json=as_json)
 
 
-def _end(runs: Sequence[Run], proof: Proof, *, as_json: bool) -> None:
+def _end(runs: Sequence[Run], proof: Remainder, *, as_json: bool) -> None:
     """Show results and leave with the code that says how far it is proven that nothing is left."""
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs], **proof.as_json()})

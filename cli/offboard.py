@@ -7,7 +7,7 @@ import typer
 from cli import console
 from cli.project import current_project
 from cli.target import real_target, sandbox_target
-from engine.repair.leftovers import Proof, planned_objects, prove
+from engine.repair.leftovers import Remainder, planned_objects, prove
 from engine.state import live_resources
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.project import Project
@@ -83,7 +83,7 @@ def _refuse_left(project: Project, stack: str, *, forced: bool) -> bool:
     """
     if live_resources(project, stack) is None:  # the backend has never heard of it
         return False
-    target, proof = real_target(project), Proof()
+    target, proof = real_target(project), Remainder()
     prove(target, stack, lambda: planned_objects(target, stack), proof)
     if proof.leftovers:
         raise InputError(

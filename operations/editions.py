@@ -103,7 +103,12 @@ def _plugins(stack: EnvironmentStack | PerimeterStack) -> list[PluginSpec]:
     if isinstance(stack, ModelStack):
         if problems := support_problems(stack):
             raise InputErrors(problems)
-        specs += [spec for model in stack.manifest.models for spec in inner_plugins(stack, model)]
+        specs += [
+            spec
+            for model, routed in stack.manifest.models.items()
+            for kind in routed.kinds
+            for spec in inner_plugins(stack, model, kind)
+        ]
     return specs
 
 
@@ -120,6 +125,10 @@ def _further(stack: EnvironmentStack | PerimeterStack) -> Iterator[Protection]:
     elif isinstance(stack, ModelStack):
         yield from (Protection.MODEL_TOKENS, Protection.PROMPT_INSPECTION)
         for model in stack.manifest.models.values():
+            if "responses" in model.kinds:
+                yield Protection.MODEL_RESPONSES
+            if "embeddings" in model.kinds:
+                yield Protection.MODEL_EMBEDDINGS
             if len({target.order for target in model.targets}) > 1:
                 yield Protection.MODEL_ORDER
             if len({(target.provider, target.model) for target in model.targets}) > 1:

@@ -255,8 +255,14 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
                 Egress(process="kong", destination=_address(target), purpose=f"prompts for {name}")
                 for target in model.targets
             ]
-    elif exchange := server.manifest.origin.token_exchange:
-        result.append(Egress(process="guard", destination=exchange.token_endpoint, purpose="tokens in callers' names"))
+    else:
+        origin = server.manifest.origin
+        if origin.token_exchange:
+            endpoint = origin.token_exchange.token_endpoint
+            result.append(Egress(process="guard", destination=endpoint, purpose="tokens in callers' names"))
+        result += [
+            Egress(process="server", destination=place, purpose="the server's own calls") for place in origin.egress
+        ]
     guard = server.manifest.guard
     if guard.audit_anchor:
         result.append(

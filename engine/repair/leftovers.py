@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.repair.kinds import SHAPES, Inputs, Kind, kind_of, named
-from engine.repair.lookup import Lookup, find, opened_lookup
-from engine.workspace import Target, workspace
+from engine.repair.lookup import Lookup, find, stack_lookup
+from engine.workspace import Target
 from model.errors import RingwallError, Unreachable
 from model.project import load
 from plan.offline import plan_stack
@@ -61,7 +61,7 @@ def planned_objects(target: Target, stack: str) -> Objects:
 
 
 @dataclass
-class Proof:
+class Remainder:
     """What the providers' lists say about stacks that were destroyed.
 
     `leftovers` are what is left, `unproven` the stacks of which the providers could not be asked, with the reason.
@@ -81,7 +81,7 @@ class Proof:
         return Unreachable.exit_code if self.unproven else 0
 
 
-def prove(target: Target, stack: str, objects: Callable[[], Objects], proof: Proof) -> None:
+def prove(target: Target, stack: str, objects: Callable[[], Objects], proof: Remainder) -> None:
     """Ask whether anything of a destroyed stack is left, add the answer to `proof`, and note it in a line."""
     note = target.progress.note
     try:
@@ -107,10 +107,7 @@ def _leftovers(target: Target, stack: str, objects: Objects) -> list[Leftover]:
         Unreachable: a provider cannot be asked.
         InputError: the stack has no file any more, which says where its providers are.
     """
-    if target.sandbox_objects is not None:
-        with opened_lookup(target, stack) as lookup:
-            return list(_still_there(lookup, stack, objects))
-    with workspace(target, stack) as selected, opened_lookup(target, stack, selected) as lookup:
+    with stack_lookup(target, stack) as lookup:
         return list(_still_there(lookup, stack, objects))
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.repair.kinds import SHAPES, Inputs, Kind
-from engine.workspace import Target
+from engine.workspace import Target, workspace
 from model.environment import Cloudflare
 from model.errors import Unreachable
 from model.project import load
@@ -150,3 +150,11 @@ def opened_lookup(target: Target, stack: str, selected: EngineStack | None = Non
 
     with ExitStack() as clients:
         yield ProviderLookup(load(target.project, stack), secret, clients)
+
+
+@contextmanager
+def stack_lookup(target: Target, stack: str) -> Iterator[Lookup]:
+    """`opened_lookup` for a deployed stack whose own tokens are read from its configuration."""
+    with ExitStack() as opened:
+        selected = opened.enter_context(workspace(target, stack)) if target.sandbox_objects is None else None
+        yield opened.enter_context(opened_lookup(target, stack, selected))

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 
 from engine.checkpoint import recorded
 from engine.repair.kinds import SHAPES, Inputs, Item, Kind, kind_of, named, own_id
-from engine.repair.lookup import Lookup, opened_lookup
+from engine.repair.lookup import Lookup, stack_lookup
 from engine.repair.pending_state import recorded_ids
 from engine.run import Run
-from engine.workspace import Target, workspace
+from engine.workspace import Target
 from model.errors import InputError, InputErrors, Unreachable
 from model.sentinels import WIRE_UNKNOWN
 
@@ -37,7 +36,9 @@ def refuse_clashes(target: Target, previews: Sequence[Run]) -> None:
         return
     problems: list[InputError] = []
     try:
-        with _opened_lists(target, previews[0].stack) as lists:
+        # A stack's servers share its account and gateway, so its tokens do for all of them.
+        with stack_lookup(target, previews[0].stack) as lookup:
+            lists = ListCache(lookup)
             for stack, objects in objects_by_stack.items():
                 problems += _problems(target, stack, objects, lists) if objects else []
     except Unreachable as error:
@@ -62,16 +63,6 @@ class ListCache:
         if key not in self._lists:
             self._lists[key] = list(self._lookup.items(kind, inputs, full_list=True))
         return self._lists[key]
-
-
-@contextmanager
-def _opened_lists(target: Target, stack: str) -> Iterator[ListCache]:
-    """The lists for a scope, with the tokens of its first stack: its servers share account and gateway."""
-    with ExitStack() as opened:
-        selected = None
-        if target.sandbox_objects is None:
-            selected = opened.enter_context(workspace(target, stack))
-        yield ListCache(opened.enter_context(opened_lookup(target, stack, selected)))
 
 
 def _new_objects(run: Run) -> Iterator[NewObject]:

@@ -106,6 +106,6 @@ def _relations(graph: Graph | None, urn: str) -> dict[str, Any]:
         "dependencies": list(planned.dependencies),
         "propertyDependencies": {key: list(urns) for key, urns in planned.property_dependencies.items()},
         "protect": planned.protect,
-        "additionalSecretOutputs": planned.options.get("additionalSecretOutputs"),
+        "additionalSecretOutputs": planned.options.get("additional_secret_outputs"),
     }
     return {key: value for key, value in relations.items() if value}

@@ -189,7 +189,7 @@ class ModelExchange:
         if request.stream:
             self.sink.stream_if_silent()
         try:
-            upstream = await runtime.routes.send(request, request.forwarded(body))
+            upstream = await runtime.routes.send(request, request.forwarded(body), owner)
             if upstream.status != 200:
                 if upstream.status >= 500:
                     breaker.failed(owner, reached=True)

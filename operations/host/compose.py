@@ -30,6 +30,7 @@ from operations.host.instructions import container_readme
 from operations.host.kong_conf import kong_conf, operator_settings
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
 from operations.host.scraping import scrape_settings
+from operations.host.way_out import WayOut, hosts_file, ways_out
 
 Service = dict[str, Any]
 #: Where a relay and a server with a port meet.
@@ -38,14 +39,15 @@ _RELAY = "/run/relay/port"
 
 def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
     """Every file of the host's folder."""
-    ports = any(member.url for member in machine.servers)
-    images = Images(named, needed_images(machine, helpers=("pause", *(("socat",) if ports else ()))))
+    relayed = any(member.url or ways_out(member) for member in machine.servers)
+    images = Images(named, needed_images(machine, helpers=("pause", *(("socat",) if relayed else ()))))
     builder = _Compose(machine, images)
     files = [
         HostFile("compose.yaml", builder.text()),
         HostFile("prometheus.yml", scrape_settings(machine)),
         *(HostFile(f"start/{member.stack}", start_script(member), 0o755) for member in machine.commands),
     ]
+    files += [HostFile(_hosts(member), hosts_file(member)) for member in machine.servers if ways_out(member)]
     if machine.kong_runs_here:
         files.append(HostFile("kong.conf", kong_conf(machine)))
     for member in machine.members:
@@ -104,6 +106,8 @@ class _Compose:
             services[f"server-{short(member)}"] = self._server(member)
             if member.url:
                 services |= self._relays(member)
+            for way in ways_out(member):
+                services |= self._way(member, way)
         return services
 
     def _confined(self, image: str, user: int) -> Service:
@@ -199,20 +203,20 @@ class _Compose:
             "network_mode": "none",
             "tmpfs": ["/tmp"],  # noqa: S108 - inside the container
         }
+        volumes = [_bind(f"./{_hosts(member)}", "/etc/hosts")] if ways_out(member) else []
+        if any(way.port < 1024 for way in ways_out(member)):
+            # The relays in this network namespace listen where the server calls, and are not root either.
+            service["sysctls"] = {"net.ipv4.ip_unprivileged_port_start": "0"}
         if member.socket:
-            folder = member.socket.rpartition("/")[0]
-            service["volumes"] = [_volume(self._socket_folder(member), folder)]
-        if not member.command:
-            return service
-        arguments = ["socat", *socket_listener(f"{SOCKETS}/stdio", "EXEC:/run/start")]
-        return {
-            **service,
-            **_with_variables(arguments, variables),
-            "volumes": [
+            volumes.append(_volume(self._socket_folder(member), member.socket.rpartition("/")[0]))
+        if member.command:
+            arguments = ["socat", *socket_listener(f"{SOCKETS}/stdio", "EXEC:/run/start")]
+            service |= _with_variables(arguments, variables)
+            volumes += [
                 _volume(self._socket_folder(member), SOCKETS),
                 _bind(f"./start/{member.stack}", "/run/start"),
-            ],
-        }
+            ]
+        return {**service, "volumes": volumes} if volumes else service
 
     def _socket_folder(self, member: HostMember) -> str:
         name = f"socket-{short(member)}"
@@ -243,6 +247,29 @@ class _Compose:
             },
         }
 
+    def _way(self, member: HostMember, way: WayOut) -> dict[str, Service]:
+        """One relay in the server's namespace, where it finds the destination; one that reaches the real one."""
+        name, user = f"out-{short(member)}-{way.number}", server_user(member)
+        self._volumes[name] = _memory(f"mode=0700,uid={user},gid={user}")
+        mounted = {"volumes": [_volume(name, "/run/relay")]}
+        return {
+            f"{name}-server": {
+                **self._confined("socat", user),
+                "network_mode": f"service:server-{short(member)}",
+                "command": [
+                    f"TCP4-LISTEN:{way.port},bind={way.address},fork,reuseaddr",
+                    f"UNIX-CONNECT:{_RELAY}",
+                ],
+                **mounted,
+            },
+            name: {
+                **self._confined("socat", user),
+                "networks": ["default"],
+                "command": socket_listener(_RELAY, f"TCP:{way.name}:{way.port}"),
+                **mounted,
+            },
+        }
+
     def _secret(self, name: str, purpose: str, user: int) -> str:
         self._secrets[name] = {"file": f"./secrets/{name}"}
         self._purposes.append(f"`secrets/{name}`, readable by user {user} alone: {purpose}.")
@@ -265,6 +292,10 @@ def _with_variables(command: list[str], variables: dict[str, str]) -> Service:
 
 def _server_variables(member: HostMember) -> list[str]:
     return sorted(member.bundle.origin.environment) if member.bundle.origin else []
+
+
+def _hosts(member: HostMember) -> str:
+    return f"hosts/{member.stack}"
 
 
 def _files_elsewhere(machine: Machine) -> list[Secret]:

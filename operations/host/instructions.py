@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from operations.host.kong_conf import operator_settings
 from operations.host.machine import ETC, HostMember, Machine
-from operations.host.systemd import KONG_USER, STARTERS, started_units
+from operations.host.systemd import KONG_USER, started_units
+from operations.host.way_units import STARTERS
 
 
 def systemd_readme(machine: Machine) -> str:
@@ -18,11 +19,6 @@ def systemd_readme(machine: Machine) -> str:
         "Made by `ringwall host render`. Do not edit: `ringwall host check` says what differs from the stack. Put",
         "changes of your own into drop-ins (`systemctl edit UNIT`).",
         "",
-        "## Provide",
-        "",
-        *_programs(machine),
-        *_secrets(machine),
-        "",
         "## Place",
         "",
         "As root, in this folder:",
@@ -32,9 +28,20 @@ def systemd_readme(machine: Machine) -> str:
         "    systemd-sysusers",
         "    systemd-tmpfiles --create /etc/tmpfiles.d/ringwall.conf",
         "    systemctl daemon-reload",
+        "",
+        "## Provide",
+        "",
+        "The users and folders that these belong to are there now.",
+        "",
+        *_programs(machine),
+        *_secrets(machine),
+        "",
+        "## Start",
+        "",
         *(f"    systemctl enable --now {name}" for name in units),
         "",
-        "To undo: `systemctl disable --now` for the same units, then `./install.sh --undo`.",
+        "To undo: `systemctl disable --now` for the same units, `systemctl stop 'ringwall-*'` for what these started, then",
+        "`./install.sh --undo` and `systemctl daemon-reload`.",
         "",
         *_egress(machine),
     ]

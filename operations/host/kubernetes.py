@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from model.errors import InputError
 from operations.host.containers import (
     CONNECTOR,
     GUARD,
@@ -37,7 +38,20 @@ _READY = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{HOST
 
 
 def kubernetes_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
-    """Every file of the host's folder."""
+    """Every file of the host's folder.
+
+    Raises:
+        InputError: a server may call named hosts only, which a pod cannot hold it to.
+    """
+    for member in machine.servers:
+        if member.bundle.origin and member.bundle.origin.egress:
+            raise InputError(
+                f"the containers of a pod share its network, and a NetworkPolicy knows no host names: {member.stack} could "
+                "call any host on these ports",
+                key="origin.egress",
+                remedy="use --format systemd or compose, which let it call these names alone; or remove the key, and have"
+                " the cluster's own policy by names (such as Cilium's toFQDNs) limit the pod",
+            )
     images = Images(named, needed_images(machine, helpers=()))
     builder = _Manifests(machine, images)
     manifests = {

@@ -370,6 +370,7 @@ def test_every_command_takes_json_and_every_deploying_one_a_sandbox() -> None:
             "lock approve",
             "model add",
             "model list",
+            "editions",
             "audit verify",
             "audit show",
             "audit tail",

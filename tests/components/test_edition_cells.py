@@ -18,7 +18,7 @@ from operations.check import check_all
 from operations.editions import enforced
 from plan.offline import plan_stack
 from tests.support import kong_published_schema, kong_schema
-from tests.support.edition_projects import ASKED, EDITIONS, asking, edition_project
+from tests.support.edition_projects import ASKED, EDITIONS, GATEWAY, asking, edition_project
 
 PLUGIN = "kong:index/plugin:Plugin"
 #: What no key of a stack file asks for: the table alone says why nobody does it.
@@ -37,9 +37,10 @@ def planned(folder: Path, edition: Edition) -> list[PlannedStack]:
     project = edition_project(folder / "whole", edition)
     environment = load_environment(project, "dev")
     stacks = [(project, environment), *((project, stack) for stack in environment.perimeters)]
-    for protection in ASKED:
-        if isinstance(TABLE[edition][protection], ByPlugin):
-            own = edition_project(folder / protection.name, edition, asking(protection))
+    demands = [(protection,) for protection in ASKED] + [tuple(GATEWAY)]
+    for demand in demands:
+        if isinstance(TABLE[edition][demand[0]], ByPlugin):
+            own = edition_project(folder / demand[0].name, edition, asking(*demand))
             stacks.append((own, load(own, "dev.models")))  # type: ignore[arg-type]
     result = []
     for holder, stack in stacks:

@@ -23,17 +23,27 @@ _TARGET = """\
             credential: "{vault://env/openai-key}"
 """
 _FURTHER = _TARGET.replace("gpt-4o-mini", "gpt-4o")
-#: What is asked for in the route's file beside what it has: text, and what takes its place.
-ASKED: dict[Protection, tuple[str, str]] = {
-    Protection.MODEL_RESPONSES: ("      small:\n", "      small:\n        kinds: [chat, responses]\n"),
-    Protection.MODEL_EMBEDDINGS: ("      small:\n", "      small:\n        kinds: [embeddings]\n"),
-    Protection.MODEL_ORDER: (_TARGET, _TARGET + _FURTHER + "            order: 2\n"),
-    Protection.LLM_FAILOVER: (_TARGET, _TARGET + _FURTHER),
+_SEARCH = "host: store.example.com, embeddings: {provider: openai, model: text-embedding-3-small}"
+_POLICY = ROUTE[ROUTE.index("    prompt_policy:\n") :]
+
+
+#: What is asked for in the route's file beside what it has: texts, and what takes their places.
+ASKED: dict[Protection, tuple[tuple[str, str], ...]] = {
+    Protection.MODEL_RESPONSES: ((_POLICY, ""), ("      small:\n", "      small:\n        kinds: [chat, responses]\n")),
+    Protection.MODEL_EMBEDDINGS: ((_POLICY, ""), ("      small:\n", "      small:\n        kinds: [embeddings]\n")),
+    Protection.MODEL_ORDER: ((_TARGET, _TARGET + _FURTHER + "            order: 2\n"),),
+    Protection.LLM_FAILOVER: ((_TARGET, _TARGET + _FURTHER),),
     Protection.LLM_SEMANTIC_CACHE: (
-        "    prompt_policy:\n",
-        "    cache:\n      semantic:\n        store: redis\n        host: cache.example.com\n"
-        "        embeddings: {provider: openai, model: text-embedding-3-small}\n    prompt_policy:\n",
+        (_POLICY, f"    cache:\n      semantic: {{store: redis, shared: true, {_SEARCH}}}\n{_POLICY}"),
     ),
+}
+#: The same for what stands below `gateway`.
+GATEWAY: dict[Protection, str] = {
+    Protection.GATEWAY_TOKENS: 'limits: {tokens_per_minute: 20000, cost_per_day: "2.50"}',
+    Protection.GATEWAY_LAKERA: 'lakera: {api_key: "{vault://env/lakera-key}", project_id: project-1}',
+    Protection.GATEWAY_AIRS: 'prisma_airs: {api_key: "{vault://env/airs-key}", profile: strict}',
+    Protection.PROMPT_TOPICS: f"topics: {{store: pgvector, deny: [salaries], {_SEARCH}}}",
+    Protection.PROMPT_SANITIZER: "sanitizer: {url: http://127.0.0.1:8090, anonymize: [email, creditcard]}",
 }
 
 
@@ -68,8 +78,12 @@ def edition_project(root: Path, edition: Edition, route: str = ROUTE) -> Project
     return open_project(root)
 
 
-def asking(protection: Protection) -> str:
-    """The model route's file with a demand for one protection."""
-    old, new = ASKED[protection]
-    assert ROUTE.count(old) == 1, old
-    return ROUTE.replace(old, new)
+def asking(*protections: Protection) -> str:
+    """The model route's file with a demand for these protections."""
+    text = ROUTE
+    if parts := [f"      {GATEWAY[protection]}\n" for protection in protections if protection in GATEWAY]:
+        text = text.replace(_POLICY, f"    gateway:\n{''.join(parts)}{_POLICY}")
+    for old, new in (texts for protection in protections for texts in ASKED.get(protection, ())):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text

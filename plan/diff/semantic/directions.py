@@ -22,7 +22,8 @@ Judge = Callable[[Any, Any], Direction]
 class KeyRule:
     """What one key means: how a change is judged, what a reviewer calls the key, its ring and the weight of a change.
 
-    `proof` says why a change that is judged neutral can do no harm. `ordered` is for lists whose order counts.
+    `proof` says why a change that is judged neutral can do no harm. `ordered` is for lists whose order counts. `words` says
+    an entry of a list as a reviewer reads it.
     """
 
     judge: Judge
@@ -31,6 +32,7 @@ class KeyRule:
     risk: int
     proof: str = ""
     ordered: bool = False
+    words: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from components.guard.settings import build_guard_config
@@ -15,7 +16,6 @@ from model.guard_config import Principals, ResolvedGrant
 from model.stacks import ServerStack
 from plan.diff.model import Change, Direction, Matrix, change
 from plan.diff.semantic.directions import more_loosens
-from plan.rings import budget_words
 
 EVERYONE = "everyone admitted"
 RISK_WEIGHT = {"read": 70, "write": 85, "unknown": 90, "execute": 95}
@@ -48,10 +48,24 @@ def rights(server: ServerStack) -> Rights:
 def _effective(all_rights: Rights, principal: str) -> dict[tuple[str, str], frozenset[str]]:
     shared = all_rights.get(EVERYONE, {})
     named = all_rights.get(principal, {})
-    return {
+    rights = {
         primitive: named.get(primitive, frozenset()) | shared.get(primitive, frozenset())
         for primitive in {*named, *shared}
     }
+    return {
+        (kind, name): frozenset({_most_generous(conditions)}) if kind == "model" else conditions
+        for (kind, name), conditions in rights.items()
+    }
+
+
+def _most_generous(conditions: frozenset[str]) -> str:
+    """The one budget that several grants of a model give, figure by figure, as the guard counts it
+    (`guard.models.budgets`)."""
+    budgets: list[dict[str, Any]] = [json.loads(text)["limits"] for text in conditions]
+    bounded = set.intersection(*(set(budget) for budget in budgets))
+    return _condition(
+        None, {name: max((budget[name] for budget in budgets), key=lambda value: Decimal(value)) for name in bounded}
+    )
 
 
 def principal_classes(principals: Principals) -> list[str]:
@@ -141,16 +155,11 @@ def _conditions(
                 details.append(f"{key}: {_json(base_limit)} → {_json(head_limit)}")
         direction = Direction.TIGHTENS if tightens else Direction.LOOSENS
     else:
-        shown = _budget if kind == "model" else str
-        details += [f"no longer: {shown(text)}" for text in sorted(base - head)]
-        details += [f"now also: {shown(text)}" for text in sorted(head - base)]
+        details += [f"no longer: {text}" for text in sorted(base - head)]
+        details += [f"now also: {text}" for text in sorted(head - base)]
     weight = min(_weight(kind, risks.get(name)), 80)
     title = f"{principal}: conditions of {kind} {name} changed"
     return change("grant-conditions", direction, weight, stack, "guard", title, details)
-
-
-def _budget(condition: str) -> str:
-    return budget_words(json.loads(condition)["limits"]) or "no budget of the grant's own"
 
 
 def _json(value: Any) -> str:

@@ -125,6 +125,8 @@ def _judged(kind: str, stack: str, pattern: str, rule: KeyRule, names: tuple[str
     if pattern.startswith("defaults."):
         label = f"default for servers: {label}"
     details = (f"neutral: {proof}",) if direction is Direction.NEUTRAL and proof else ()
+    if rule.words is not None:
+        base, head = ([rule.words(item) for item in side or ()] for side in (base, head))
     title = f"{label}: {difference(base, head)}"
     return change(f"{kind}.{pattern}", direction, rule.risk, stack, rule.ring, title, details, *shown(base, head))
 

@@ -6,11 +6,16 @@ What it has in common with a server (names, sign-in, logs, the guard's engines) 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from components.guard.model_settings import build_model_guard_config
+from model.base import Model
 from model.finding_exceptions import ModelFindingException
-from model.model_route import ModelBudget, ModelTarget, SemanticCache
+from model.model_gateway import AirsCheck, GatewayLimits, LakeraCheck, Sanitizer, SemanticCache, TopicCheck
+from model.model_route import ModelBudget, ModelTarget
+from model.model_target import ProviderModel
 from model.server import Grantees
 from model.stacks import ModelStack
 from plan.diff.semantic import exposure, guard_settings, limits
@@ -18,6 +23,7 @@ from plan.diff.semantic.directions import (
     Delegated,
     KeyRule,
     Table,
+    allow_list,
     any_change,
     appearing_loosens,
     appearing_tightens,
@@ -26,6 +32,7 @@ from plan.diff.semantic.directions import (
     less_loosens,
     longer_loosens,
     more_loosens,
+    shrinks_loosens,
     true_loosens,
 )
 from plan.diff.semantic.grants import Rights, principal_classes
@@ -49,6 +56,62 @@ def _budget(prefix: str, whose: str) -> Table:
         f"{prefix}.{name}": KeyRule(more_loosens, f"{name.replace('_', ' ')} {whose}", "guard", 60)
         for name in ModelBudget.model_fields
     }
+
+
+def _embeddings(prefix: str, whose: str) -> Table:
+    """Whoever stands there reads every prompt."""
+    return {
+        f"{prefix}.embeddings.{name}": KeyRule(
+            any_change, f"{name} of the model that {whose} asks for vectors", "gateway", 80
+        )
+        for name in ProviderModel.model_fields
+    }
+
+
+def _check(part: str, label: str, model: type[Model]) -> Table:
+    """A check of Kong's own: without it less is read, and another address or key may be somebody else's."""
+    return {
+        f"gateway.{part}": KeyRule(appearing_tightens, label, "gateway", 75),
+        **{
+            f"gateway.{part}.{name}": KeyRule(any_change, f"{name} of {label}", "gateway", 70)
+            for name in model.model_fields
+        },
+    }
+
+
+_GATEWAY: Table = {
+    "gateway.limits": KeyRule(appearing_tightens, "tokens and cost that the gateway counts too", "gateway", 60),
+    **{
+        f"gateway.limits.{name}": KeyRule(
+            more_loosens, f"{name.replace('_', ' ')} of each principal and model, by the gateway", "gateway", 60
+        )
+        for name in GatewayLimits.model_fields
+    },
+    **_check("lakera", "Lakera at the gateway", LakeraCheck),
+    **_check("prisma_airs", "Prisma AIRS at the gateway", AirsCheck),
+    **_check("topics", "what prompts may be about", TopicCheck),
+    **_check("sanitizer", "personal data in prompts, at the gateway", Sanitizer),
+    **{
+        f"gateway.{part}.legs": KeyRule(shrinks_loosens, f"what {label} reads", "gateway", 75)
+        for part, label in (("lakera", "Lakera"), ("prisma_airs", "Prisma AIRS"), ("sanitizer", "the sanitizer"))
+    },
+    "gateway.topics.deny": KeyRule(shrinks_loosens, "topics that prompts may not have", "gateway", 70),
+    "gateway.topics.allow": KeyRule(allow_list, "topics that prompts must have", "gateway", 70),
+    "gateway.sanitizer.action": KeyRule(
+        ladder("replace", "block"), "personal data in a prompt leads to", "gateway", 65
+    ),
+    **_embeddings("gateway.topics", "the check of topics"),
+}
+
+
+def _target_words(target: Mapping[str, Any]) -> str:
+    """A target in a line: what it is and where, then whatever of it is not as by default."""
+    members = dict(target)
+    name = f"{members.pop('provider')}/{members.pop('model')}"
+    place = f" at {url}" if (url := members.pop("url", None)) else ""
+    usual = {key: field.default for key, field in ModelTarget.model_fields.items()}
+    further = [f"{key} {json.dumps(value, sort_keys=True)}" for key, value in members.items() if value != usual[key]]
+    return f"{name}{place}" + (f" ({', '.join(further)})" if further else "")
 
 
 TABLE: Table = {
@@ -89,7 +152,9 @@ TABLE: Table = {
     "models.*": KeyRule(appearing_loosens, "model {0}", "gateway", 75),
     "models.*.kinds": KeyRule(grows_loosens, "what the model {0} answers", "gateway", 60),
     # Whoever stands there reads every prompt, and gets the credential.
-    "models.*.targets": KeyRule(any_change, "where prompts for {0} go, and with which credential", "gateway", 90),
+    "models.*.targets": KeyRule(
+        any_change, "where prompts for {0} go, and with which credential", "gateway", 90, words=_target_words
+    ),
     **{f"models.*.targets[].{key}": Delegated("models") for key in ModelTarget.model_fields},
     # Cheaper on paper, a budget of cost lasts longer.
     "models.*.price": KeyRule(appearing_tightens, "price of the model {0}", "guard", 55),
@@ -106,17 +171,13 @@ TABLE: Table = {
     "cache.exact": KeyRule(appearing_loosens, "answers that the guard keeps", "guard", 45),
     "cache.exact.lifetime": KeyRule(longer_loosens, "how long the guard keeps an answer", "guard", 35),
     "cache.exact.shared": KeyRule(true_loosens, "one principal is answered from another's cache", "guard", 80),
+    **_GATEWAY,
     "cache.semantic": KeyRule(any_change, "answers that the gateway keeps by meaning", "gateway", 80),
     **{
         f"cache.semantic.{name}": KeyRule(any_change, f"{name} of the gateway's cache by meaning", "gateway", 70)
         for name in SemanticCache.model_fields
     },
-    **{
-        f"cache.semantic.embeddings.{name}": KeyRule(
-            any_change, f"{name} of the model that the cache asks for vectors", "gateway", 80
-        )
-        for name in ModelTarget.model_fields
-    },
+    **_embeddings("cache.semantic", "the cache"),
     "cache.semantic.lifetime": KeyRule(longer_loosens, "how long the gateway keeps an answer", "gateway", 35),
     "cache.semantic.shared": KeyRule(true_loosens, "one principal is answered from what another asked", "gateway", 85),
     "grants": Delegated("models"),

@@ -152,11 +152,11 @@ TWO = [OPENAI | {"url": "https://one.example.com/v1/x"}, OPENAI | {"url": "https
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "the Responses API": (
         {"kinds": ["chat", "responses"], "targets": [OPENAI]},
-        "models.small.kinds: Kong oss 3.9.3 cannot carry the Responses API; use chat completions",
+        "models.small.kinds: Kong oss 3.9.3 cannot carry the Responses API; use edition ai 3.15 (ai-proxy-advanced)",
     ),
     "embeddings": (
         {"kinds": ["embeddings"], "targets": [OPENAI]},
-        "models.small.kinds: Kong oss 3.9.3 cannot carry embeddings; use chat completions",
+        "models.small.kinds: Kong oss 3.9.3 cannot carry embeddings; use edition ai 3.15 (ai-proxy-advanced)",
     ),
     "two providers": (
         {"targets": [TWO[0], TWO[1] | {"provider": "cohere"}]},
@@ -234,7 +234,7 @@ def test_prompts_that_kong_cannot_take_are_refused_at_their_key() -> None:
 def test_a_semantic_cache_is_refused_with_what_to_use_instead() -> None:
     semantic = {"store": "redis", "host": "redis.example.com", "embeddings": OPENAI}
     (problem,) = support_problems(route_stack(manifest=route(cache={"semantic": semantic})))
-    assert "cannot cache LLM answers by meaning; use cache.exact: ai-semantic-cache (edition ai)" in str(problem)
+    assert "cannot cache LLM answers by meaning; use edition ai 3.15 (ai-semantic-cache, shared by all)" in str(problem)
 
 
 def graph(manifest: ModelRoute | None = None) -> Graph:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from components.editions import Protection
 from plan.diff.compare import Side, compare
 from plan.diff.model import Change, Direction, StackDiff
+from tests.support.edition_projects import asking, edition_project
 from tests.support.model_routes import FILE, ROUTE, write_route_project
 
 
@@ -98,12 +100,26 @@ def test_a_change_of_a_model_route_is_said_and_judged(base: Path, tmp_path: Path
     ]
 
 
-def test_a_budget_that_changes_beside_another_grant_is_said_in_words(base: Path, tmp_path: Path) -> None:
-    found = changes(base, tmp_path, "tokens_per_day: 100000", "tokens_per_day: 900000")
-    (small,) = [change for change in found if change.title == "agent ci: conditions of model small changed"]
-    assert small.details == (
-        "no longer: cost 5.00 a day, 100000 tokens a day",
-        "now also: cost 5.00 a day, 900000 tokens a day",
+def test_a_budget_beside_a_more_generous_grant_changes_nothing_and_figures_are_judged_each(
+    base: Path, tmp_path: Path
+) -> None:
+    """Everybody has small without a budget of the grant's own, so the agent's budget bounds house alone."""
+    found = changes(base, tmp_path, '{tokens_per_day: 100000, cost_per_day: "5.00"}', "{tokens_per_day: 90000}")
+    (house,) = [change for change in found if change.id == "grant-conditions"]
+    assert (house.title, house.direction) == ("agent ci: conditions of model house changed", Direction.LOOSENS)
+    assert house.details == ('cost_per_day: "5.00" → none', "tokens_per_day: 100000 → 90000")
+    widened = changes(base, tmp_path / "widened", "models: [small]", "models: [small, house]")
+    (ci,) = [change for change in widened if change.id == "grant-conditions"]
+    assert ci.details == ('cost_per_day: "5.00" → none', "tokens_per_day: 100000 → none")
+
+
+def test_a_target_is_said_in_words_and_not_cut(base: Path, tmp_path: Path) -> None:
+    found = changes(base, tmp_path, "https://two.example.com:8443", "https://three.example.com")
+    (moved,) = [change for change in found if change.id == "model.models.*.targets"]
+    assert moved.title == (
+        "where prompts for house go, and with which credential: "
+        "+ openai/llama-3.1 at https://three.example.com/v1/chat/completions (weight 50), "
+        "- openai/llama-3.1 at https://two.example.com:8443/v1/chat/completions (weight 50)"
     )
 
 
@@ -123,3 +139,33 @@ def test_a_removed_model_route_tightens_and_says_what_stays(base: Path, tmp_path
     stack = diff(base, tmp_path, None)
     (removed,) = [change for change in stack.changes if change.id == "stack-removed"]
     assert removed.direction is Direction.TIGHTENS
+
+
+LAKERA = Protection.GATEWAY_LAKERA
+GATEWAY_CHANGES = {
+    "a check less": (asking(LAKERA), asking(), ("model.gateway.lakera", Direction.LOOSENS)),
+    "a check more": (asking(), asking(LAKERA), ("model.gateway.lakera", Direction.TIGHTENS)),
+    "answers that are not read": (
+        asking(LAKERA),
+        asking(LAKERA).replace("project_id: project-1", "project_id: project-1, legs: [prompts]"),
+        ("model.gateway.lakera.legs", Direction.LOOSENS),
+    ),
+    "a larger count": (
+        asking(Protection.GATEWAY_TOKENS),
+        asking(Protection.GATEWAY_TOKENS).replace("tokens_per_minute: 20000,", "tokens_per_minute: 90000,"),
+        ("model.gateway.limits.tokens_per_minute", Direction.LOOSENS),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GATEWAY_CHANGES)
+def test_what_the_gateway_itself_checks_is_compared(case: str, tmp_path: Path) -> None:
+    before, after, expected = GATEWAY_CHANGES[case]
+    sides = [
+        Side(name, edition_project(tmp_path / name, "ai", text).root)
+        for name, text in (("base", before), ("head", after))
+    ]
+    report = compare(*sides)
+    assert report.errors == ()
+    (stack,) = [stack for stack in report.stacks if stack.stack == "dev.models"]
+    assert expected in [(change.id, change.direction) for change in stack.changes]
