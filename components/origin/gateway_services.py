@@ -11,7 +11,7 @@ from model.model_route import ModelRoute
 from model.model_target import ProviderModel
 
 
-class GatewayService(NamedTuple):
+class OutsideService(NamedTuple):
     """One service: where it is, what for, and the vault references by which Kong is let in."""
 
     destination: str
@@ -19,7 +19,7 @@ class GatewayService(NamedTuple):
     references: tuple[str, ...]
 
 
-def gateway_services(manifest: ModelRoute) -> Iterator[GatewayService]:
+def gateway_services(manifest: ModelRoute) -> Iterator[OutsideService]:
     """Every service of the route's `gateway` and of its cache by meaning."""
     gateway = manifest.gateway
     if gateway.lakera is not None:
@@ -34,14 +34,14 @@ def gateway_services(manifest: ModelRoute) -> Iterator[GatewayService]:
         yield from _search(manifest.cache.semantic, "the cache by meaning")
 
 
-def _search(search: VectorSearch, purpose: str) -> Iterator[GatewayService]:
+def _search(search: VectorSearch, purpose: str) -> Iterator[OutsideService]:
     port = search.port or (6379 if search.store == "redis" else 5432)
     yield _service(f"{search.host}:{port}", f"vectors of {purpose}", search.username, search.password)
     yield _service(model_address(search.embeddings), f"embeddings for {purpose}", search.embeddings.credential)
 
 
-def _service(destination: str, purpose: str, *references: str | None) -> GatewayService:
-    return GatewayService(destination, purpose, tuple(reference for reference in references if reference is not None))
+def _service(destination: str, purpose: str, *references: str | None) -> OutsideService:
+    return OutsideService(destination, purpose, tuple(reference for reference in references if reference is not None))
 
 
 def model_address(model: ProviderModel) -> str:

@@ -9,7 +9,11 @@ from urllib.parse import urlsplit
 from components.editions import Protection
 from components.gateway.spec import name_of
 from components.guard.settings import ETC, audit_file, bundle_file, public_key_file, state_directory
+<<<<<<< HEAD
 from components.origin.gateway_services import gateway_services, model_address
+=======
+from components.origin.gateway_secrets import gateway_secrets
+>>>>>>> main
 from model.base import SecretRef
 from model.environment import KONG_STATUS_PORT
 from model.host_bundle import (
@@ -23,8 +27,12 @@ from model.host_bundle import (
     ProvidedFile,
     Secret,
 )
+<<<<<<< HEAD
 from model.model_route import ModelRoute
 from model.server import Server, ServerGuard
+=======
+from model.model_route import ModelRoute, ModelTarget
+>>>>>>> main
 from model.stacks import ModelStack, PerimeterStack
 
 
@@ -67,6 +75,7 @@ def build_host_bundle(
         ),
         secrets=_secrets(server, local=local),
         egress=_egress(server),
+        gateway_logs=_gateway_logs(server),
     )
 
 
@@ -191,7 +200,7 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
     anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
     if anchor and anchor.token:
         result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
-    traces = manifest.guard.traces if isinstance(manifest, Server) else None
+    traces = manifest.guard.traces
     for name, header in sorted(traces.headers.items() if traces else ()):
         reference = SecretRef(env=header.env, file=header.file)
         result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} for the collector of traces"))
@@ -204,7 +213,7 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
             )
     if isinstance(manifest, ModelRoute):
         result.append(Secret(reader="guard", reference=manifest.guard_key, purpose="key of the gateway's inner routes"))
-        return tuple(result + _credentials(manifest))
+        return tuple(result + gateway_secrets(server))
     for name, header in sorted(manifest.origin.headers.items()):
         reference = SecretRef(env=header.env, file=header.file)
         result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} that the server is sent"))
@@ -213,9 +222,10 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
         result.append(Secret(reader="guard", reference=reference, purpose="the guard's secret at the token endpoint"))
     for variable, reference in sorted(manifest.origin.environment.items()):
         result.append(Secret(reader="server", reference=reference, purpose=f"the server's {variable}"))
-    return tuple(result)
+    return tuple(result + gateway_secrets(server))
 
 
+<<<<<<< HEAD
 def _credentials(manifest: ModelRoute) -> list[Secret]:
     """What lets Kong in at providers and services. It reads `{vault://env/NAME}` from its own environment, in capitals and
     with underscores."""
@@ -235,6 +245,12 @@ def _credentials(manifest: ModelRoute) -> list[Secret]:
         )
         for variable, names in sorted(purposes.items())
     ]
+=======
+def _gateway_logs(server: PerimeterStack) -> tuple[str, ...]:
+    if server.settings.topology == "central":
+        return ()
+    return tuple(sorted({logs.file.path for logs in (server.settings.logs, server.manifest.logs) if logs.file}))
+>>>>>>> main
 
 
 def _variable(reference: str) -> str:
@@ -266,8 +282,8 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     else:
         origin = server.manifest.origin
         if origin.token_exchange:
-            endpoint = origin.token_exchange.token_endpoint
-            result.append(Egress(process="guard", destination=endpoint, purpose="tokens in callers' names"))
+            place = origin.token_exchange.token_endpoint
+            result.append(Egress(process="guard", destination=place, purpose="tokens in callers' names"))
         result += [
             Egress(process="server", destination=place, purpose="the server's own calls") for place in origin.egress
         ]
@@ -276,17 +292,22 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
         result.append(
             Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
         )
-    traces = guard.traces if isinstance(guard, ServerGuard) else None
-    if traces:
-        result.append(Egress(process="guard", destination=traces.endpoint, purpose="spans of calls"))
+    if guard.traces:
+        result.append(Egress(process="guard", destination=guard.traces.endpoint, purpose="spans of calls"))
     if guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":
+<<<<<<< HEAD
         if name_of(Protection.SIGNATURE, settings) != "jwt":
             # The licensed plugins fetch the keys by themselves; for jwt `ringwall keys sync` brings them.
             issuer = server.manifest.oauth.issuer
             jwks = settings.issuers[issuer].jwks_uri if issuer else settings.cloudflare.jwks_uri
             result.append(Egress(process="kong", destination=jwks, purpose="signing keys"))
+=======
+        shared = settings.gateway.redis
+        if shared:
+            result.append(Egress(process="kong", destination=f"{shared.host}:{shared.port}", purpose="shared counters"))
+>>>>>>> main
         for logs in (settings.logs, server.manifest.logs):
             if logs.http:
                 result.append(Egress(process="kong", destination=logs.http.url, purpose="request log"))
