@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers servers wheel released lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment soak exposure interrupt faults readers servers wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,7 @@ docs: setup ## Write the generated pages of docs/reference from the code
 	$(BIN)/python docs/generate_metrics.py
 	$(BIN)/python docs/generate_detection_rules.py
 	$(BIN)/python docs/generate_gateway.py
+	$(BIN)/python docs/generate_editions.py
 
 docs-site: setup ## Build the site of docs/ into dist/site; a dead link or anchor fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -55,6 +56,9 @@ bench-guard: setup ## The guard beside fastmcp and mcp-proxy in one run, with a 
 conformance: setup ## The official MCP suite, directly and behind the guard
 	$(BIN)/python tests/conformance/run.py
 
+containment: setup ## Servers that try to get out of the host's units, enforced by real systemd (root, on Linux)
+	$(BIN)/python tests/containment/run.py
+
 soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then the books
 	$(BIN)/python tests/soak/run.py
 
@@ -65,11 +69,14 @@ interrupt: setup ## Kill a run in every operation of up, update and destroy; one
 	$(BIN)/pytest -m rare tests/integration/test_interrupted.py
 	$(BIN)/python tests/interrupt/run.py
 
+faults: setup ## Fail every operation of up, update and destroy in each way that an API fails; docs/operate/faults.md has the table
+	$(BIN)/python tests/faults/run.py --write
+
 exposure: setup ## Every kind of change on the real engine, cut off at every operation, and what was exposed
 	$(BIN)/python tests/exposure/run.py
 
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
-	$(BIN)/python tests/servers/run.py
+	$(BIN)/python tests/servers/run.py --page
 
 # Each tool is pinned by hash, and what the bill of materials lists is what the lock file names.
 OUT ?= dist/release

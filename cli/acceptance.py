@@ -36,20 +36,33 @@ def review(lock: ToolLock, accept: Sequence[str], *, yes: bool, command: str) ->
                 remaining += of_rule
         if remaining:
             console.note(f"warning: {withheld_line(remaining, command)}")
+    _show_notes(lock)
     return lock
 
 
 def show_findings(lock: ToolLock, command: str) -> None:
-    """Every finding that nobody accepted, and what becomes of its definition."""
+    """Every finding that nobody accepted, and what becomes of its definition; then what the text quotes."""
     for findings in _unaccepted(lock):
         _show(findings)
         console.note(f"warning: {withheld_line(findings, command)}")
+    _show_notes(lock)
 
 
 def _unaccepted(lock: ToolLock) -> list[list[DefinitionFinding]]:
     """The findings that nobody accepted, by definition."""
-    findings = [finding for finding in definition_findings(lock) if not finding.accepted]
+    findings = [finding for finding in definition_findings(lock) if finding.withholds]
     return [list(group) for _, group in groupby(findings, key=lambda finding: (finding.kind, finding.key))]
+
+
+def _show_notes(lock: ToolLock) -> None:
+    """Every advisory finding word by word, and that it withholds nothing."""
+    notes = [finding for finding in definition_findings(lock) if finding.advisory]
+    for finding in notes:
+        console.note(f"note: {finding}")
+    if notes:
+        console.note(
+            "note: a note withholds nothing: read the words before you commit the lock, which has them as noted"
+        )
 
 
 def _show(findings: Sequence[DefinitionFinding]) -> None:

@@ -35,6 +35,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.plan", "Show what a stack declares, ring by ring, offline: no engine, account, network or secret."
     ),
     "check": CommandEntry("cli.flags.check", "Check stack files, account quotas and every policy rule, offline."),
+    "editions": CommandEntry(
+        "cli.flags.editions",
+        "Show who enforces which protection in each edition of Kong, or what one stack uses.",
+    ),
     "doctor": CommandEntry(
         "cli.flags.doctor", "Check what a deployment needs, and name the remedy of whatever is missing."
     ),
@@ -85,6 +89,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "import": CommandEntry(
         "cli.flags.import_existing",
         "Take over an object that exists at Cloudflare or Kong instead of making a second one.",
+    ),
+    "adopt": CommandEntry(
+        "cli.flags.adopt",
+        "Take a set-up over that exists for a host name: Access application, tunnel, DNS name, Kong service and route.",
     ),
     "repair": CommandEntry(
         "cli.flags.repair",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import typer
@@ -15,13 +16,11 @@ from engine import deploy
 from engine.checkpoint import recorded, recorded_stacks
 from engine.locate import require
 from engine.repair import pending
-from engine.repair.kinds import Inputs, Kind
-from engine.repair.leftovers import Leftover, leftovers, listed_objects
+from engine.repair.connectors import refuse_connected
+from engine.repair.leftovers import Remainder, listed_objects, planned_objects, prove
 from engine.run import Run, fail_on_error
 from engine.workspace import Target
-from model.errors import RingwallError, StateMissing
-
-Objects = Sequence[tuple[Kind, Inputs]]
+from model.errors import StateMissing
 
 
 def destroy(
@@ -37,15 +36,19 @@ def destroy(
     require()
     with target_of(project, sandbox=sandbox, plugins=False) as target:
         names = _present(target, stack, servers=servers)
+    proof = Remainder()
     if not names:
         console.say(f"{stack} is not deployed: nothing to destroy")
-        if as_json:
-            console.print_json({"version": 1, "runs": [], "leftovers": [], "unproven": {}})
+        with target_of(project, sandbox=sandbox, plugins=False) as target:
+            if _was_deployed(target, stack):
+                prove(target, stack, lambda: planned_objects(target, stack), proof)
+        _end([], proof, as_json=as_json)
         return
     with target_of(project, sandbox=sandbox) as target:
         with_file = [name for name in names if name in project.stacks()]
         repaired = pending.resolve_before(target, with_file, yes=yes)
         objects = {name: listed_objects(recorded(target, name)) for name in names}
+        refuse_connected(target, objects)
         runs: list[Run] = []
         console.consent(f"Destroy {', '.join(names)}?", yes=yes)
         for name in names:
@@ -54,34 +57,28 @@ def destroy(
                 break
         for line in pending.delete_late_objects(target, repaired):
             console.note(line)
-        remainder, unproven = _proof(target, [run for run in runs if not run.error], objects)
+        for run in runs:
+            if not run.error and objects[run.stack]:
+                prove(target, run.stack, partial(objects.__getitem__, run.stack), proof)
+    _end(runs, proof, as_json=as_json)
+
+
+def _end(runs: Sequence[Run], proof: Remainder, *, as_json: bool) -> None:
+    """Show results and leave with the code that says how far it is proven that nothing is left."""
     if as_json:
-        report = {"leftovers": [leftover.as_json() for leftover in remainder], "unproven": unproven}
-        console.print_json({"version": 1, "runs": [run.as_json() for run in runs], **report})
+        console.print_json({"version": 1, "runs": [run.as_json() for run in runs], **proof.as_json()})
     show_results(runs)
-    for leftover in remainder:
-        console.note(leftover.line)
     fail_on_error(runs)
-    if remainder:
-        raise typer.Exit(3)
+    if proof.exit_code:
+        raise typer.Exit(proof.exit_code)
 
 
-def _proof(target: Target, runs: list[Run], objects: Mapping[str, Objects]) -> tuple[list[Leftover], dict[str, str]]:
-    """What is still at the providers of the stacks that were destroyed; and the stacks that could not be asked for, why."""
-    remainder: list[Leftover] = []
-    unproven: dict[str, str] = {}
-    for run in runs:
-        if not objects[run.stack]:
-            continue
-        try:
-            remainder += leftovers(target, run.stack, objects[run.stack])
-        except RingwallError as error:
-            unproven[run.stack] = error.summary
-            console.note(f"{run.stack}: the providers were not asked whether anything is left: {error.summary}")
-            continue
-        if not any(leftover.stack == run.stack for leftover in remainder):
-            console.note(f"{run.stack}: nothing is left, by the providers' own lists")
-    return remainder, unproven
+def _was_deployed(target: Target, stack: str) -> bool:
+    """Whether the backend knows the stack and a file still says what it makes."""
+    try:
+        return stack in target.project.stacks() and stack in recorded_stacks(target)
+    except StateMissing:
+        return False
 
 
 def _present(target: Target, stack: str, *, servers: bool) -> list[str]:

@@ -108,6 +108,8 @@ def _note_error(text: str) -> None:
 def show(report: SyncReport, *, quiet: bool = False) -> bool:
     """Print a report; False when an issuer failed."""
     verb = "would be " if report.dry_run else ""
+    if report.reader is not None and not quiet:
+        console.say(f"nothing to do: {report.reader} reads each issuer's keys by itself, so none are written at Kong")
     for issuer in report.issuers:
         if issuer.error:
             _note_error(f"issuer {issuer.issuer}: {issuer.error}")

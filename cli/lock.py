@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from cli import console, invocation
@@ -21,22 +23,27 @@ from operations.onboard.offer import (
     left_out_lines,
     with_acceptances,
 )
+from operations.onboard.parameters import read_choices, with_choices
+from operations.onboard.stability import compared_again
 from operations.project.server_files import ServerFiles, foreign_tools, granted, read_server
 from operations.project.write import FileChange, apply
 
 
 def diff(server: str, *, timeout: float, client_capabilities: str | None) -> None:
     """What `ringwall lock diff` does; its flags and help are in `cli.flags.lock`."""
-    files, comparison = _compare(server, timeout, client_capabilities)
+    files, comparison = _compare(server, timeout, client_capabilities, thorough=False)
     report(files, comparison)
     if not comparison.is_unchanged:
         raise typer.Exit(3)
 
 
-def approve(server: str, *, timeout: float, client_capabilities: str | None, accept: list[str], yes: bool) -> None:
+def approve(
+    server: str, *, timeout: float, client_capabilities: str | None, accept: list[str], parameter: list[str], yes: bool
+) -> None:
     """What `ringwall lock approve` does; its flags and help are in `cli.flags.lock`."""
-    files, comparison = _compare(server, timeout, client_capabilities)
-    new = review(comparison.new, accept, yes=yes, command=f"ringwall lock approve {files.stack}")
+    files, comparison = _compare(server, timeout, client_capabilities, thorough=True)
+    lock = with_choices(comparison.new, read_choices(comparison.new, parameter))
+    new = review(lock, accept, yes=yes, command=f"ringwall lock approve {files.stack}")
     comparison = with_acceptances(comparison, files.locked(), new)
     if comparison.is_unchanged:
         report(files, comparison, findings=False)
@@ -44,7 +51,7 @@ def approve(server: str, *, timeout: float, client_capabilities: str | None, acc
     if not invocation.current().json:
         report(files, comparison, advise=False, findings=False)
     else:
-        for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
+        for line in (*comparison.notes, *_warnings(files, comparison)):
             console.note(f"warning: {line}")
     before = files.lock_file.read_bytes()
     if not console.ask(f"Approve {counted(len(comparison.changes), 'change')}?", yes=yes):
@@ -56,13 +63,22 @@ def approve(server: str, *, timeout: float, client_capabilities: str | None, acc
     console.say(f"wrote {files.lock_file}; commit it, then `ringwall up {files.stack}`")
 
 
-def _compare(server: str, timeout: float, client_capabilities: str | None) -> tuple[ServerFiles, Comparison]:
+def _compare(
+    server: str, timeout: float, client_capabilities: str | None, *, thorough: bool
+) -> tuple[ServerFiles, Comparison]:
+    """The server beside its lock. What is not the same at each start is said where it matters: before an approval
+    (`thorough`), and where there is a difference to explain."""
     project = current_project()
     files = read_server(project, server)
     lock = files.locked()
+    capabilities, foreign_names = capabilities_of(client_capabilities, lock), foreign_tools(project, files.stack)
     with console.working(f"asking {files.stack} what it offers"):
-        offer = ask_server(files.origin, timeout, capabilities_of(client_capabilities, lock))
-    return files, compared(lock, offer, foreign_tools(project, files.stack))
+        offer = ask_server(files.origin, timeout, capabilities)
+        comparison = compared(lock, offer, foreign_names)
+        if thorough or not comparison.is_unchanged:
+            acquaintance = compared_again(offer, files.origin, timeout, capabilities)
+            comparison = replace(comparison, notes=tuple(acquaintance.lines()))
+    return files, comparison
 
 
 def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
@@ -94,12 +110,14 @@ def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True, f
         console.note(f"note: {line}")
     if findings:
         show_findings(comparison.new, f"ringwall lock approve {files.stack}")
+    for line in comparison.notes:
+        console.note(f"warning: {line}")
     if comparison.is_unchanged:
         console.say(f"{files.stack} offers exactly what its lock says")
         return
     for line in render(comparison.changes):
         console.say(line)
-    for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
+    for line in _warnings(files, comparison):
         console.note(f"warning: {line}")
     if advise:
         console.say(f"Nothing was written. To take this over: `ringwall lock approve {files.stack}`")
@@ -113,5 +131,10 @@ def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:
         "changes": changes_json(comparison.changes),
         "left_out": [left_out.dump() for left_out in comparison.new.left_out],
         "findings": findings_json(comparison.new),
-        "warnings": [*granted_changes(files, comparison), *concern_lines(comparison.concerns)],
+        "warnings": [*comparison.notes, *_warnings(files, comparison)],
     }
+
+
+def _warnings(files: ServerFiles, comparison: Comparison) -> list[str]:
+    """What the changes mean for the grants, and what of their texts looks like an attack."""
+    return [*granted_changes(files, comparison), *concern_lines(comparison.concerns)]

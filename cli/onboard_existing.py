@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -18,11 +19,10 @@ from model.server import Origin
 from model.stacks import server_of
 from model.tool_lock import ClientCapability, to_yaml
 from operations.onboard import origins
-from operations.onboard.lock import build_lock
-from operations.onboard.offer import capabilities_of, compared, concern_lines, left_out_lines, pinned_offer
+from operations.onboard.offer import capabilities_of, compared, concern_lines, left_out_lines, lock_of, pinned_offer
 from operations.onboard.risk import examine
 from operations.onboard.stability import Acquaintance, acquaint
-from operations.project.server_files import read_server
+from operations.project.server_files import foreign_tools, read_server
 from operations.project.staging import load_staged
 from operations.project.write import FileChange, apply
 from operations.sockets import Exposure
@@ -66,8 +66,6 @@ def compare_existing(
     capabilities = capabilities_of(client_capabilities, files.lock)
     _, _, acquaintance = meet(files.origin, timeout, allow_exposed, capabilities)
     offer = acquaintance.offer
-    for line in acquaintance.lines():
-        console.note(f"warning: {line}")
     if files.lock is not None:
         if accept:
             raise InputError(
@@ -75,15 +73,18 @@ def compare_existing(
                 key="--accept",
                 remedy=f"give it to `ringwall lock approve {stack}`",
             )
-        comparison = compared(files.lock, offer)
+        comparison = compared(files.lock, offer, foreign_tools(project, stack))
+        comparison = replace(comparison, notes=tuple(acquaintance.lines()))
         report(files, comparison)
         if not comparison.is_unchanged:
             raise typer.Exit(3)
         return
-    lock = review(build_lock(offer), accept, yes=yes, command=f"ringwall lock approve {stack}")
+    lock = review(lock_of(offer), accept, yes=yes, command=f"ringwall lock approve {stack}")
     text = to_yaml(lock)
     load_staged(project, files.environment, {files.lock_file: text}, server=server_of(stack))
-    for line in concern_lines(examine(pinned_offer(offer, lock))):
+    for line in acquaintance.lines():
+        console.note(f"warning: {line}")
+    for line in concern_lines(examine(pinned_offer(offer, lock), foreign_tools(project, stack))):
         console.note(f"warning: {line}")
     for line in left_out_lines(lock):
         console.note(f"note: {line}")

@@ -12,7 +12,18 @@ from cli.parameters import spare_unset
 #: The commands of `ringwall --help` by what somebody is about to do; whatever stands in no group comes last.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Start": ("demo", "scan", "init", "onboard", "model", "clients", "local"),
-    "Look and review, offline": ("list", "plan", "check", "explain", "who", "test", "diff", "comment", "lock"),
+    "Look and review, offline": (
+        "list",
+        "plan",
+        "check",
+        "explain",
+        "who",
+        "test",
+        "diff",
+        "comment",
+        "lock",
+        "editions",
+    ),
     "Deploy": (
         "doctor",
         "preview",
@@ -23,6 +34,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "cancel",
         "repair",
         "import",
+        "adopt",
         "destroy",
         "offboard",
     ),

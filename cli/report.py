@@ -22,7 +22,7 @@ def show_preview(runs: Sequence[Run]) -> None:
             continue
         source = "offline plan: not compared with what is deployed" if run.offline else "engine preview"
         console.say(f"{run.stack} ({source}): {_scale(run)}")
-        for line in by_ring(run.planned):
+        for line in by_ring((resource.type, resource.name) for resource in run.planned):
             console.say_coloured(line)
         changed = {change.urn for change in run.steps.changed}
         for drifted in run.steps.drifted.values():

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from threading import Lock
 
 from cli import console
 from cli.approval import ask_about, refuse_unclear_approval
 from cli.keys import sync_environment
 from cli.project import current_project
+from cli.reading import show_calls, show_passed, show_reading
 from cli.report import next_steps, show_preview, show_results
 from cli.target import target_of
 from engine import deploy
+from engine.api_calls import Calls
 from engine.deploy import Scope
+from engine.estimate import bounded, calls_to_read
 from engine.locate import require
 from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
+from engine.repair.name_clashes import refuse_clashes
 from engine.run import Run, fail_on_error
-from model.errors import InputError
-from model.text import counted
+from model.errors import InputError, RingwallError
 from operations.approval import files_of, reasons_to_ask, record
-from operations.drift.gateway_look import GatewayLook, look_at_gateway
+from operations.changed import asked as asked_members
+from operations.changed import plans_of
+from operations.drift.gateway_look import look_at_gateway
 from operations.incident.lift import open_gateway
 from wire.kong import KongAdmin
 
@@ -30,6 +38,7 @@ def up(
     *,
     target: list[str],
     refresh: bool,
+    changed: bool,
     approve: str | None,
     yes: bool,
     sandbox: bool,
@@ -42,31 +51,63 @@ def up(
     scope = deploy.scope_of(project, stack)
     if target and scope.members:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
+    if changed and not scope.members:
+        raise InputError(
+            f"{stack} is one stack", key="--changed", remedy="name an environment with servers, or leave it out"
+        )
     with target_of(project, sandbox=sandbox) as destination:
         refuse_server_alone(destination, scope)
         refuse_shared(destination, scope)
         repaired = pending.resolve_before(destination, scope.stacks, yes=yes)
-        began, deployed = time.monotonic(), [files_of(project, name) for name in scope.stacks]
+        destination = bounded(destination, scope.loaded)
+        asked = (lambda: asked_members(destination, scope)) if changed else None
+        due = scope if asked is None else replace(scope, members=tuple(sorted(asked())))
+        reading = calls_to_read(destination, due) if refresh else {}
+        show_calls(sum(reading.values(), Calls()), "reading what is real", sandbox=sandbox)
+        began, deployed = time.monotonic(), {name: files_of(project, name) for name in scope.stacks}
         # The sandbox's Kong is a provider and no Admin API.
-        gateway = look_at_gateway(scope) if refresh and not sandbox else None
-        previews = deploy.preview(destination, scope, only=target, refresh=refresh)
+        gateway = look_at_gateway(due) if refresh and not sandbox else None
+        previews = deploy.preview(destination, scope, only=target, refresh=refresh, reading=reading, asked=asked)
         show_preview(previews)
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
+        refuse_clashes(destination, previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
+        show_passed(len(scope.stacks) - len(previews))
+        applying = sum((run.calls_to_apply for run in previews), Calls())
+        show_calls(applying, "applying it", sandbox=sandbox)
         subject = scope.subject
         differs = gateway is not None and bool(gateway.differences)
         if approve is None or ask_about(reasons_to_ask(destination, scope, previews, differs_at_gateway=differs)):
             console.consent(f"Apply this to {subject}?", yes=yes)
         if gateway is not None and not target:
             gateway.put_back()
-        runs = deploy.bring_up(destination, scope, previews, only=target, refresh=refresh)
+        plans, one_by_one = cache(lambda: plans_of(destination, scope)), Lock()
+
+        def done(run: Run) -> None:
+            try:
+                with one_by_one:
+                    record(destination, [deployed[run.stack]], [run], plans())
+            except (RingwallError, OSError) as error:  # the others go on; the next `up` asks this one
+                console.note(f"{run.stack}: what was applied could not be noted ({error})")
+
+        runs = deploy.bring_up(destination, scope, previews, only=target, refresh=refresh, asked=asked, done=done)
         if not target:
-            record(destination, deployed, runs)
+            first = [run for run in runs if run.stack == scope.first]
+            record(destination, [deployed[scope.first]], first, plans())
         for line in pending.delete_late_objects(destination, repaired):
             console.note(line)
     if as_json:
-        console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
+        console.print_json(
+            {
+                "version": 1,
+                "runs": [run.as_json() for run in runs],
+                "calls": {
+                    "reading": sum(reading.values(), Calls()).as_json(),
+                    "applying": applying.as_json(),
+                },
+            }
+        )
     show_results(runs)
     fail_on_error(runs)
     if sandbox:
@@ -80,27 +121,6 @@ def up(
 def _next_steps(scope: Scope, runs: Sequence[Run]) -> list[str]:
     servers = [server.stack for server in scope.loaded.reach]
     return next_steps(servers, runs, [stack.stack for stack in scope.loaded.perimeters if stack.stack not in servers])
-
-
-def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | None, seconds: float) -> None:
-    """Print what was compared and how long it took, and the differences at Kong that only Ringwall itself can undo.
-
-    Raises:
-        Unreachable: the gateway failed while the engine read it.
-    """
-    if gateway is not None:
-        gateway.refuse_lost_targets(previews)
-        for difference in gateway.differences:
-            for line in difference.lines():
-                console.say(f"{difference.stack}: ! {line} (by Kong's Admin API)")
-    planned = [run for run in previews if run.refresh and not run.offline]
-    unchanged = sum(1 for run in previews if not run.offline and not run.steps.differs)
-    basis = "what is real" if planned else "what was recorded last"
-    skip = " (--no-refresh compares with what was recorded)" if planned else ""
-    console.note(
-        f"compared {counted(len(previews), 'stack')} with {basis} in {seconds:.1f} s{skip}; "
-        f"nothing to do in {unchanged} of them"
-    )
 
 
 def _follow_at_gateway(scope: Scope) -> None:

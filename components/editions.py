@@ -51,6 +51,11 @@ class Protection(Enum):
     MODEL_TOKENS = "limit tokens and cost of models"
     PROMPT_INSPECTION = "inspect prompts and answers"
     LLM_FAILOVER = "fail over between LLM providers"
+    GATEWAY_TOKENS = "count a model's tokens and cost at the gateway"
+    GATEWAY_LAKERA = "ask Lakera at the gateway"
+    GATEWAY_AIRS = "ask Prisma AIRS at the gateway"
+    PROMPT_TOPICS = "refuse prompts by meaning"
+    PROMPT_SANITIZER = "take personal data out of prompts at the gateway"
 
 
 @dataclass(frozen=True)
@@ -80,13 +85,7 @@ class Lacking:
 Entry = ByPlugin | ByGuard | Lacking
 Enforcer = ByPlugin | ByGuard
 
-#: ai-semantic-cache 3.15: neither its schema nor its page has a key by consumer or header.
-_NO_SEMANTIC_CACHE: Final = (
-    "use cache.exact: ai-semantic-cache (edition ai) has nothing that keeps one principal's answers from another's"
-)
-
-#: Kong carries both in edition ai (ai-proxy-advanced, route types llm/v1/responses and llm/v1/embeddings).
-_CHAT_ALONE: Final = Lacking("use chat completions: Ringwall's inner routes carry nothing else, in no edition yet")
+_CHAT_ALONE: Final = Lacking("use edition ai 3.15 (ai-proxy-advanced), or chat completions")
 
 _BUNDLED: Final[dict[Protection, Entry]] = {
     Protection.IDENTITY: ByPlugin("pre-function", "3.0", "no plugin holds each public name to an audience of its own"),
@@ -130,7 +129,16 @@ _UNLICENSED: Final[dict[Protection, Entry]] = {
     Protection.MODEL_EMBEDDINGS: _CHAT_ALONE,
     Protection.MODEL_ORDER: Lacking("use edition ai 3.15 (ai-proxy-advanced, its balancer)"),
     Protection.LLM_FAILOVER: Lacking("use edition ai 3.15 (ai-proxy-advanced)"),
-    Protection.LLM_SEMANTIC_CACHE: Lacking(_NO_SEMANTIC_CACHE),
+    Protection.LLM_SEMANTIC_CACHE: Lacking(
+        "use edition ai 3.15 (ai-semantic-cache, shared by all), or cache.exact, which keeps each principal's own"
+    ),
+    Protection.GATEWAY_TOKENS: Lacking(
+        "use edition ai 3.15 (ai-rate-limiting-advanced), or limits, which the guard counts"
+    ),
+    Protection.GATEWAY_LAKERA: Lacking("use edition ai 3.15 (ai-lakera-guard), or guard.engines.lakera"),
+    Protection.GATEWAY_AIRS: Lacking("use edition ai 3.15 (ai-custom-guardrail), or guard.engines.prisma_airs"),
+    Protection.PROMPT_TOPICS: Lacking("use edition ai 3.15 (ai-semantic-prompt-guard), or prompt_policy"),
+    Protection.PROMPT_SANITIZER: Lacking("use edition ai 3.15 (ai-sanitizer), or guard.legs.prompts: redact"),
 }
 
 #: Its `jwks_endpoint` is of 3.14.
@@ -164,11 +172,25 @@ TABLE: Final[dict[Edition, dict[Protection, Entry]]] = {
             "ai-mcp-proxy decides by consumer or one claim of a token; grants name people, groups and agents"
         ),
         Protection.MODEL_PROXY: ByPlugin("ai-proxy-advanced", "3.8"),
-        Protection.MODEL_RESPONSES: _CHAT_ALONE,
-        Protection.MODEL_EMBEDDINGS: _CHAT_ALONE,
+        Protection.MODEL_RESPONSES: ByPlugin("ai-proxy-advanced", "3.11", "a route of its own, llm/v1/responses"),
+        Protection.MODEL_EMBEDDINGS: ByPlugin("ai-proxy-advanced", "3.11", "a route of its own, llm/v1/embeddings"),
         Protection.MODEL_ORDER: ByPlugin("ai-proxy-advanced", "3.8", "its balancer, by priority"),
         Protection.LLM_FAILOVER: ByPlugin("ai-proxy-advanced", "3.8", "its balancer, max_fails and fail_timeout"),
-        Protection.LLM_SEMANTIC_CACHE: Lacking(_NO_SEMANTIC_CACHE),
+        # 3.15: neither its schema nor its page has a key by consumer or header.
+        Protection.LLM_SEMANTIC_CACHE: ByPlugin(
+            "ai-semantic-cache", "3.8", "shared by name alone: nothing keeps one principal's answers from another's"
+        ),
+        Protection.GATEWAY_TOKENS: ByPlugin(
+            "ai-rate-limiting-advanced",
+            "3.14",
+            "beside the guard; it learns of an answer's tokens with the next request",
+        ),
+        Protection.GATEWAY_LAKERA: ByPlugin("ai-lakera-guard", "3.13", "beside the guard's engines"),
+        Protection.GATEWAY_AIRS: ByPlugin(
+            "ai-custom-guardrail", "3.14", "Kong's own way to a service without a plugin"
+        ),
+        Protection.PROMPT_TOPICS: ByPlugin("ai-semantic-prompt-guard", "3.8"),
+        Protection.PROMPT_SANITIZER: ByPlugin("ai-sanitizer", "3.10", "a service of Kong's that you run"),
     },
 }
 

@@ -32,6 +32,7 @@ COMMAND_EXAMPLES = {
     "test": "ringwall test",
     "diff": "ringwall diff origin/main --merge-base",
     "comment": "ringwall comment --pr 12 --from ringwall-diff --repo example/perimeters --dry-run",
+    "editions": "ringwall editions dev",
     "lock diff": "ringwall lock diff dev.tickets",
     "lock approve": "ringwall lock approve dev.tickets --accept search_docs:poisoning.loot",
     "doctor": "ringwall doctor dev",

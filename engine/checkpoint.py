@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.holder import all_ended, on_file
-from engine.workspace import Target, list_stacks, stack_text, workspace
+from engine.workspace import CHECKPOINT_FORMS, Target, list_stacks, stack_text, workspace
 from model.errors import EngineFailed, NoSuchStack
 
 
@@ -44,28 +43,35 @@ def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
         InputError: the folder knows no such stack, and neither do the files.
         StateMissing: the folder is not there.
     """
-    folder = stacks_folder(target)
+    folder = target.stacks_folder()
     if folder is None:
         return None
-    for name, read in _FORMS:
+    for name in CHECKPOINT_FORMS:
         file = folder / f"{stack}{name}"
         try:
-            deployment = json.loads(read(file))["checkpoint"].get("latest") or {}
-            if all(isinstance(resource["type"], str) for resource in deployment.get("resources") or []):
-                return dict(deployment)
-            problem = "a resource has no type"
+            return deployment_in(file)
         except FileNotFoundError:
             continue
         except OSError as error:
             problem = error.strerror or type(error).__name__
         except (ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
             problem = f"{type(error).__name__}: it is not what Pulumi writes"
-        backups = folder.parent.parent / "backups" / target.project.name / stack
         raise EngineFailed(
-            f"{file}: the recorded state cannot be read ({problem})", remedy=f"restore it from {backups}"
+            f"{file}: the recorded state cannot be read ({problem})",
+            remedy=f"run `ringwall repair {stack}`, which puts back the newest whole copy",
         )
     stack_text(target.project, stack)
     raise NoSuchStack(f"stack {stack} does not exist in the backend", remedy=f"run `ringwall up {stack}` first")
+
+
+def deployment_in(file: Path) -> dict[str, Any]:
+    """The deployment that a checkpoint or a copy of one holds; raises what reading and decoding raise."""
+    data = file.read_bytes()
+    checkpoint = json.loads(gzip.decompress(data) if ".json.gz" in file.name else data)["checkpoint"]
+    deployment = checkpoint.get("latest") or {}
+    if not all(isinstance(resource["type"], str) for resource in deployment.get("resources") or []):
+        raise TypeError("a resource has no type")
+    return dict(deployment)
 
 
 def recorded_stacks(target: Target) -> list[str]:
@@ -75,25 +81,10 @@ def recorded_stacks(target: Target) -> list[str]:
         StateMissing: the backend is a folder that is not there.
         EngineFailed: the backend cannot be asked.
     """
-    folder = stacks_folder(target)
+    folder = target.stacks_folder()
     if folder is None:
         return sorted(list_stacks(target))
-    return sorted({file.name.removesuffix(form) for form, _ in _FORMS for file in folder.glob(f"*{form}")})
-
-
-def stacks_folder(target: Target) -> Path | None:
-    """Where a state folder keeps the project's stacks; None for another backend, or one laid out as before Pulumi 3.61.
-
-    Raises:
-        StateMissing: the folder is not there.
-    """
-    folder = target.state_folder
-    if folder is None:
-        return None
-    target.require_state()
-    if (folder / ".pulumi" / "stacks").is_dir() and not (folder / ".pulumi" / "meta.yaml").is_file():
-        return None
-    return folder / ".pulumi" / "stacks" / target.project.name
+    return sorted({file.name.removesuffix(form) for form in CHECKPOINT_FORMS for file in folder.glob(f"*{form}")})
 
 
 def mend_attributes(target: Target, stack: str) -> list[Path]:
@@ -102,7 +93,7 @@ def mend_attributes(target: Target, stack: str) -> list[Path]:
     A file backend keeps content type and digest in a ``.attrs`` file, written in place before the checkpoint itself is
     exchanged in one step (gocloud.dev/blob/fileblob). Without one the engine takes defaults; an empty one it refuses.
     """
-    folder = stacks_folder(target)
+    folder = target.stacks_folder()
     lock_holders = on_file(target.backend, target.project.name, stack) or []
     if folder is None or (lock_holders and not all_ended(lock_holders)):
         return []
@@ -117,11 +108,3 @@ def mend_attributes(target: Target, stack: str) -> list[Path]:
         except FileNotFoundError:
             continue
     return removed
-
-
-def _unzipped(file: Path) -> bytes:
-    return gzip.decompress(file.read_bytes())
-
-
-#: A checkpoint is written plain or compressed (`PULUMI_DIY_BACKEND_GZIP`).
-_FORMS: tuple[tuple[str, Callable[[Path], bytes]], ...] = ((".json", Path.read_bytes), (".json.gz", _unzipped))

@@ -5,14 +5,16 @@ One run on one stack is in `engine.runs`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from components.contract import OUTPUT
+from engine.api_calls import Calls
 from engine.checkpoint import recorded_stacks
+from engine.repair.unanswered import reconcile
 from engine.run import Run
-from engine.runs import execute_all
+from engine.runs import execute_all, program_for
 from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.cross_checks import missing_secrets, refuse_missing_secret
@@ -21,8 +23,8 @@ from model.project import Project, load
 from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, PerimeterStack, Stack, environment_of, server_of
 from model.text import counted
-from plan.graph import Graph
-from plan.offline import plan_stack
+from plan.graph import Graph, Resource
+from plan.offline import plan_stack, planned_contract
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
 
@@ -36,8 +38,10 @@ class Scope:
     #: The stack named, then the servers and model routes that follow it when it is an environment.
     first: str
     members: tuple[str, ...] = ()
-    #: How many resources each stack declares, where it was planned offline.
-    declared: Mapping[str, int] = field(default_factory=dict)
+    #: What a stack declares, where it was planned offline.
+    planned: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)
+    #: What the environment is planned to export.
+    contract: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def stacks(self) -> tuple[str, ...]:
@@ -55,6 +59,16 @@ class Scope:
         ]
         return f"{self.first} and its {' and '.join(counts)}"
 
+    def program_of(self, stack: str) -> Callable[[], None]:
+        """The program of one of the stacks, by the files as they were read for all of them."""
+        return program_for(self.project, stack, self.loaded_stack(stack), self.contract)
+
+    def loaded_stack(self, stack: str) -> Stack:
+        """One of the stacks as it was read."""
+        if isinstance(self.loaded, EnvironmentStack) and stack != self.first:
+            return self.loaded.member(server_of(stack))
+        return self.loaded
+
     @property
     def _models(self) -> tuple[PerimeterStack, ...]:
         return tuple(stack for stack in self.loaded.perimeters if stack not in self.loaded.reach)
@@ -71,32 +85,47 @@ def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
         members = tuple(member.stack for member in loaded.perimeters)
         if to_change and (problems := missing_secrets(loaded.perimeters)):
             raise InputErrors(problems)
-    declared: dict[str, int] = {}
+    planned: dict[str, tuple[Resource, ...]] = {}
+    contract: Mapping[str, Any] | None = None
     if to_change:
+        contract = None if loaded.environment is None else planned_contract(project, loaded.environment)
         for member in loaded.perimeters if isinstance(loaded, EnvironmentStack) else ():
-            declared[member.stack] = len(_resources(refuse_unsafe(project, member)))
+            planned[member.stack] = _resources(refuse_unsafe(project, member, contract=contract))
         refuse_missing_secret(loaded)
-        declared[stack] = len(_resources(refuse_unsafe(project, loaded)))
-    return Scope(project, loaded, stack, members, declared)
+        planned[stack] = _resources(refuse_unsafe(project, loaded, contract=contract))
+    return Scope(project, loaded, stack, members, planned, contract)
 
 
-def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: bool = False) -> list[Run]:
+def preview(
+    target: Target,
+    scope: Scope,
+    only: Sequence[str] = (),
+    *,
+    refresh: bool = False,
+    reading: Mapping[str, Calls] | None = None,
+    asked: Callable[[], Collection[str]] | None = None,
+) -> list[Run]:
     """Engine previews of the whole scope.
 
     With `refresh` each one compares with what is real instead of what was recorded last, so that drift is a change too.
 
     Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
-    preview them; they are planned offline and labelled so.
+    preview them; they are planned offline and labelled so. `reading` are the calls that read what is real, by stack.
+    `asked` tells which members must be asked at all, once the deployed environment is the one that they will meet.
     """
+    calls = reading if refresh and reading is not None else {}
     first, *members = (
-        Run(stack, "preview", refresh=refresh, expected=scope.declared.get(stack)) for stack in scope.stacks
+        Run(stack, "preview", refresh=refresh, expected=_count(scope, stack), calls=calls.get(stack, Calls()))
+        for stack in scope.stacks
     )
     with target.progress.running([first]):
-        execute_all(target, [first], only=only)
+        execute_all(target, [first], program_of=scope.program_of, only=only)
     if first.error is None and members:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
+            due = scope.members if asked is None else asked()
+            members = [run for run in members if run.stack in due]
             with target.progress.running(members):
-                execute_all(target, members)
+                execute_all(target, members, program_of=scope.program_of)
         else:
             for run in members:
                 _plan_offline(scope, run, is_new=not live_resources(scope.project, run.stack, target))
@@ -118,19 +147,28 @@ def _changes_contract(run: Run) -> bool:
     return any(change.operation in ("create", "replace") for change in run.steps.changed)
 
 
+def _count(scope: Scope, stack: str) -> int | None:
+    return len(scope.planned[stack]) if stack in scope.planned else None
+
+
 def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
     if not isinstance(scope.loaded, EnvironmentStack):
         raise TypeError("only what belongs to an environment is planned in its place")
-    graph = plan_stack(scope.project, scope.loaded.member(server_of(run.stack)))
     run.offline, run.state = True, "done"
-    declared = _resources(graph)
+    declared = _planned(scope, run.stack)
     run.planned = declared if is_new else ()
     run.steps.counts = {"create": len(declared)}
 
 
-def _resources(graph: Graph) -> tuple[tuple[str, str], ...]:
-    """Type and name of what a plan declares, Pulumi's own things left out."""
-    return tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+def _planned(scope: Scope, stack: str) -> tuple[Resource, ...]:
+    if stack in scope.planned:
+        return scope.planned[stack]
+    return _resources(plan_stack(scope.project, scope.loaded_stack(stack)))
+
+
+def _resources(graph: Graph) -> tuple[Resource, ...]:
+    """What a plan declares, Pulumi's own things left out."""
+    return tuple(resource for resource in graph.resources if is_resource(resource.type))
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -145,7 +183,14 @@ def refuse_gaps(previews: Sequence[Run]) -> None:
 
 
 def bring_up(
-    target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = (), *, refresh: bool = False
+    target: Target,
+    scope: Scope,
+    previews: Sequence[Run],
+    only: Sequence[str] = (),
+    *,
+    refresh: bool = False,
+    asked: Callable[[], Collection[str]] | None = None,
+    done: Callable[[Run], None] = lambda run: None,
 ) -> list[Run]:
     """Create and update the environment first, then its servers side by side, and last what the environment drops.
 
@@ -154,23 +199,35 @@ def bring_up(
 
     Args:
         refresh: a stack that drifted, or that the engine could not preview, is read anew before it is changed.
+        asked: tells which members must be asked, now that the environment is up; the others are left out.
+        done: is called with each member's run that has ended.
     """
     previewed = {run.stack: run for run in previews}
     first = _run_of(previewed[scope.first], refresh)
     dropped = (
         [change.urn for change in previews[0].steps.changed if change.operation == "delete"] if scope.members else []
     )
-    _execute(target, [first], only=only, exclude=dropped)
+    _execute(target, scope, [first], only=only, exclude=dropped)
     runs = [first]
     if first.error is not None:
-        return [*runs, *(Run(stack, "up", state="skipped", error=f"{scope.first} failed") for stack in scope.members)]
-    servers = [_run_of(previewed[stack], refresh) for stack in scope.members]
-    _execute(target, servers)
+        return [
+            *runs,
+            *(
+                Run(stack, "up", state="skipped", error=f"{scope.first} failed")
+                for stack in scope.members
+                if stack in previewed
+            ),
+        ]
+    due = scope.members if asked is None else asked()
+    servers = [_run_of(previewed[stack], refresh) for stack in scope.members if stack in previewed and stack in due]
+    for run in servers:
+        if run.state == "done":
+            done(run)
+    _execute(target, scope, servers, done=done)
     runs += servers
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")
-        with target.progress.running([last]):
-            execute_all(target, [last])
+        _execute(target, scope, [last])
         runs.append(last)
     elif dropped:
         target.progress.note(
@@ -188,14 +245,17 @@ def _run_of(previewed: Run, refresh: bool) -> Run:
     if not previewed.offline and not previewed.steps.differs:
         return Run(previewed.stack, "up", previewed.steps, "done")
     anew = refresh and (previewed.offline or bool(previewed.steps.drifted))
-    return Run(previewed.stack, "up", refresh=anew, expected=sum(previewed.steps.counts.values()))
+    calls = previewed.calls_to_apply + (previewed.calls if anew else Calls())
+    return Run(previewed.stack, "up", refresh=anew, expected=sum(previewed.steps.counts.values()), calls=calls)
 
 
-def _execute(target: Target, runs: Sequence[Run], **options: Any) -> None:
+def _execute(target: Target, scope: Scope, runs: Sequence[Run], **options: Any) -> None:
     due = [run for run in runs if run.state == "waiting"]
     if due:
         with target.progress.running(due):
-            execute_all(target, due, **options)
+            execute_all(target, due, program_of=scope.program_of, **options)
+    for run in due:
+        reconcile(target, run)
 
 
 def refuse_live_servers(target: Target, stack: str) -> None:
@@ -223,4 +283,5 @@ def destroy(target: Target, stack: str) -> Run:
     run = Run(stack, "destroy")
     with target.progress.running([run]):
         execute_all(target, [run])
+    reconcile(target, run)
     return run

@@ -1,4 +1,4 @@
-"""The engine's events as plain data: changes, counts, errors and conflicts, never secret values."""
+"""The engine's events as plain data: changes, counts, errors and failed operations, never secret values."""
 
 from __future__ import annotations
 
@@ -49,8 +49,11 @@ class EngineChange:
 
 
 @dataclass(frozen=True)
-class ProviderConflict:
-    """A step that its provider refused because an object with that name exists. `id` is empty unless it was recorded."""
+class FailedOperation:
+    """A step that its provider did not confirm: refused, failed or without an answer. `id` is empty unless it was recorded.
+
+    `inputs` have no secret: each is a tag without its text. `parent` and `provider` are what the engine records of them.
+    """
 
     operation: str
     type: str
@@ -58,6 +61,14 @@ class ProviderConflict:
     id: str
     inputs: Mapping[str, Any]
     text: str
+    urn: str = ""
+    parent: str = ""
+    provider: str = ""
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether it was refused because an object with that name exists."""
+        return is_conflict(self.text)
 
 
 @dataclass
@@ -77,8 +88,8 @@ class Steps:
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    #: By the error's text, as `errors` holds it.
-    conflicts: dict[str, ProviderConflict] = field(default_factory=dict)
+    #: By URN and the error's text, as `errors` holds it.
+    failures: dict[tuple[str, str], FailedOperation] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
     current: str = ""
     total: int = 0
@@ -163,8 +174,8 @@ class Steps:
             error = plain_error(text)
             self.errors.append(error)
             begun = self._begun.get(diagnostic.urn)
-            if begun is not None and is_conflict(error):
-                self.conflicts[error] = _conflict(begun, error)
+            if begun is not None:
+                self.failures[begun.urn, error] = _failure(begun, error)
         elif diagnostic.severity == "warning":
             self.warnings.append(" ".join(text.split()))
 
@@ -185,11 +196,21 @@ def _change(metadata: Any, operation: str, *, refreshed: bool) -> EngineChange:
     return EngineChange(operation, metadata.urn, metadata.type, name, details, _judged(operation, metadata))
 
 
-def _conflict(begun: Any, text: str) -> ProviderConflict:
+def _failure(begun: Any, text: str) -> FailedOperation:
     state = begun.new or begun.old
     name = begun.urn.rsplit("::", 1)[-1]
     id = begun.old.id if begun.old else ""
-    return ProviderConflict(_word(begun.op), begun.type, name, id or "", _inputs(state), text)
+    return FailedOperation(
+        _word(begun.op),
+        begun.type,
+        name,
+        id or "",
+        _inputs(state),
+        text,
+        begun.urn,
+        state.parent if state else "",
+        state.provider if state else "",
+    )
 
 
 def _judged(operation: str, metadata: Any) -> EngineStep:

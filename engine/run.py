@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from engine.api_calls import Calls, calls_of, total
 from engine.events import Steps
 from model.errors import EngineFailed
+from plan.graph import Resource
 
 Operation = Literal["preview", "up", "refresh", "preview_refresh", "destroy"]
 
@@ -25,10 +27,12 @@ class Run:
     #: The backend knows no such stack.
     missing: bool = False
     offline: bool = False
-    #: Type and name of every resource that an offline plan declares, of a server that is not deployed yet.
-    planned: tuple[tuple[str, str], ...] = ()
+    #: Every resource that an offline plan declares, of a server that is not deployed yet.
+    planned: tuple[Resource, ...] = ()
     #: How many resources the run will come to, as its preview counted them; None where nobody knows.
     expected: int | None = None
+    #: Calls of the providers' APIs that it is expected to make.
+    calls: Calls = field(default_factory=Calls)
     #: When it began and ended, on the monotonic clock.
     began: float | None = None
     ended: float | None = None
@@ -42,6 +46,13 @@ class Run:
 
     #: A preview or an `up` that reads what is real first, and compares with that.
     refresh: bool = False
+
+    @property
+    def calls_to_apply(self) -> Calls:
+        """The calls that make the changes of a preview; where the engine could not preview the stack, those that make it
+        new."""
+        calls = total("create", (resource.type for resource in self.planned)) if self.offline else Calls()
+        return sum((calls_of(change.operation, change.type) for change in self.steps.changed), calls)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -6,39 +6,59 @@ The order of an environment and its servers is in `engine.deploy`.
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from engine.causes import cause
+from engine.events import Steps
 from engine.holder import on_file
 from engine.locked import with_lock
 from engine.progress import Note
 from engine.repair.conflicts import explained
 from engine.run import Run
+from engine.state_folder import refuse_unwritable
 from engine.workspace import Target, workspace
 from model import effects
 from model.errors import EngineFailed, NoSuchStack, RingwallError
 from model.project import Project
+from model.stacks import Stack
 
-#: Each engine process takes about 108 MB (Pulumi, run); two cores gain nothing from more.
+#: More gains nothing on two cores.
 PARALLEL = 4
+#: MiB that an engine may need: about 108 itself (measured), and the processes of its two provider plugins.
+ENGINE_MEMORY = 400
+#: Operations of one engine at the same time: `PARALLEL` times as many calls reach Kong's Admin API at once. The engine's own
+#: default grows with the machine's cores (pulumi, pkg/cmd: four for each), the gateway does not.
+RESOURCES_AT_ONCE = 8
+#: How often a run begins again after an API took no more calls.
+_REFUSALS = 3
+#: How the providers word that refusal (cloudflare-go: the status line; Cloudflare's error 971 and 10100).
+_REFUSED = re.compile(r"\b429 Too Many Requests\b|More than \d+ requests per \d+ seconds|throttling your request speed")
 _CHANGING = ("up", "destroy", "refresh")
 
 
-def program_for(project: Project, stack: str) -> Callable[[], None]:
-    """The program the engine runs inline: the very one `stacks/__main__.py` runs."""
+def program_for(
+    project: Project, stack: str, loaded: Stack | None = None, contract: Mapping[str, Any] | None = None
+) -> Callable[[], None]:
+    """The program the engine runs inline: the very one `stacks/__main__.py` runs.
+
+    Given `loaded` and `contract` it reads and plans nothing anew that all stacks of an environment share: with many of
+    them that is most of the work.
+    """
 
     def program() -> None:
         from plan.program import run_or_refuse
 
-        run_or_refuse(project, stack)
+        run_or_refuse(project, stack, loaded, contract)
 
     return program
 
@@ -52,25 +72,57 @@ def execute(
     program: Callable[[], None] | None = None,
     **options: Any,
 ) -> Run:
-    """Run one operation on one stack and record what the engine reports; a failure is in `run.error`, never raised."""
-    from pulumi.automation.errors import CommandError
+    """Run one operation on one stack and record what the engine reports; a failure is in `run.error`, never raised.
 
+    Where an API takes no more calls (429) it waits and runs again: nothing was made by what was refused.
+    """
     if not target.debug:
         _quiet_sdk()
+    budget = target.budget
+    if budget is not None and not budget.admit(run.stack, run.calls.cloudflare):
+        return run
+    if run.operation in _CHANGING:
+        effects.record(lambda: outcome(target, run))
+    for _ in range(_REFUSALS):
+        _attempt(target, run, exclude=exclude, only=only, program=program, **options)
+        if budget is None or not (run.error and _REFUSED.search(run.error)) or not budget.pause(run.stack):
+            return run
+        run.steps, run.error, run.ended = Steps(), None, None
+    _attempt(target, run, exclude=exclude, only=only, program=program, **options)
+    return run
+
+
+def _attempt(
+    target: Target,
+    run: Run,
+    *,
+    exclude: Sequence[str],
+    only: Sequence[str],
+    program: Callable[[], None] | None,
+    **options: Any,
+) -> None:
+    from pulumi.automation.errors import CommandError
+
     run.state, run.began = "running", time.monotonic()
     create = run.operation in ("preview", "up")
     run.steps.refreshes_first = run.refresh
-    if run.operation in _CHANGING:
-        effects.record(lambda: outcome(target, run))
     try:
+        if run.operation in _CHANGING:
+            refuse_unwritable(target, run.stack)
         with workspace(
             target,
             run.stack,
             program or program_for(target.project, run.stack),
             create=create,
             file_needed=run.operation != "destroy",
+            results=False,
         ) as stack:
-            arguments: dict[str, Any] = {"on_event": run.steps.on_event, "color": "never", **options}
+            arguments: dict[str, Any] = {
+                "on_event": run.steps.on_event,
+                "color": "never",
+                "parallel": RESOURCES_AT_ONCE,
+                **options,
+            }
             if run.refresh:
                 arguments["refresh"] = True
             if only:
@@ -82,28 +134,53 @@ def execute(
             try:
                 with_lock(stack, run.stack, lambda: getattr(stack, run.operation)(**arguments), target.progress.note)
             except CommandError as error:
-                for text, conflict in run.steps.conflicts.items():
-                    line = explained(target, run.stack, conflict)
-                    run.steps.errors = [line if message == text else message for message in run.steps.errors]
+                for failure in run.steps.failures.values():
+                    if failure.is_conflict:
+                        line = explained(target, run.stack, failure)
+                        run.steps.errors = [
+                            line if message == failure.text else message for message in run.steps.errors
+                        ]
                 raise EngineFailed(cause(run.steps, str(error))) from None
         run.ended, run.state = time.monotonic(), "done"
     except RingwallError as error:
         run.ended = time.monotonic()
         run.state, run.error, run.missing = "failed", str(error), isinstance(error, NoSuchStack)
-    return run
 
 
-def execute_all(target: Target, runs: Sequence[Run], **options: Any) -> None:
-    """Independent stacks side by side."""
-    pool = ThreadPoolExecutor(max_workers=PARALLEL)
+def execute_all(
+    target: Target,
+    runs: Sequence[Run],
+    *,
+    program_of: Callable[[str], Callable[[], None]] | None = None,
+    done: Callable[[Run], None] = lambda run: None,
+    **options: Any,
+) -> None:
+    """Independent stacks side by side; `program_of` gives each its program, else it reads its files itself. `done` is
+    called with each run that has ended, from its own thread."""
+
+    def work(run: Run) -> None:
+        done(execute(target, run, program=program_of(run.stack) if program_of else None, **options))
+
+    pool = ThreadPoolExecutor(max_workers=engines_at_once())
     try:
-        list(pool.map(lambda run: execute(target, run, **options), runs))
+        list(pool.map(work, runs))
     except KeyboardInterrupt:
+        if target.budget is not None:
+            target.budget.close()
         with _ending(target.progress.note):
             pool.shutdown(cancel_futures=True)
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def engines_at_once(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """How many engines run side by side: as many as the memory that is free has room for, at least one."""
+    try:
+        match = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:  # no Linux
+        return PARALLEL
+    return min(PARALLEL, max(1, int(match[1]) // 1024 // ENGINE_MEMORY)) if match else PARALLEL
 
 
 @contextmanager

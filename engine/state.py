@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.documents import documents
-from engine.checkpoint import from_folder, stacks_folder
+from engine.checkpoint import from_folder
 from engine.workspace import Target, list_stacks, workspace
 from model.errors import NoSuchStack
 from model.masking import SECRET
@@ -69,7 +69,7 @@ def all_live_resources(target: Target, stacks: list[str]) -> dict[str, int | Non
 
 def lists_everything(target: Target) -> bool:
     """Whether `all_live_resources` counts more than resources, as it takes the numbers from the backend's own list."""
-    return stacks_folder(target) is None
+    return target.stacks_folder() is None
 
 
 def _exported_resources(selected: Stack) -> list[dict[str, Any]]:

@@ -23,9 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.budget import Budget
 from engine.progress import Progress, SilentProgress
 from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
-from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
+from model.errors import EngineFailed, SecretsLocked, StateMissing
 from model.loader import read, read_text
 from model.project import SECRET_KEYS, Project
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 #: committed Pulumi.yaml holds nobody's own path.
 DEFAULT_STATE = Path(".ringwall") / "state"
 DEFAULT_BACKEND = f"file://./{DEFAULT_STATE}"
+#: A checkpoint is written plain or compressed (`PULUMI_DIY_BACKEND_GZIP`).
+CHECKPOINT_FORMS = (".json", ".json.gz")
 SALT_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
@@ -50,6 +53,8 @@ class Target:
     #: What the sandbox's providers hold, by the engine's name of a type; there when `sandbox_folder` is.
     sandbox_objects: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
     progress: Progress = field(default_factory=SilentProgress, compare=False)
+    #: What bounds the calls of Cloudflare's API; None where none are made, as in the sandbox.
+    budget: Budget | None = field(default=None, compare=False)
     #: Whether the SDK's own traces are shown.
     debug: bool = False
 
@@ -109,6 +114,27 @@ class Target:
             )
         raise StateMissing(f"the state folder {folder} is not there, so nobody knows what is deployed", remedy=remedy)
 
+    def stacks_folder(self) -> Path | None:
+        """Where a state folder keeps the project's stacks; None for another backend, or one laid out as before Pulumi 3.61.
+
+        Raises:
+            StateMissing: the folder is not there.
+        """
+        folder = self.state_folder
+        if folder is None:
+            return None
+        self.require_state()
+        if (folder / ".pulumi" / "stacks").is_dir() and not (folder / ".pulumi" / "meta.yaml").is_file():
+            return None
+        return folder / ".pulumi" / "stacks" / self.project.name
+
+    def holds(self, stack: str) -> bool | None:
+        """Whether the state folder has a checkpoint of the stack; None for another backend, which the engine must ask."""
+        folder = self.stacks_folder()
+        if folder is None:
+            return None
+        return any((folder / f"{stack}{form}").is_file() for form in CHECKPOINT_FORMS)
+
 
 @contextmanager
 def workspace(
@@ -118,6 +144,7 @@ def workspace(
     *,
     create: bool = False,
     file_needed: bool = True,
+    results: bool = True,
 ) -> Iterator[Stack]:
     """An Automation API stack in a private workspace.
 
@@ -125,6 +152,7 @@ def workspace(
         program: the inline program; None for operations that run none.
         create: make the stack in the backend when it is not there.
         file_needed: refuse a stack that has no file. To take one down or count it the backend's record is enough.
+        results: whether the outputs and the history that the Automation API reads after a run are wanted.
 
     Raises:
         EngineMissing: no usable engine.
@@ -133,9 +161,10 @@ def workspace(
         SecretsLocked: the passphrase is missing, empty or wrong.
         EngineFailed: the engine refused this, or whatever the block asked the stack to do.
     """
-    from pulumi.automation import LocalWorkspace, Stack
-    from pulumi.automation.errors import CommandError, StackNotFoundError
+    from pulumi.automation import LocalWorkspace
+    from pulumi.automation.errors import CommandError
 
+    from engine.automation import opened_stack
     from engine.command import pulumi_command
     from engine.locate import require
 
@@ -158,15 +187,7 @@ def workspace(
             secrets_provider=None if target.sandbox_folder else _secrets_provider(copy),
         )
         try:
-            try:
-                selected = Stack.select(stack, local)
-            except StackNotFoundError:
-                if not create:
-                    raise NoSuchStack(
-                        f"stack {stack} does not exist in the backend", remedy=f"run `ringwall up {stack}` first"
-                    ) from None
-                selected = Stack.create(stack, local)
-            yield selected
+            yield opened_stack(stack, local, is_held=target.holds(stack), create=create, results=results)
         except CommandError as error:
             raise engine_failure(str(error)) from None
         finally:
@@ -327,10 +348,15 @@ def engine_failure(output: str) -> EngineFailed:
     return kind(problem)
 
 
+def _in_one_line(problem: str) -> str:
+    return re.sub(r"^\d+ errors? occurred:\s*\* ", "", " ".join(problem.split())).replace(" * ", "; ")
+
+
 def backend_problem(output: str) -> str:
     """The last ``error:`` that the engine printed, with the remedy where it is known."""
-    lines = re.findall(r"error: (.+)", output)
-    problem = str(lines[-1]).strip() if lines else "the engine stopped without saying why; use --debug"
+    # Several at once stand below a count, an asterisk before each.
+    lines = re.findall(r"error: (.+(?:\n+\s+\* .+)*)", output)
+    problem = _in_one_line(lines[-1]) if lines else "the engine stopped without saying why; use --debug"
     if "incorrect passphrase" in problem:
         problem += "; the passphrase in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE is not this stack's"
     elif "passphrase" in problem:
@@ -339,6 +365,10 @@ def backend_problem(output: str) -> str:
         problem += "; set backend.url in Pulumi.yaml or run `pulumi login`"
     elif re.search(_UNREACHED, problem):
         problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
+    elif re.search(r"read-only file system|permission denied", problem, re.IGNORECASE):
+        problem += "; the state cannot be written: let this user write there, or mount it writable"
+    elif re.search(r"no space left|file too large|disk quota", problem, re.IGNORECASE):
+        problem += "; the disk is full: make room, then run `ringwall repair STACK` with its name"
     elif "failed to load checkpoint: EOF" in problem:
         problem += (
             "; a killed run left a half-written file next to the state: run `ringwall repair STACK` with its name"

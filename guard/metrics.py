@@ -111,6 +111,20 @@ class BoundedCounter:
         child.inc(amount)
 
 
+class BoundedTimes:
+    """A histogram whose labels the guard itself makes. Its series are looked up once: a look-up checks every label anew."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._children: dict[tuple[str, ...], Histogram] = {}
+
+    def observe(self, seconds: float, *labels: str) -> None:
+        child = self._children.get(labels)
+        if child is None:
+            child = self._children[labels] = self._histogram.labels(*labels)
+        child.observe(seconds)
+
+
 class GuardMetrics:
     """The metrics of one guard, in a registry of their own, so that several guards in one process stay apart."""
 
@@ -138,8 +152,8 @@ class GuardMetrics:
         for limit in LIMIT_KEYS:
             self._limits.count(limit, amount=0)
         self._uninspected = counters["uninspected_bytes"]
-        self._engines = histograms["engine_seconds"]
-        self.requests = histograms["request_seconds"]
+        self._engine_seconds = BoundedTimes(histograms["engine_seconds"])
+        self._request_seconds = BoundedTimes(histograms["request_seconds"])
         self.open_streams = self._gauges["open_streams"]
         self.dropped_events = counters["dropped_events"]
         self.pins_refused = counters["lock_refusals"]
@@ -185,7 +199,11 @@ class GuardMetrics:
             self._uninspected.labels(kind if kind in _KINDS else UNLISTED).inc(size)
 
     def engine(self, verdict: Verdict) -> None:
-        self._engines.labels(verdict.engine, verdict.outcome.value).observe(verdict.milliseconds / 1000)
+        self._engine_seconds.observe(verdict.milliseconds / 1000, verdict.engine, verdict.outcome.value)
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count a request that was answered with this HTTP status, and how long it took."""
+        self._request_seconds.observe(seconds, str(status))
 
     def state(self, readiness: Mapping[str, Any], tainted: int) -> None:
         """Set the gauges to what `/readyz` reports, so that an alert needs no second source."""

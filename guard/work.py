@@ -32,6 +32,38 @@ class WorkEnded(Exception):
     """The guard ended a request, because its principal is denied or the guard closes."""
 
 
+class WorkInProgress:
+    """The context in which one request is served; raises WorkEnded at its end where the guard ended it."""
+
+    __slots__ = ("_ended", "_principal", "_task", "_work")
+
+    def __init__(
+        self,
+        work: dict[str, set[asyncio.Task[Any]]],
+        ended: set[asyncio.Task[Any]],
+        principal: str,
+        task: asyncio.Task[Any],
+    ) -> None:
+        self._work = work
+        self._ended = ended
+        self._principal = principal
+        self._task = task
+
+    def __enter__(self) -> None:
+        self._work[self._principal].add(self._task)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        task, running = self._task, self._work[self._principal]
+        was_ended = task in self._ended
+        self._ended.discard(task)
+        running.discard(task)
+        if not running:
+            del self._work[self._principal]
+        if was_ended and kind is not None and issubclass(kind, asyncio.CancelledError):
+            task.uncancel()
+            raise WorkEnded from None
+
+
 class PolicyInForce(Protocol):
     """What is asked of a policy of either kind."""
 
@@ -106,31 +138,15 @@ class GuardWork(Generic[P]):
         most = self.bounds.streams + self.policy.config.limits.concurrency
         return len(self._work.get(principal, ())) < most
 
-    @contextlib.contextmanager
-    def work_for(self, principal: str) -> Iterator[None]:
-        """Registers the running task as work for `principal`, so that a denial can end it.
+    def work_for(self, principal: str, task: asyncio.Task[Any]) -> WorkInProgress:
+        """Registers the running `task` as work for `principal` while the context lasts, so that a denial can end it.
 
         Raises:
             WorkEnded: it was ended, or the principal was denied since it was identified.
         """
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("work runs in a task")
         if principal in self.policy.denied:
             raise WorkEnded
-        self._work[principal].add(task)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if task not in self._ended:
-                raise
-            task.uncancel()
-            raise WorkEnded from None
-        finally:
-            self._ended.discard(task)
-            self._work[principal].discard(task)
-            if not self._work[principal]:
-                del self._work[principal]
+        return WorkInProgress(self._work, self._ended, principal, task)
 
     @contextlib.contextmanager
     def open_stream(self) -> Iterator[None]:

@@ -28,7 +28,8 @@ class DefinitionFinding:
 
     `pointer` is the place in the definition (RFC 6901), `quote` the words there, bounded and with hidden characters shown.
     `accepted` says that the lock accepts the rule for this definition. What is not `acceptable` is no match of a rule: the
-    engine could not read the definition to its end.
+    engine could not read the definition to its end. An `advisory` finding (an attack that the text quotes as an example)
+    withholds nothing: it is shown to the reviewer, and `accepted` says that the lock notes it.
     """
 
     kind: DefinitionKind
@@ -38,6 +39,12 @@ class DefinitionFinding:
     quote: str
     accepted: bool
     acceptable: bool = True
+    advisory: bool = False
+
+    @property
+    def withholds(self) -> bool:
+        """Whether the guard shows the definition to nobody for it."""
+        return not self.accepted and not self.advisory
 
     @property
     def subject(self) -> str:

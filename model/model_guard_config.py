@@ -43,6 +43,10 @@ class InnerGateway(Model):
     url: HttpsUrl = Field(description="Kong's proxy port on loopback, such as http://127.0.0.1:8000.")
     key_header: str = Field("x-ringwall-key", description="Header that carries the guard's key.")
     key: SecretRef = Field(description="Where the host finds the key.")
+    #: The gateway counts by it, and takes it off before the provider.
+    principal_header: str | None = Field(
+        None, description="Header with a digest of the principal, where the gateway counts too."
+    )
 
 
 class ModelGuardConfig(Model):

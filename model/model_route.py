@@ -15,7 +15,6 @@ from model.base import (
     Countries,
     Duration,
     Hostname,
-    HttpsUrl,
     Many,
     Model,
     Name,
@@ -24,7 +23,6 @@ from model.base import (
     Positive,
     SecretRef,
     UrlPath,
-    VaultReference,
     Version1,
 )
 from model.defaults import Anchor, CircuitBreaker, GuardRedis, Timeouts, Verdict
@@ -33,48 +31,19 @@ from model.environment import Logs
 from model.finding_exceptions import ModelFindingException
 from model.front_door import ADMIN_PORT_OFFSET, check_front_door
 from model.lockdown import Lockdown
+from model.model_gateway import GatewayLimits, ModelGateway, SemanticCache
+from model.model_target import Amount as Amount
+from model.model_target import ModelName as ModelName
+from model.model_target import ModelTarget as ModelTarget
 from model.name_patterns import matches_any
-from model.problems import PATTERN_WORDS, Wrong
+from model.problems import Wrong
 from model.server import Access, Cors, Grantees, OAuth, Pattern
 from model.traces import Traces
 from model.waivers import Waiver
 
-_PRICE = r"^[0-9]{1,6}(\.[0-9]{1,6})?$"
-_MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
-PATTERN_WORDS[_PRICE] = 'an amount in quotes, such as "0.40"'
-PATTERN_WORDS[_MODEL_NAME] = "letters, digits and . _ : / -, at most 128, a letter or digit first"
-
-#: Money as text: a number would pass through binary fractions. The currency is the route's own, the same everywhere.
-Amount = Annotated[str, StringConstraints(pattern=_PRICE)]
-ModelName = Annotated[str, StringConstraints(pattern=_MODEL_NAME)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 #: What a model answers: chat completions, responses or embeddings of the OpenAI API.
 ModelKind = Literal["chat", "responses", "embeddings"]
-Provider = Literal["openai", "azure", "anthropic", "mistral", "cohere", "gemini", "bedrock", "llama2"]
-
-
-class ModelTarget(Model):
-    """One model at one provider. The credential stays with Kong: neither the guard nor a caller ever holds it."""
-
-    provider: Provider = Field(description="Whose API it is; openai for everything that speaks OpenAI's format.")
-    model: ModelName = Field(description="The provider's own name of the model.")
-    credential: VaultReference | None = Field(
-        None,
-        description="Gateway-side reference to the whole header value, such as `Bearer …`; none for a provider without.",
-    )
-    credential_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] = Field(
-        "Authorization", description="Header that carries it: `api-key` at Azure, `x-api-key` at Anthropic."
-    )
-    url: HttpsUrl | None = Field(None, description="Full URL of the endpoint, instead of the provider's own.")
-    options: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")], str] = Field(
-        {}, description="Further options of Kong's ai-proxy for this provider, such as azure_instance."
-    )
-    weight: Annotated[int, Field(ge=1, le=1000)] = Field(
-        100, description="Share of the traffic among targets of one order."
-    )
-    order: Annotated[int, Field(ge=1, le=8)] = Field(
-        1, description="Lower is tried first; a higher one takes over on failure."
-    )
 
 
 class Price(Model):
@@ -161,22 +130,6 @@ class ExactCache(Model):
     )
 
 
-class SemanticCache(Model):
-    """Answers to a request that means the same; edition ai alone (ai-semantic-cache)."""
-
-    store: Literal["redis", "pgvector"] = Field(description="Vector store.")
-    host: Annotated[str, StringConstraints(min_length=1, max_length=350)] = Field(description="Its host name.")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(6379, description="Its port.")
-    password: VaultReference | None = Field(None, description="Gateway-side reference.")
-    embeddings: ModelTarget = Field(description="The model that turns requests into vectors.")
-    dimensions: Positive = Field(1536, description="Length of its vectors.")
-    threshold: Annotated[str, StringConstraints(pattern=r"^0\.[0-9]{1,4}$")] = Field(
-        "0.1", description="Largest distance that still means the same."
-    )
-    lifetime: Duration = Field("5m", description="How long an answer is kept.")
-    shared: bool = Field(False, description="Between principals; reviewed as a loosening.")
-
-
 class ModelCache(Model):
     exact: ExactCache | None = Field(None, description="The guard's cache.")
     semantic: SemanticCache | None = Field(None, description="The gateway's cache, in edition ai.")
@@ -254,6 +207,9 @@ class ModelRoute(Model):
     limits: ModelLimits = Field(ModelLimits(), description="How much they may use.")
     prompt_policy: PromptPolicy = Field(PromptPolicy(), description="What every prompt must be like.")
     cache: ModelCache = Field(ModelCache(), description="Answers that are kept.")
+    gateway: ModelGateway = Field(
+        ModelGateway(), description="What Kong itself does on the inner routes in edition ai, beside the guard."
+    )
     timeouts: Timeouts = Field(Timeouts(), description="Waiting for the provider.")
     circuit_breaker: CircuitBreaker = Field(CircuitBreaker(), description="When the gateway stops sending.")
     guard: ModelGuard = Field(ModelGuard(), description="The guard's settings.")
@@ -281,10 +237,12 @@ class ModelRoute(Model):
     @model_validator(mode="after")
     def _costs_are_known(self) -> Self:
         """A budget of cost with an unpriced model would be a budget that nothing uses up."""
-        budgets: list[tuple[tuple[str, ...], ModelBudget]] = [
+        budgets: list[tuple[tuple[str, ...], ModelBudget | GatewayLimits]] = [
             (("limits", "principal"), self.limits.principal),
             (("limits", "all"), self.limits.all),
         ]
+        if self.gateway.limits is not None:
+            budgets.append((("gateway", "limits"), self.gateway.limits))
         budgets += [(("grants", str(index), "budget"), grant.budget) for index, grant in enumerate(self.grants)]
         unpriced = sorted(name for name, model in self.models.items() if model.price is None)
         for path, budget in budgets:

@@ -1,8 +1,9 @@
-"""What each text argument of a tool is (text, URL, command, query, path), and what is looked for in it.
+"""What each text argument of a tool is (text, URL, local URL, command, query, path), and what is looked for in it.
 
 A kind is inferred from the tool's schema, as the tool lock pins it, and a reviewer may write another into the lock. It
 only takes rules away from an argument: `content` that is written into a file is no command and no address to fetch.
-What the schema does not name (further properties, free-form objects) has no kind, and is judged as everything.
+What the schema does not name (further properties, free-form objects) has no kind, and is judged as everything. A local
+URL is never inferred: a reviewer says it of a browser's tool.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any, Literal, get_args
 from model.schema_references import referenced
 from model.tool_lock import ParameterKind, Risk, ToolEntry
 
-#: What a rule for arguments looks for: private addresses, files and pages by URL, metadata services, shell and template
-#: abuse, SQL, fields of a header behind a line end, key files and traversal.
-Subject = Literal["address", "file_url", "data_url", "metadata", "command", "sql", "header", "path"]
+#: What a rule for arguments looks for: private addresses, among them this machine's own (`loopback`), files and pages by
+#: URL, metadata services, shell and template abuse, SQL, fields of a header behind a line end, key files and traversal.
+Subject = Literal["address", "loopback", "file_url", "data_url", "metadata", "command", "sql", "header", "path"]
 SUBJECTS: frozenset[Subject] = frozenset(get_args(Subject))
 
 #: The subjects of each kind. A shell may reach its own host anyway and writes whole requests and mails, a file's place may
@@ -24,9 +25,10 @@ SUBJECTS: frozenset[Subject] = frozenset(get_args(Subject))
 JUDGED: Mapping[ParameterKind, frozenset[Subject]] = {
     "text": frozenset(),
     "url": SUBJECTS - {"sql", "data_url"},
+    "local_url": SUBJECTS - {"sql", "data_url", "loopback"},
     "path": SUBJECTS - {"sql", "file_url", "data_url"},
-    "command": SUBJECTS - {"address", "file_url", "header"},
-    "query": SUBJECTS - {"address", "file_url"},
+    "command": SUBJECTS - {"address", "loopback", "file_url", "header"},
+    "query": SUBJECTS - {"address", "loopback", "file_url"},
 }
 
 #: Schema nodes that are looked at in one tool, and steps of one pointer; what lies beyond is judged as everything.
@@ -67,6 +69,10 @@ _PLACE = _set("address location page resource image attachment download feed dom
 _END = _set("source src target dest remote origin")
 #: Tools that fetch what they are given.
 _FETCHING = _set("fetch crawl scrape browse navigate goto download http https curl wget webhook visit screenshot")
+#: Words of a browser's tools: its user sees what they open.
+_BROWSING = _set(
+    "browser navigate goto page tab playwright puppeteer chrome chromium firefox webkit selenium screenshot"
+)
 _SEARCHING = _set("search find query lookup filter select count list get")
 _SAYS_URL = re.compile(r"(?i)\bUR[LI]s?\b|\bhttps?:|\bweb ?(?:page|site)\b|\blink to\b|\bendpoint\b")
 #: The scheme as it stands in a list of schemes, and no parameter named `file`.
@@ -90,6 +96,14 @@ def parameter_kinds(definition: Mapping[str, Any], risk: Risk) -> dict[str, Para
         if kind is not None and (known is None or len(JUDGED[kind]) > len(JUDGED[known])):
             kinds[pointer] = kind
     return kinds
+
+
+def page_parameters(definition: Mapping[str, Any], kinds: Mapping[str, ParameterKind]) -> list[str]:
+    """The places of the URLs that a browser's tool opens: whoever develops a page opens it from their own machine."""
+    name = definition.get("name")
+    if _BROWSING.isdisjoint(_words(name if isinstance(name, str) else "")):
+        return []
+    return sorted(place for place, kind in kinds.items() if kind == "url")
 
 
 def kinds_in_force(entry: ToolEntry) -> dict[str, ParameterKind]:

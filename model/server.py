@@ -37,6 +37,7 @@ from model.front_door import ADMIN_PORT_OFFSET, check_front_door
 from model.lockdown import Lockdown
 from model.loopback import is_loopback
 from model.name_patterns import GRANT_PATTERN, MAX_NAME, matches_any
+from model.origin_egress import MOST_DESTINATIONS, Destination
 from model.origin_headers import OriginHeaders
 from model.origin_identity import IdentityKey, TokenExchange
 from model.people import People as People
@@ -126,6 +127,12 @@ class Origin(Model):
         exclude_if=lambda value: value is None,
         description="mode external: the caller's token is exchanged for one of the server's own.",
     )
+    egress: Many[Destination] = Field(
+        (),
+        max_length=MOST_DESTINATIONS,
+        exclude_if=lambda value: not value,
+        description="Where the server may call out to, each as NAME:PORT over TCP; else nowhere. The host files enforce it.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one_place(self) -> Self:
@@ -141,6 +148,12 @@ class Origin(Model):
             key = "headers" if self.headers else "token_exchange"
             remedy = "give its secrets in origin.environment" if self.headers else "give the server a URL or a socket"
             raise Wrong("a command is sent no headers", remedy, (key,))
+        for number, destination in enumerate(self.egress):
+            if self.port is not None and destination.endswith(f":{self.port}"):
+                remedy = (
+                    "give the server another port: where it listens on every address, nothing else can use that one"
+                )
+                raise Wrong(f"names the server's own port {self.port}", remedy, ("egress", number))
         if self.identity_keys and self.identity == "none":
             raise Wrong("belongs to identity", "write identity: header or meta, or remove it", ("identity_keys",))
         return self

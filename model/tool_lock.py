@@ -28,8 +28,9 @@ _REMEDY = "run `ringwall lock approve ENV.SERVER` instead of editing the lock"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Risk = Literal["read", "write", "execute", "unknown"]
-#: What a text argument is; the guard judges it as that (a URL by its host, a command by what it would run).
-ParameterKind = Literal["text", "url", "command", "query", "path"]
+#: What a text argument is; the guard judges it as that (a URL by its host, a command by what it would run). A local_url may
+#: name the guard's own machine besides: what is being developed there, in a browser.
+ParameterKind = Literal["text", "url", "local_url", "command", "query", "path"]
 #: What a client may be able to do for a server; some servers offer more to a client that can.
 ClientCapability = Literal["elicitation", "roots", "sampling"]
 EntryKind = Literal["tools", "prompts", "resources", "resource_templates"]
@@ -75,6 +76,9 @@ class Entry(Model):
     description: str = Field("", description="The definition's description, readable: hidden characters shown.")
     sha256: Sha256 = Field(description="Of the canonical JSON of the whole definition.")
     accepted: Many[RuleId] = optional((), "Rules of the guard that match this definition and that a reviewer accepted.")
+    noted: Many[RuleId] = optional(
+        (), "Rules that match what is only quoted: shown to the reviewer, and they stop nothing."
+    )
     definition: Definition
 
     @property
@@ -176,6 +180,9 @@ class LockedServer(Model):
     instructions_sha256: Sha256 | None = Field(None, description="Of the canonical JSON of the instructions.")
     accepted: Many[RuleId] = optional(
         (), "Rules of the guard that match the instructions and that a reviewer accepted."
+    )
+    noted: Many[RuleId] = optional(
+        (), "Rules that match what is only quoted: shown to the reviewer, and they stop nothing."
     )
     client_capabilities: Many[ClientCapability] = optional(
         (), "What the client that looked could do; a server may offer more tools to one that can."
@@ -302,6 +309,7 @@ _ORDER = (
     "media_types",
     "left_to_server",
     "accepted",
+    "noted",
     "description",
     "sha256",
     "definition",

@@ -26,6 +26,7 @@ from plan.diff.compare import Side, compare
 from plan.diff.model import Direction, grouped
 
 _RECORD = "deployed.json"
+_UNKNOWN = "what is deployed was not brought up with this folder, so it cannot be compared"
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,16 @@ def reasons_to_ask(target: Target, scope: Scope, previews: Sequence[Run], *, dif
     return reasons
 
 
-def record(target: Target, deployed: Sequence[DeployedFiles], runs: Sequence[Run]) -> None:
-    """Keep the files of the stacks whose runs succeeded; those of a failed one are forgotten."""
-    succeeded = {run.stack for run in runs if run.error is None and run.state == "done"}
+def record(
+    target: Target, deployed: Sequence[DeployedFiles], runs: Sequence[Run], plans: Mapping[str, str] | None = None
+) -> None:
+    """Keep the files of the stacks whose runs succeeded; those of a failed one are forgotten. `plans` are the digests of the
+    plans that were applied."""
+    failed = {run.stack for run in runs if run.error is not None or run.state != "done"}
+    succeeded = {run.stack for run in runs} - failed
     for item in deployed:
+        if item.stack not in succeeded | failed:
+            continue
         folder = _folder(target, item.stack)
         moment = _moment(target, item.stack) if item.stack in succeeded else None
         if moment is None:
@@ -80,10 +87,27 @@ def record(target: Target, deployed: Sequence[DeployedFiles], runs: Sequence[Run
             continue
         folder.mkdir(parents=True, exist_ok=True)
         files = {path: content.decode("utf-8") for path, content in item.files.items()}
-        document = {"version": 1, "ringwall": version("ringwall"), "moment": moment, "files": files}
+        document = {
+            "version": 1,
+            "ringwall": version("ringwall"),
+            "moment": moment,
+            "files": files,
+            "plan": (plans or {}).get(item.stack),
+        }
         temporary = folder / f".{_RECORD}"
         temporary.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
         temporary.replace(folder / _RECORD)
+
+
+def recorded_plan(target: Target, stack: str) -> str | None:
+    """The digest of the plan that is deployed; None where it is not known for certain."""
+    moment = _moment(target, stack)
+    try:
+        document = _document(target, stack)
+    except LookupError:
+        return None
+    plan = document.get("plan")
+    return plan if moment is not None and document.get("moment") == moment and isinstance(plan, str) else None
 
 
 def _folder(target: Target, stack: str) -> Path:
@@ -101,18 +125,28 @@ def _moment(target: Target, stack: str) -> str | None:
 
 def _recorded(target: Target, stack: str, moment: str) -> dict[str, bytes]:
     """The files that were deployed at that moment; raises LookupError, saying why they are not known."""
-    file = _folder(target, stack) / _RECORD
+    document = _document(target, stack)
     try:
-        document: Any = json.loads(file.read_text("utf-8"))
         known = {str(path): str(text).encode() for path, text in document["files"].items()}
         recorded, maker = document["moment"], document["ringwall"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise LookupError("what is deployed was not brought up with this folder, so it cannot be compared") from None
+    except (KeyError, AttributeError):
+        raise LookupError(_UNKNOWN) from None
     if recorded != moment:
         raise LookupError("it was deployed from somewhere else since, so it cannot be compared")
     if maker != version("ringwall"):
         raise LookupError(f"Ringwall {maker} deployed it, so it cannot be compared")
     return known
+
+
+def _document(target: Target, stack: str) -> dict[str, Any]:
+    """The record of a stack; raises LookupError where there is none that can be read."""
+    try:
+        document = json.loads((_folder(target, stack) / _RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise LookupError(_UNKNOWN) from None
+    if not isinstance(document, dict):
+        raise LookupError(_UNKNOWN)
+    return document
 
 
 def _loosening(

@@ -5,7 +5,9 @@ The rules themselves are in `plan.rules`; the order of the engine's steps is jud
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from components.edge.access import count_quotas
 from components.gateway.model_support import support_problems
@@ -20,11 +22,17 @@ from plan.rules.evaluate import evaluate, subject_of
 
 
 def refuse_unsafe(
-    project: Project, loaded: Stack, *, organization: str = "organization", today: date | None = None
+    project: Project,
+    loaded: Stack,
+    *,
+    contract: Mapping[str, Any] | None = None,
+    organization: str = "organization",
+    today: date | None = None,
 ) -> Graph:
     """Plan the stack and refuse a plan that breaks an error-level rule, the project's own rules among them.
 
     Waivers of the stack's file are honoured until they end; `today` is the day they are judged by, else today in UTC.
+    `contract` is what the environment is planned to export, where the caller has planned it already.
 
     Raises:
         InputErrors: an account quota is exceeded, the edition cannot carry a model route, or the project's own rules
@@ -35,7 +43,7 @@ def refuse_unsafe(
         raise InputErrors(problems)
     if isinstance(loaded, ModelStack) and (problems := support_problems(loaded)):
         raise InputErrors(problems)
-    graph = plan_stack(project, loaded, organization=organization)
+    graph = plan_stack(project, loaded, contract=contract, organization=organization)
     findings = evaluate(subject_of(loaded, graph), rules=rules_of(project), today=today, root=project.root)
     errors = [finding for finding in findings if finding.refuses]
     if errors:

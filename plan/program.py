@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -23,14 +25,21 @@ def main() -> None:
     run_or_refuse(open_project(Path(pulumi.get_root_directory())), pulumi.get_stack())
 
 
-def run_or_refuse(project: Project, stack: str) -> None:
+def run_or_refuse(
+    project: Project, stack: str, loaded: Stack | None = None, contract: Mapping[str, Any] | None = None
+) -> None:
     """Run under the engine. Everything `up` must refuse is refused here, before the first resource, in one line without a
-    trace; then the stack is declared."""
+    trace; then the stack is declared.
+
+    Args:
+        loaded: the stack, where the caller has read its files; the engine's own reading of them is compared with it.
+        contract: what its environment is planned to export, where the caller has planned that.
+    """
     try:
-        loaded = load(project, stack)
+        loaded = loaded or load(project, stack)
         refuse_other_reading(loaded)
         refuse_missing_secret(loaded)
-        refuse_unsafe(project, loaded, organization=pulumi.get_organization())
+        refuse_unsafe(project, loaded, contract=contract, organization=pulumi.get_organization())
     except RingwallError as error:
         raise pulumi.RunError(str(error)) from None
     if isinstance(loaded, ServerStack | ModelStack):

@@ -45,6 +45,12 @@ _PLUGINS = {
     "ai-proxy-advanced": "inner route: providers",
     "ai-prompt-decorator": "inner route: system message",
     "ai-prompt-guard": "inner route: prompt patterns",
+    "ai-rate-limiting-advanced": "inner route: tokens and cost per principal",
+    "ai-lakera-guard": "inner route: Lakera Guard",
+    "ai-custom-guardrail": "inner route: Prisma AIRS",
+    "ai-semantic-prompt-guard": "inner route: topics of prompts",
+    "ai-sanitizer": "inner route: personal data",
+    "ai-semantic-cache": "inner route: cache by meaning, shared by all",
 }
 _WINDOWS = {60: "minute", 3600: "hour", 86400: "day"}
 _LIMITS = {

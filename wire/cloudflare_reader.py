@@ -19,3 +19,7 @@ class CloudflareReader(CloudflareApi):
     def read_all(self, path: str, permission: str) -> Iterator[dict[str, Any]]:
         """A whole list, page by page; `permission` is what its reader's token needs."""
         return self._pages(path, permission, {})
+
+    def read(self, path: str, permission: str) -> Any:
+        """What stands at one address."""
+        return self._call("GET", path, permission).get("result")

@@ -21,7 +21,8 @@ def destroy(
     """Take a stack down: its public name first, its protection last. The stack file stays.
 
     Afterwards the providers' own lists are asked, by name and tag, whether anything is left. What is left is named with the
-    command that removes it (exit code 3).
+    command that removes it (exit code 3). Where they do not answer, the stack is down and that is not proven (exit code 6):
+    the same command asks again.
     """
     from cli.destroy import destroy as work  # noqa: PLC0415 - 0.6 s of imports that --help and completion do without
 

@@ -24,6 +24,16 @@ ClientCapabilities = Annotated[
     ),
 ]
 
+ParameterChoices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter",
+        metavar="TOOL:/ARGUMENT=KIND",
+        help="Say what an argument is: text, url, local_url, command, query or path; repeatable.",
+        show_default=False,
+    ),
+]
+
 
 @app.command()
 def diff(
@@ -46,6 +56,7 @@ def approve(
     timeout: Timeout = 10,
     client_capabilities: ClientCapabilities = None,
     accept: Accept = None,
+    parameter: ParameterChoices = None,
     yes: Yes = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
@@ -54,4 +65,11 @@ def approve(
     """Take what the running server offers now into its lock: from then on the guard lets it pass."""
     from cli.lock import approve as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
 
-    work(server, timeout=timeout, client_capabilities=client_capabilities, accept=list(accept or ()), yes=yes)
+    work(
+        server,
+        timeout=timeout,
+        client_capabilities=client_capabilities,
+        accept=list(accept or ()),
+        parameter=list(parameter or ()),
+        yes=yes,
+    )

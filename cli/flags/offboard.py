@@ -19,7 +19,11 @@ def offboard(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Remove a server's stack file and tool lock. Refuses while anything of it is deployed."""
+    """Remove a server's stack file and tool lock. Refuses while anything of it is deployed.
+
+    One that was deployed before is looked for in the providers' own lists, by name and tag: what is left of it is named with
+    the command that removes it.
+    """
     from cli.offboard import offboard as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
 
     work(

@@ -15,6 +15,13 @@ def up(
         list[str], typer.Option("--target", help="Only this resource (URN); may be repeated.", show_default=False)
     ] = [],  # noqa: B006 - Typer copies it
     refresh: Refresh = True,
+    changed: Annotated[
+        bool,
+        typer.Option(
+            "--changed",
+            help="Ask only the environment, and the servers whose plan changed since the last `up` from this folder.",
+        ),
+    ] = False,
     approve: Annotated[
         str | None,
         typer.Option(
@@ -45,6 +52,7 @@ def up(
         stack,
         target=target,
         refresh=refresh,
+        changed=changed,
         approve=approve,
         yes=yes,
         sandbox=sandbox,

@@ -11,12 +11,13 @@ import pulumi_kong as kong  # noqa: TID253
 from components.gateway import inner_entities
 from components.gateway.inner_plugins import inner_plugins
 from components.gateway.model_support import support_problems
-from components.gateway.names import guard_group, guard_username, server_tags
+from components.gateway.names import guard_group, guard_username, kind_suffix, server_tags
 from components.gateway.server import healthcheck_args, plugin_resource
 from components.random_secret import random_secret
 from model.canonical import digest
 from model.cross_checks import GUARD_KEY
 from model.errors import InputErrors
+from model.model_route import ModelKind
 from model.stacks import ModelStack
 
 
@@ -39,7 +40,7 @@ class InnerGatewayRing(pulumi.ComponentResource):
         protectors: every resource that must exist before the public name does.
 
     Outputs:
-        route_ids (by model).
+        route_ids (by model, those of other kinds than chat with the kind behind a dash).
     """
 
     def __init__(self, name: str, args: InnerGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -77,29 +78,30 @@ class InnerGatewayRing(pulumi.ComponentResource):
         )
         self.protectors: list[pulumi.Resource] = [consumer, group]
         self.route_ids: dict[str, pulumi.Output[str]] = {}
-        for model in sorted(stack.manifest.models):
-            self._model(f"{name}-{resource_label(model)}", stack, model)
+        for model, routed in sorted(stack.manifest.models.items()):
+            for kind in routed.kinds:
+                self._model(f"{name}-{resource_label(model)}{kind_suffix(kind)}", stack, model, kind)
         self.register_outputs({"route_ids": self.route_ids})
 
-    def _model(self, name: str, stack: ModelStack, model: str) -> None:
+    def _model(self, name: str, stack: ModelStack, model: str, kind: ModelKind) -> None:
         child = pulumi.ResourceOptions(parent=self)
         pool = self._targets(name, stack, model)
         service = kong.Service(
             f"{name}-service",
-            **inner_entities.service_inputs(stack, model),
+            **inner_entities.service_inputs(stack, model, kind),
             opts=pulumi.ResourceOptions(parent=self, depends_on=pool),
         )
         plugins = [
             plugin_resource(f"{name}-{spec.suffix}", spec, server_tags(stack), child, service_id=service.id)
-            for spec in inner_plugins(stack, model)
+            for spec in inner_plugins(stack, model, kind)
         ]
         route = kong.Route(
             f"{name}-route",
             service_id=service.id,
-            **inner_entities.route_inputs(stack, model),
+            **inner_entities.route_inputs(stack, model, kind),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*plugins, *pool]),
         )
-        self.route_ids[model] = route.id
+        self.route_ids[model + kind_suffix(kind)] = route.id
         self.protectors += [*pool, service, *plugins, route]
 
     def _targets(self, name: str, stack: ModelStack, model: str) -> list[pulumi.Resource]:

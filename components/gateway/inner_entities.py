@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from components.editions import Protection
-from components.gateway.entities import FAILURES, SUCCESSES, exact_path
+from components.gateway.entities import ENDPOINTS, FAILURES, SUCCESSES, exact_path
 from components.gateway.names import inner_host, inner_name, inner_upstream_name, server_tags
 from components.gateway.spec import name_of
 from model.base import seconds, split_url
-from model.model_route import ModelTarget
+from model.model_route import ModelKind, ModelTarget
 from model.stacks import ModelStack
 
 Inputs = dict[str, Any]
 
-#: Where the guard asks an inner route, whatever the provider's own path is.
-INNER_PATH = "/v1/chat/completions"
+#: Where the guard asks an inner route, whatever the provider's own path is; below it stands the kind of request.
+INNER_BASE = "/v1"
 #: The providers' own hosts (3.9.3, kong/llm/drivers/shared.lua, `upstream_url_format`). ai-proxy sets the address of each
 #: request; the service's own decides only that it is a name, and shows in a review where prompts go.
 PROVIDER_HOSTS = {
@@ -27,13 +27,13 @@ PROVIDER_HOSTS = {
 }
 
 
-def service_inputs(stack: ModelStack, model: str) -> Inputs:
+def service_inputs(stack: ModelStack, model: str, kind: ModelKind = "chat") -> Inputs:
     """The provider's certificate is verified: prompts and the credential go there. A connection that fails before anything
     was sent is tried at the next target; nothing that was sent is sent twice (nginx, `proxy_next_upstream`)."""
     targets, timeouts = stack.manifest.models[model].targets, stack.manifest.timeouts
     scheme, host, port = address(targets[0])
     inputs: Inputs = {
-        "name": inner_name(stack, model),
+        "name": inner_name(stack, model, kind),
         "protocol": scheme,
         "host": inner_upstream_name(stack, model) if has_upstream(stack, model) else host,
         "port": (443 if scheme == "https" else 80) if has_upstream(stack, model) else port,
@@ -52,15 +52,15 @@ def has_upstream(stack: ModelStack, model: str) -> bool:
     return several and name_of(Protection.MODEL_PROXY, stack.settings) == "ai-proxy"
 
 
-def route_inputs(stack: ModelStack, model: str) -> Inputs:
+def route_inputs(stack: ModelStack, model: str, kind: ModelKind = "chat") -> Inputs:
     """A host name that no tunnel serves, so that no request from outside meets this route: cloudflared sends public names
     alone, and answers 404 for every other."""
     return {
-        "name": inner_name(stack, model),
+        "name": inner_name(stack, model, kind),
         "protocols": ["http"],
         "hosts": [inner_host(stack, model)],
         "methods": ["POST"],
-        "paths": [exact_path(INNER_PATH)],
+        "paths": [exact_path(INNER_BASE + ENDPOINTS[kind])],
         "strip_path": False,
         "preserve_host": False,
         "regex_priority": 0,

@@ -7,7 +7,7 @@ model has a service and a route, found by a host name that no tunnel serves.
 from __future__ import annotations
 
 from components.editions import Protection
-from components.gateway.flood import flood_kilobytes
+from components.gateway.gateway_plugins import body_size, gateway_plugins
 from components.gateway.inner_entities import has_upstream
 from components.gateway.licensed.proxy_advanced import proxy_advanced
 from components.gateway.model_support import OPTIONS, prompt_parts
@@ -23,7 +23,7 @@ from components.gateway.names import (
 )
 from components.gateway.spec import Config, PluginSpec, name_of, plugin
 from model.base import split_url
-from model.model_route import ModelTarget, bound_name
+from model.model_route import ModelKind, ModelTarget, bound_name
 from model.stacks import ModelStack
 
 #: What a provider has no need of: who called, through what, and the gateway's own. request-transformer (801) runs before
@@ -68,15 +68,15 @@ _NEVER_SENT = (
 )
 
 
-def inner_plugins(stack: ModelStack, model: str) -> list[PluginSpec]:
+def inner_plugins(stack: ModelStack, model: str, kind: ModelKind = "chat") -> list[PluginSpec]:
     """Every plugin of a model's inner service, the key first; raises InputError where the edition has none."""
     policy = stack.manifest.prompt_policy
-    specs = [_key(stack), _consumer(stack), _clean_headers(stack)]
+    specs = [_key(stack), _consumer(stack), _clean_headers(stack), *gateway_plugins(stack, model, kind)]
     if policy.deny or policy.allow:
         specs.append(_patterns(stack))
     if policy.system is not None:
         specs.append(_decoration(stack, policy.system))
-    return [*specs, _proxy(stack, model)]
+    return [*specs, _proxy(stack, model, kind)]
 
 
 def _key(stack: ModelStack) -> PluginSpec:
@@ -143,7 +143,7 @@ def _patterns(stack: ModelStack) -> PluginSpec:
             # False judges every user message of the conversation and not the last one alone.
             "allow_all_conversation_history": False,
             "match_all_roles": False,
-            "max_request_body_size": _body_size(stack),
+            "max_request_body_size": body_size(stack),
             "llm_format": "openai",
         },
         "patterns that every conversation is held to",
@@ -158,23 +158,23 @@ def _decoration(stack: ModelStack, system: str) -> PluginSpec:
         "prompt-decoration",
         {
             "prompts": {"prepend": [{"role": "system", "content": part} for part in parts], "append": None},
-            "max_request_body_size": _body_size(stack),
+            "max_request_body_size": body_size(stack),
             "llm_format": "openai",
         },
         "the system message before every conversation",
     )
 
 
-def _proxy(stack: ModelStack, model: str) -> PluginSpec:
+def _proxy(stack: ModelStack, model: str, kind: ModelKind) -> PluginSpec:
     manifest = stack.manifest
     routed = manifest.models[model]
     purpose = "credential, format and address of the provider"
-    configs = [_proxy_config(stack, model, target) for target in routed.targets]
+    configs = [_proxy_config(stack, model, target, kind) for target in routed.targets]
     if name_of(Protection.MODEL_PROXY, stack.settings) == "ai-proxy":
         # Further targets differ in their host alone, which is the upstream's.
         return plugin(Protection.MODEL_PROXY, stack.settings, "proxy", configs[0], purpose)
     for config, target in zip(configs, routed.targets, strict=True):
-        if bound_name(target) != bound_name(routed.targets[0]):
+        if kind == "chat" and bound_name(target) != bound_name(routed.targets[0]):
             # The guard bounds the answer under the first target's name for it.
             config["model"]["options"]["max_tokens"] = routed.max_output_tokens
     balanced = proxy_advanced(
@@ -184,15 +184,16 @@ def _proxy(stack: ModelStack, model: str) -> PluginSpec:
         alias=routed.targets[0].model,
         timeouts=manifest.timeouts,
         breaker=manifest.circuit_breaker,
+        category="text/embeddings" if kind == "embeddings" else "text/generation",
     )
     return plugin(Protection.MODEL_PROXY, stack.settings, "proxy", balanced, purpose)
 
 
-def _proxy_config(stack: ModelStack, model: str, target: ModelTarget) -> Config:
+def _proxy_config(stack: ModelStack, model: str, target: ModelTarget, kind: ModelKind) -> Config:
     """One target's config of ai-proxy."""
     carries = target.credential is not None
     return {
-        "route_type": "llm/v1/chat",
+        "route_type": f"llm/v1/{kind}",
         "auth": {
             "header_name": target.credential_header if carries else None,
             "header_value": target.credential,
@@ -211,8 +212,7 @@ def _proxy_config(stack: ModelStack, model: str, target: ModelTarget) -> Config:
             "name": target.model,
             "options": {
                 "max_tokens": None,
-                "input_cost": None,
-                "output_cost": None,
+                **_prices(stack, model),
                 "temperature": None,
                 "top_p": None,
                 "top_k": None,
@@ -229,12 +229,20 @@ def _proxy_config(stack: ModelStack, model: str, target: ModelTarget) -> Config:
         },
         # Tokens and model in log lines; never what was said.
         "logging": {"log_statistics": True, "log_payloads": False},
-        "response_streaming": "allow",
-        "max_request_body_size": _body_size(stack),
+        "response_streaming": "deny" if kind == "embeddings" else "allow",
+        "max_request_body_size": body_size(stack),
         # The public name is the guard's to say.
         "model_name_header": False,
         "llm_format": "openai",
     }
+
+
+def _prices(stack: ModelStack, model: str) -> Config:
+    """What Kong counts cost by, where it does; its schema takes no 0, and what is not priced costs nothing."""
+    limits, price = stack.manifest.gateway.limits, stack.manifest.models[model].price
+    if limits is None or not limits.counts_cost or price is None:
+        return {"input_cost": None, "output_cost": None}
+    return {"input_cost": float(price.input) or None, "output_cost": float(price.output) or None}
 
 
 def _address(stack: ModelStack, model: str, target: ModelTarget) -> str | None:
@@ -245,8 +253,3 @@ def _address(stack: ModelStack, model: str, target: ModelTarget) -> str | None:
         return target.url
     parts = split_url(target.url)
     return f"{parts.scheme}://{inner_upstream_name(stack, model)}{parts.path}"
-
-
-def _body_size(stack: ModelStack) -> int:
-    """In bytes: what the public route lets on, these plugins must not refuse. Their default is 8192."""
-    return flood_kilobytes(stack.manifest.limits.body_kilobytes) * 1024

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.editions import Protection, enforcer
+import pcre2
+
+from components.editions import Protection
+from components.gateway.gateway_support import gateway_problems
 from components.gateway.spec import name_of
+from components.gateway.unsupported import lacking
 from model.base import split_url
 from model.errors import InputError
 from model.model_route import ModelTarget, RoutedModel, bound_name
@@ -48,7 +52,7 @@ _MAX_PARTS = 15
 def support_problems(stack: ModelStack) -> list[InputError]:
     """What this environment's edition cannot do of a model route."""
     models = (problem for name in sorted(stack.manifest.models) for problem in _model(stack, name))
-    return [*_cache(stack), *_prompts(stack), *models]
+    return [*_prompts(stack), *gateway_problems(stack), *models]
 
 
 def prompt_parts(system: str) -> list[str]:
@@ -74,6 +78,12 @@ def _prompts(stack: ModelStack) -> Iterator[InputError]:
         )
     for key, patterns in (("deny", policy.deny), ("allow", policy.allow)):
         for index, pattern in enumerate(patterns):
+            if problem := _unreadable(pattern):
+                yield stack.document.error(
+                    manifest_path(stack, "prompt_policy", key, index),
+                    f"is no regular expression that Kong reads (PCRE): {problem}",
+                    "correct it: by a pattern that it cannot read, Kong answers every prompt with 500",
+                )
             if len(pattern.encode()) > _MAX_TEXT:
                 yield stack.document.error(
                     manifest_path(stack, "prompt_policy", key, index),
@@ -82,9 +92,14 @@ def _prompts(stack: ModelStack) -> Iterator[InputError]:
                 )
 
 
-def _cache(stack: ModelStack) -> Iterator[InputError]:
-    if stack.manifest.cache.semantic is not None:
-        yield from _lacking(stack, Protection.LLM_SEMANTIC_CACHE, "cache", "semantic")
+def _unreadable(pattern: str) -> str | None:
+    """What PCRE says about a pattern that it does not compile. As bytes: Kong hands no UTF flag on (3.9.3,
+    kong/plugins/ai-prompt-guard/filters/guard-prompt.lua)."""
+    try:
+        pcre2.compile(pattern.encode())
+    except pcre2.PatternError as error:
+        return str(error).removeprefix("compilation failed ")
+    return None
 
 
 def _model(stack: ModelStack, name: str) -> Iterator[InputError]:
@@ -94,9 +109,9 @@ def _model(stack: ModelStack, name: str) -> Iterator[InputError]:
         ("embeddings", Protection.MODEL_EMBEDDINGS),
     ):
         if kind in model.kinds:
-            yield from _lacking(stack, protection, "models", name, "kinds")
+            yield from lacking(stack, protection, "models", name, "kinds")
     if len({target.order for target in model.targets}) > 1:
-        yield from _lacking(stack, Protection.MODEL_ORDER, "models", name, "targets")
+        yield from lacking(stack, Protection.MODEL_ORDER, "models", name, "targets")
     for index, target in enumerate(model.targets):
         yield from _target(stack, ("models", name, "targets", index), target)
     if len(model.targets) > 1:
@@ -145,7 +160,7 @@ def _several(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[Input
         yield from _balanced(stack, name, model)
         return
     if any((target.provider, target.model) != (first.provider, first.model) for target in further):
-        yield from _lacking(stack, Protection.LLM_FAILOVER, "models", name, "targets")
+        yield from lacking(stack, Protection.LLM_FAILOVER, "models", name, "targets")
         return
     for index, target in enumerate(model.targets):
         key = ("models", name, "targets", index)
@@ -166,7 +181,7 @@ def _several(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[Input
         )
     forms = {(t.credential, t.credential_header, tuple(sorted(t.options.items()))) for t in model.targets}
     if len(forms) > 1:
-        yield from _lacking(stack, Protection.LLM_FAILOVER, "models", name, "targets")
+        yield from lacking(stack, Protection.LLM_FAILOVER, "models", name, "targets")
 
 
 def _balanced(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[InputError]:
@@ -179,17 +194,13 @@ def _balanced(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[Inpu
             "targets of one order have different weights, which ai-proxy-advanced takes for an order of its own",
             "give those of one order the same weight, or leave order out",
         )
-    if len({bound_name(target) for target in model.targets}) > 1 and model.max_output_tokens is None:
+    if (
+        "chat" in model.kinds
+        and len({bound_name(target) for target in model.targets}) > 1
+        and model.max_output_tokens is None
+    ):
         yield stack.document.error(
             key,
             "the providers bound an answer under different names, so the guard's bound reaches the first alone",
             f"add max_output_tokens to models.{name}",
         )
-
-
-def _lacking(stack: ModelStack, protection: Protection, *key: str | int) -> Iterator[InputError]:
-    gateway = stack.settings.gateway
-    try:
-        enforcer(protection, gateway.edition, gateway.version)
-    except InputError as error:
-        yield stack.document.error(manifest_path(stack, *key), error.problem, error.remedy)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from model.stacks import ModelStack, PerimeterStack
+from model.model_route import ModelKind
+from model.stacks import ModelStack, PerimeterStack
 
 #: Cloudflare Access among the issuers (the environment's own issuers may not take this name).
 ACCESS = "access"
@@ -89,9 +88,14 @@ def inner_host(stack: ModelStack, model: str) -> str:
     return f"{_label(model)}.{stack.name}.{stack.environment.name}.{INNER_DOMAIN}"
 
 
-def inner_name(stack: ModelStack, model: str) -> str:
-    """Name of a model's inner service and route."""
-    return entity_name(stack.environment.name, stack.name, f"inner-{_label(model)}")
+def inner_name(stack: ModelStack, model: str, kind: ModelKind = "chat") -> str:
+    """Name of the inner service and route of a model's one kind of request."""
+    return entity_name(stack.environment.name, stack.name, f"inner-{_label(model)}{kind_suffix(kind)}")
+
+
+def kind_suffix(kind: ModelKind) -> str:
+    """Ends the names of what carries another kind than chat completions."""
+    return "" if kind == "chat" else f"-{kind}"
 
 
 def inner_upstream_name(stack: ModelStack, model: str) -> str:

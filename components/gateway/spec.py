@@ -25,12 +25,14 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class PluginSpec:
-    """A Kong plugin: its name at Kong, the last part of its resource name, its whole config, and what it is for."""
+    """A Kong plugin: its name at Kong, the last part of its resource name, its whole config, what it is for in a reader's
+    words, and the protection that the table of editions gave it."""
 
     name: str
     suffix: str
     config: Config
     purpose: str
+    protection: Protection
 
     def config_json(self) -> str:
         """As Go's encoder writes it (sorted, compact, `<`, `>` and `&` escaped): the provider compares such texts."""
@@ -46,7 +48,7 @@ def plugin(protection: Protection, settings: Environment, suffix: str, config: C
     name = name_of(protection, settings)
     if settings.gateway.edition != "oss":
         config = licensed_config(name, config)
-    return PluginSpec(name, suffix, config, purpose)
+    return PluginSpec(name, suffix, config, purpose, protection)
 
 
 def name_of(protection: Protection, settings: Environment) -> str:

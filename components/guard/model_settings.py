@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components.gateway.names import GUARD_KEY_HEADER, inner_host
+from components.gateway.names import GUARD_KEY_HEADER, PRINCIPAL_HEADER, inner_host
 from components.guard.settings import audit_file, identity, listen, principals
 from model.guard_config import Audit, ServerName
 from model.model_guard_config import InnerGateway, InnerModel, ModelGuardConfig, ModelRight
@@ -32,7 +32,12 @@ def build_model_guard_config(
         browser_origins=manifest.cors.origins if manifest.cors else (),
         admin_port=manifest.admin_port,
         redis=manifest.guard.redis,
-        inner=InnerGateway(url=f"http://127.0.0.1:{gateway_port}", key_header=GUARD_KEY_HEADER, key=manifest.guard_key),
+        inner=InnerGateway(
+            url=f"http://127.0.0.1:{gateway_port}",
+            key_header=GUARD_KEY_HEADER,
+            key=manifest.guard_key,
+            principal_header=PRINCIPAL_HEADER if manifest.gateway.limits is not None else None,
+        ),
         models=tuple(
             InnerModel(
                 name=name,

@@ -67,7 +67,8 @@ def build_guard_config(
         browser_origins=manifest.cors.origins if manifest.cors else (),
         admin_port=manifest.admin_port,
         redis=manifest.guard.redis,
-        origin=manifest.origin,
+        # Where the server calls out to is the host's to enforce: it changes no configuration of a guard.
+        origin=manifest.origin.model_copy(update={"egress": ()}),
         identity=identity(server, audiences, agent_client_ids),
         # A closed server grants nothing, which is to deny everything.
         grants=() if manifest.lockdown else tuple(_resolve(grant, server, settings) for grant in manifest.grants),

@@ -11,11 +11,11 @@ from engine.repair.lookup import Lookup, find, opened_lookup
 from model.errors import RingwallError
 
 if TYPE_CHECKING:
-    from engine.events import ProviderConflict
+    from engine.events import FailedOperation
     from engine.workspace import Target
 
 
-def explained(target: Target, stack: str, conflict: ProviderConflict) -> str:
+def explained(target: Target, stack: str, conflict: FailedOperation) -> str:
     """The conflict in one line; without the object's id if the provider cannot be asked for it."""
     kind = kind_of(conflict.type)
     if kind is None:
@@ -29,7 +29,7 @@ def explained(target: Target, stack: str, conflict: ProviderConflict) -> str:
         return _name_in_use(stack, kind, conflict, None)
 
 
-def _name_in_use(stack: str, kind: Kind, conflict: ProviderConflict, lookup: Lookup | None) -> str:
+def _name_in_use(stack: str, kind: Kind, conflict: FailedOperation, lookup: Lookup | None) -> str:
     shape = SHAPES[kind]
     matches = find(lookup, kind, conflict.inputs) if lookup is not None else []
     namesakes = _namesakes(kind, conflict.inputs, lookup) if lookup is not None and not matches else []
@@ -51,7 +51,7 @@ def _namesakes(kind: Kind, inputs: Mapping[str, Any], lookup: Lookup) -> list[st
     return ids[:1]
 
 
-def _still_used(kind: Kind, conflict: ProviderConflict, lookup: Lookup) -> str:
+def _still_used(kind: Kind, conflict: FailedOperation, lookup: Lookup) -> str:
     subject = f"{named(kind, conflict.inputs)} ({own_id(conflict.id)})"
     users = []
     if kind is Kind.policy:

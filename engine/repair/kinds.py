@@ -6,7 +6,7 @@ Import ids are the provider documentation's ("Import" of each resource, pulumi-c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -28,6 +28,8 @@ class Kind(StrEnum):
     posture = "posture"
     record = "record"
     ruleset = "ruleset"
+    portal = "portal"
+    portal_server = "portal-server"
     service = "service"
     route = "route"
     plugin = "plugin"
@@ -47,7 +49,8 @@ class Shape:
     `label`: the input that holds the name people see. `path`: where the API lists them, or None where creating is
     a PUT that may be repeated. `fits`: whether an item is the object that these inputs make. `import_id`: the plugin's
     import form, over inputs and the item's `id`. `alone`: the path answers with the one object, not with a list.
-    `twins`: the service takes a second object of the same name. `answered_once`: the answer to the create holds what
+    `twins`: the service takes a second object of the same name; otherwise `taken_by` says which item of the list keeps it
+    from taking these inputs, where that is not one of the same label. `answered_once`: the answer to the create holds what
     can never be read again, so an object whose answer was lost is of no use.
     """
 
@@ -59,6 +62,7 @@ class Shape:
     permission: str = ""
     alone: bool = False
     twins: bool = False
+    taken_by: Callable[[Inputs, Item], bool] | None = None
     answered_once: bool = False
 
     @property
@@ -69,6 +73,19 @@ class Shape:
     def service(self) -> str:
         """The provider's name in a sentence."""
         return "Kong" if self.provider == "kong" else "Cloudflare"
+
+    def clashes(self, inputs: Inputs, item: Item) -> bool:
+        """Whether an item stands where the object that these inputs make would be."""
+        if self.twins:
+            return self.fits(inputs, item)
+        if self.taken_by is not None:
+            return self.taken_by(inputs, item)
+        return item.get(self.label) == inputs.get(self.label)
+
+    def place(self, inputs: Inputs) -> str:
+        """The path of the list that the object is in; empty where there is none."""
+        path = self.path(inputs) if self.path is not None else ""
+        return path.rpartition("/")[0] if self.alone else path
 
     def imported(self, inputs: Inputs, id: str) -> str:
         """The import form of an object's own id; an id in that form already stays as it is."""
@@ -92,24 +109,52 @@ def _tunnel(inputs: Inputs, item: Item) -> bool:
 
 
 def _application(inputs: Inputs, item: Item) -> bool:
-    hostnames = {str(destination.get("uri")) for destination in inputs.get("destinations") or ()}
-    item_hostnames = {
-        str(destination.get("uri"))
-        for destination in item.get("destinations") or ()
-        if isinstance(destination, Mapping)
-    }
-    return item.get("name") == inputs.get("name") and bool(hostnames & {*item_hostnames, str(item.get("domain"))})
+    places = {*_destinations(item, "mcp_server_id"), item.get("domain")}
+    return item.get("name") == inputs.get("name") and not places.isdisjoint(_destinations(inputs, "mcpServerId"))
+
+
+def _destinations(properties: Mapping[str, Any], server_key: str) -> Iterator[str]:
+    """What an application stands before: host names with paths, or servers of a portal."""
+    for destination in properties.get("destinations") or ():
+        if isinstance(destination, Mapping) and (place := destination.get("uri") or destination.get(server_key)):
+            yield str(place)
+
+
+def _same_references(inputs: Inputs, item: Item, references: Mapping[str, str]) -> bool:
+    """Whether the item refers to the same entities; Kong nests a reference as ``{"id": …}``."""
+    return all((item.get(key) or {}).get("id") == inputs.get(value) for key, value in references.items())
 
 
 def _tagged(inputs: Inputs, item: Item, **references: str) -> bool:
-    """Whether the item has this stack's tags and refers to the same entities; Kong nests a reference as ``{"id": …}``."""
+    """Whether the item has this stack's tags and refers to the same entities."""
     tags = set(inputs.get("tags") or ())
-    named = all((item.get(key) or {}).get("id") == inputs.get(value) for key, value in references.items())
-    return named and tags <= set(item.get("tags") or ())
+    return _same_references(inputs, item, references) and tags <= set(item.get("tags") or ())
 
 
 def _entity(key: str, **references: str) -> Callable[[Inputs, Item], bool]:
     return lambda inputs, item: item.get(key) == inputs.get(key) and _tagged(inputs, item, **references)
+
+
+def _record(inputs: Inputs, item: Item) -> bool:
+    content = str(inputs.get("content"))
+    # A plan does not know the tunnel's id; the comment is this stack's.
+    same_content = "${" in content or item.get("content") == content
+    return same_content and _equal("name", "type", "comment")(inputs, item)
+
+
+def _same_address(inputs: Inputs, item: Item) -> bool:
+    """A name has one of these records, or none of them beside the one (Cloudflare, 81053)."""
+    addresses = ("A", "AAAA", "CNAME")
+    return item.get("name") == inputs.get("name") and item.get("type") in addresses and inputs.get("type") in addresses
+
+
+def _same_plugin(inputs: Inputs, item: Item) -> bool:
+    return item.get("name") == inputs.get("name") and _same_references(inputs, item, _PLUGIN_REFERENCES)
+
+
+def _named_id(key: str) -> Callable[[Inputs, Item], bool]:
+    """Objects whose id the creator chooses."""
+    return lambda inputs, item: item.get("id") == inputs.get(key)
 
 
 def _account(path: str) -> Callable[[Inputs], str]:
@@ -128,6 +173,7 @@ def _plugins(inputs: Inputs) -> str:
     return f"/services/{_part(inputs, 'serviceId')}/plugins" if inputs.get("serviceId") else "/plugins"
 
 
+_PLUGIN_REFERENCES = {"service": "serviceId", "route": "routeId", "consumer": "consumerId"}
 _APPS = "Access: Apps and Policies Read"
 _GROUPS = "Access: Organizations, Identity Providers, and Groups Read"
 _IN_ACCOUNT = "{accountId}/{id}"
@@ -141,6 +187,7 @@ SHAPES: dict[Kind, Shape] = {
         _tunnel,
         _IN_ACCOUNT,
         "Cloudflare Tunnel Read",
+        taken_by=_tunnel,
     ),
     Kind.ingress: Shape(
         "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig",
@@ -199,9 +246,10 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/dnsRecord:DnsRecord",
         "name",
         _zone("dns_records"),
-        _equal("name", "type", "content", "comment"),
+        _record,
         "{zoneId}/{id}",
         "DNS Read",
+        taken_by=_same_address,
     ),
     Kind.ruleset: Shape(
         "cloudflare:index/ruleset:Ruleset",
@@ -210,6 +258,25 @@ SHAPES: dict[Kind, Shape] = {
         _equal("kind", "phase"),
         "zones/{zoneId}/{id}",
         "Zone WAF Read",
+        taken_by=_equal("kind", "phase"),
+    ),
+    Kind.portal: Shape(
+        "cloudflare:index/zeroTrustAccessAiControlsMcpPortal:ZeroTrustAccessAiControlsMcpPortal",
+        "name",
+        _account("access/ai-controls/mcp/portals"),
+        _named_id("zeroTrustAccessAiControlsMcpPortalId"),
+        _IN_ACCOUNT,
+        "MCP Portals Read",
+        taken_by=_named_id("zeroTrustAccessAiControlsMcpPortalId"),
+    ),
+    Kind.portal_server: Shape(
+        "cloudflare:index/zeroTrustAccessAiControlsMcpServer:ZeroTrustAccessAiControlsMcpServer",
+        "name",
+        _account("access/ai-controls/mcp/servers"),
+        _named_id("zeroTrustAccessAiControlsMcpServerId"),
+        _IN_ACCOUNT,
+        "MCP Portals Read",
+        taken_by=_named_id("zeroTrustAccessAiControlsMcpServerId"),
     ),
     Kind.service: Shape(
         "kong:index/service:Service",
@@ -231,8 +298,9 @@ SHAPES: dict[Kind, Shape] = {
         "kong:index/plugin:Plugin",
         "name",
         _plugins,
-        _entity("name", service="serviceId", route="routeId", consumer="consumerId"),
+        _entity("name", **_PLUGIN_REFERENCES),
         "{id}",
+        taken_by=_same_plugin,
     ),
     Kind.upstream: Shape(
         "kong:index/upstream:Upstream",
@@ -271,6 +339,7 @@ SHAPES: dict[Kind, Shape] = {
         lambda inputs: f"/consumers/{_part(inputs, 'consumerId')}/key-auth",
         lambda inputs, item: _tagged(inputs, item, consumer="consumerId"),
         "{id}|{consumerId}",
+        taken_by=lambda inputs, item: False,  # a consumer may have any number of keys
     ),
 }
 

@@ -6,13 +6,18 @@ of kinds that no list shows (a tunnel's ingress) go with the object they belong 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.repair.kinds import SHAPES, Inputs, Kind, kind_of, named
-from engine.repair.lookup import Lookup, find, opened_lookup
-from engine.workspace import Target, workspace
+from engine.repair.lookup import Lookup, find, stack_lookup
+from engine.workspace import Target
+from model.errors import RingwallError, Unreachable
+from model.project import load
+from plan.offline import plan_stack
+
+Objects = Sequence[tuple[Kind, Inputs]]
 
 
 @dataclass(frozen=True)
@@ -40,22 +45,69 @@ class Leftover:
         }
 
 
-def listed_objects(state: Mapping[str, Any]) -> list[tuple[Kind, Inputs]]:
+def listed_objects(state: Mapping[str, Any]) -> Objects:
     """What a recorded state has at providers and their lists show: kinds and inputs, secrets encrypted."""
     return [(kind, inputs) for kind, inputs in _objects(state) if SHAPES[kind].path is not None]
 
 
-def leftovers(target: Target, stack: str, objects: Sequence[tuple[Kind, Inputs]]) -> list[Leftover]:
+def planned_objects(target: Target, stack: str) -> Objects:
+    """What a stack's file makes at providers and their lists show, for one whose record is empty.
+
+    Raises what loading and planning raise.
+    """
+    resources = plan_stack(target.project, load(target.project, stack)).resources
+    kinds = [(kind_of(resource.type), resource.inputs) for resource in resources]
+    return [(kind, inputs) for kind, inputs in kinds if kind is not None and SHAPES[kind].path is not None]
+
+
+@dataclass
+class Remainder:
+    """What the providers' lists say about stacks that were destroyed.
+
+    `leftovers` are what is left, `unproven` the stacks of which the providers could not be asked, with the reason.
+    """
+
+    leftovers: list[Leftover] = field(default_factory=list)
+    unproven: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"leftovers": [leftover.as_json() for leftover in self.leftovers], "unproven": self.unproven}
+
+    @property
+    def exit_code(self) -> int:
+        """3 where something is left, 6 where that could not be asked, 0 where nothing is left."""
+        if self.leftovers:
+            return 3
+        return Unreachable.exit_code if self.unproven else 0
+
+
+def prove(target: Target, stack: str, objects: Callable[[], Objects], proof: Remainder) -> None:
+    """Ask whether anything of a destroyed stack is left, add the answer to `proof`, and note it in a line."""
+    note = target.progress.note
+    try:
+        remainder = _leftovers(target, stack, objects())
+    except RingwallError as error:
+        proof.unproven[stack] = error.summary
+        note(
+            f"{stack}: not known whether anything is left, as the providers were not asked: {error.summary}; when they can "
+            f"be, run `ringwall destroy {stack}` again, which asks"
+        )
+        return
+    proof.leftovers += remainder
+    for leftover in remainder:
+        note(leftover.line)
+    if not remainder:
+        note(f"{stack}: nothing is left, by the providers' own lists")
+
+
+def _leftovers(target: Target, stack: str, objects: Objects) -> list[Leftover]:
     """Those of the objects that are still there, after the stack was destroyed.
 
     Raises:
         Unreachable: a provider cannot be asked.
         InputError: the stack has no file any more, which says where its providers are.
     """
-    if target.sandbox_objects is not None:
-        with opened_lookup(target, stack) as lookup:
-            return list(_still_there(lookup, stack, objects))
-    with workspace(target, stack) as selected, opened_lookup(target, stack, selected) as lookup:
+    with stack_lookup(target, stack) as lookup:
         return list(_still_there(lookup, stack, objects))
 
 
@@ -66,7 +118,7 @@ def _objects(state: Mapping[str, Any]) -> Iterator[tuple[Kind, Inputs]]:
             yield kind, resource.get("inputs") or {}
 
 
-def _still_there(lookup: Lookup, stack: str, objects: Sequence[tuple[Kind, Inputs]]) -> Iterator[Leftover]:
+def _still_there(lookup: Lookup, stack: str, objects: Objects) -> Iterator[Leftover]:
     known = set()
     for kind, inputs in objects:
         for id in find(lookup, kind, inputs):

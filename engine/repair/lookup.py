@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.repair.kinds import SHAPES, Inputs, Kind
-from engine.workspace import Target
+from engine.workspace import Target, workspace
 from model.environment import Cloudflare
 from model.errors import Unreachable
 from model.project import load
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 class Lookup(Protocol):
     """Lists what a provider holds."""
 
-    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
-        """Candidates for the object that `inputs` make, as the provider's API shows them; raises `Unreachable`."""
+    def items(self, kind: Kind, inputs: Inputs, *, full_list: bool = False) -> Iterable[Mapping[str, Any]]:
+        """Candidates for the object that `inputs` make, as the provider's API shows them; raises `Unreachable`.
+
+        With `full_list` the list of all in the same place, where a narrower question could be asked.
+        """
 
     def removal(self, kind: Kind, inputs: Inputs, id: str) -> str | None:
         """The command that removes an object, its credential in a variable; None where no API is spoken to."""
@@ -53,14 +56,14 @@ class ProviderLookup:
         self._cloudflare: CloudflareReader | None = None
         self._kong: KongReader | None = None
 
-    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
+    def items(self, kind: Kind, inputs: Inputs, *, full_list: bool = False) -> Iterable[Mapping[str, Any]]:
         shape = SHAPES[kind]
         if shape.path is None:
             return []
-        path = shape.path(inputs)
+        path = shape.place(inputs) if full_list else shape.path(inputs)
         if shape.provider == "cloudflare":
             return self._account().read_all(path, shape.permission)
-        if shape.alone:
+        if shape.alone and not full_list:
             entity = self._gateway().read(path)
             return [] if entity is None else [entity]
         return self._gateway().list_all(path) or []
@@ -69,8 +72,7 @@ class ProviderLookup:
         shape = SHAPES[kind]
         if shape.path is None:
             return None
-        path = shape.path(inputs)
-        place = path.rpartition("/")[0] if shape.alone else path
+        place = shape.place(inputs)
         if shape.provider == "cloudflare":
             base, header = self._settings().api, "Authorization: Bearer $CLOUDFLARE_API_TOKEN"
         else:
@@ -122,7 +124,7 @@ class SandboxLookup:
     def __init__(self, objects: Callable[[str], Sequence[Mapping[str, Any]]]) -> None:
         self._objects = objects
 
-    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
+    def items(self, kind: Kind, inputs: Inputs, *, full_list: bool = False) -> Iterable[Mapping[str, Any]]:
         return self._objects(SHAPES[kind].token)
 
     def removal(self, kind: Kind, inputs: Inputs, id: str) -> str | None:
@@ -148,3 +150,11 @@ def opened_lookup(target: Target, stack: str, selected: EngineStack | None = Non
 
     with ExitStack() as clients:
         yield ProviderLookup(load(target.project, stack), secret, clients)
+
+
+@contextmanager
+def stack_lookup(target: Target, stack: str) -> Iterator[Lookup]:
+    """`opened_lookup` for a deployed stack whose own tokens are read from its configuration."""
+    with ExitStack() as opened:
+        selected = opened.enter_context(workspace(target, stack)) if target.sandbox_objects is None else None
+        yield opened.enter_context(opened_lookup(target, stack, selected))

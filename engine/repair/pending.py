@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from engine.causes import cause
 from engine.checkpoint import mend_attributes, recorded
 from engine.events import Steps
-from engine.locked import with_lock
+from engine.locked import refuse_running, with_lock
 from engine.progress import Note
 from engine.repair.kinds import SHAPES, Kind, named, own_id
 from engine.repair.lookup import Lookup, find, opened_lookup
@@ -113,12 +113,30 @@ def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float 
     return findings
 
 
+def settled(target: Target, stack: str, operations: Sequence[Pending], *, settle: float = SETTLE) -> list[Resolution]:
+    """Look up operations whose answers were lost, which the recorded state does not list, and mend it.
+
+    Nothing is waited for but an object that is not there yet: the run that began them has ended.
+
+    Raises what `resolve` raises.
+    """
+    creates = [operation for operation in operations if operation.operation == "create"]
+    changes = [operation for operation in operations if operation.operation != "create"]
+    with workspace(target, stack, file_needed=bool(creates)) as selected:
+        state = dict(selected.export_stack().deployment or {})
+        with opened_lookup(target, stack, selected) as lookup:
+            findings = [*_judged(stack, creates, state, lookup, settle), *_judged(stack, changes, state, lookup, 0.0)]
+        _mend(selected, stack, findings, target.progress.note)
+    return findings
+
+
 def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: float = SETTLE) -> list[Resolution]:
     """Resolve the pending operations before `up` and `destroy`, with consent, and note a line for each.
 
     Raises what `resolve` raises, and what ends the command when consent is refused.
     """
     note = target.progress.note
+    refuse_running(target, stacks)
     for stack in stacks:
         for file in mend_attributes(target, stack):
             note(f"{stack}: removed {file.name}, which a killed run left half written; the recorded state is whole")
@@ -273,10 +291,10 @@ def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], note: Not
     known = {resource["urn"] for resource in state.get("resources") or ()}
     _refresh(selected, stack, [urn for urn in changed if urn in known], note)
     state = dict(selected.export_stack().deployment or {})
-    if not pending(state):
-        return
     adopt = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "adopt"]
     remove = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "remove"]
+    if not (adopt or remove or pending(state)):
+        return
     edited = with_strays(adopted(state, adopt), remove)
     edited.state.pop("pending_operations", None)
     _record(selected, stack, edited.state, note)

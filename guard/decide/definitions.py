@@ -2,7 +2,7 @@
 
 A definition is judged once under a policy, in the form in which the lock pins it, and all who ask about it get that one
 judgement. A finding that a reviewer accepted in the lock does not count. The acceptance belongs to the entry, so it ends
-with any change of the definition.
+with any change of the definition. An advisory finding withholds nothing; one that the lock does not note is in the log.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Definitions:
         #: Judgements with the moment at which they end, as a vendor's policy may change.
         self._judged: dict[tuple[str, str], tuple[float, Inspected]] = {}
         self._withheld: dict[tuple[str, str], Withheld] = {}
+        self._noted: set[tuple[str, str, str]] = set()
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:
@@ -97,12 +98,29 @@ class Definitions:
             self._judged[pinned.kind, pinned.key] = known
         if inspected.passed:
             self._withheld.pop((pinned.kind, pinned.key), None)
+            self._tell_notes(pinned, inspected)
             return known
         withheld = _withheld(pinned, inspected)
         if self._withheld.get((pinned.kind, pinned.key)) != withheld:
             self._withheld[pinned.kind, pinned.key] = withheld
             log.warning("withheld, though the tool lock has it: %s: %s", withheld.name, "; ".join(withheld.places))
         return known
+
+    def _tell_notes(self, pinned: PinnedDefinition, inspected: Inspected) -> None:
+        """Log once what is only suspected of a definition that everybody is shown, and that its reviewer was not shown."""
+        rules = {
+            rule_id(verdict.engine, finding)
+            for verdict in inspected.verdicts
+            for finding in verdict.findings
+            if finding.advisory
+        }
+        for rule in sorted(rules - pinned.noted):
+            if (note := (pinned.kind, pinned.key, rule)) not in self._noted:
+                self._noted.add(note)
+                name = f"{pinned.kind} {visible(pinned.key)}".strip()
+                log.warning(
+                    "shown, though an engine suspects it and the tool lock does not note that: %s: %s", name, rule
+                )
 
 
 def _withheld(pinned: PinnedDefinition, inspected: Inspected) -> Withheld:

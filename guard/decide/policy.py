@@ -190,7 +190,7 @@ def _pinned(entry: ToolEntry, *, strict: bool) -> PinnedTool:
         entry.outbound,
         entry.cacheable,
         entry.risk != "read",
-        entry.risk != "read" or not {"url", "command"}.isdisjoint(kinds.values()),
+        entry.risk != "read" or not {"url", "local_url", "command"}.isdisjoint(kinds.values()),
         mirrored='"x-mcp-header"' in json.dumps(schema),
         kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds.items()}}),
         fill=compile_defaults(schema),

@@ -131,8 +131,11 @@ class EmbeddedVerdictEngine:
         shadowing = instructions.shadowing(tool_names)
         self._tables: dict[Leg, tuple[Table, ...]] = {leg: (_table(rules, leg), form_table(leg)) for leg in Leg}
         self._every_argument = _argument_table(rules, frozenset())
+        at_home = (*_RULES, *urls.rules(urls.checker(allowed_hosts | urls.LOOPBACK)))
         self._kinds: dict[ParameterKind | None, RuleTable] = {
-            kind: _argument_table(rules, subjects) for kind, subjects in JUDGED.items() if subjects
+            kind: _argument_table(at_home if kind == "local_url" else rules, subjects)
+            for kind, subjects in JUDGED.items()
+            if subjects
         }
         self._kinds[None] = _argument_table(rules, SUBJECTS)
         if shadowing:
@@ -157,9 +160,9 @@ class EmbeddedVerdictEngine:
         """
         return self._judge(item, _Matches(deadline, item.leg))
 
-    def explain(self, item: ScanItem) -> tuple[Verdict, dict[tuple[str, str], str]]:
-        """The verdict without a deadline, and for each rule and pointer of it the words that matched. Hidden characters are
-        shown, and a secret is not."""
+    def explain(self, item: ScanItem) -> tuple[Verdict, dict[tuple[str, str, bool], str]]:
+        """The verdict without a deadline, and for each rule and pointer of it, and whether that is advisory, the words that
+        matched. Hidden characters are shown, and a secret is not."""
         matches = _Matches(math.inf, item.leg)
         matches.quotes = {}
         return self._judge(item, matches), matches.quotes
@@ -291,7 +294,7 @@ class _Matches:
         self.findings: list[EngineFinding] = []
         self.values: Counter[tuple[str, str, str]] = Counter()
         self.known: set[tuple[str, str]] = set()
-        self.quotes: dict[tuple[str, str], str] | None = None
+        self.quotes: dict[tuple[str, str, bool], str] | None = None
         self.mentioned: set[tuple[str, str]] = set()
         #: Rules by pointer whose matches, as they stand, are no order in their context.
         self.excused: set[tuple[str, str]] = set()
@@ -308,6 +311,13 @@ class _Matches:
         if (rule.id, pointer) not in self.mentioned and len(self.findings) < MAX_FINDINGS:
             self.mentioned.add((rule.id, pointer))
             self.findings.append(EngineFinding(rule.category, rule.id, pointer, None, rule.confidence, advisory=True))
+
+    def quote(self, rule: DetectionRule, joined_text: _JoinedText, start: int, end: int, *, advisory: bool) -> None:
+        """Keep the words of a match for whoever asked for an explanation."""
+        if self.quotes is not None:
+            pointer = joined_text.place(start, end)[0].pointer
+            words = SECRET if rule.redactable else joined_text.quote(start, end)
+            self.quotes.setdefault((rule.id, pointer, advisory), words)
 
     def in_time(self) -> None:
         moment = time.monotonic()
@@ -343,8 +353,7 @@ def _match(
             if rule.advisory:
                 if _fits(rule, matches.leg, value, joined_text, start, end):
                     matches.mention(rule, text.pointer)
-                    if matches.quotes is not None:
-                        matches.quotes.setdefault((rule.id, text.pointer), joined_text.quote(start, end))
+                    matches.quote(rule, joined_text, start, end, advisory=True)
                 continue
             if not _fits(rule, matches.leg, value, joined_text, start, end):
                 place = (rule.id, text.pointer)
@@ -353,9 +362,6 @@ def _match(
                 # What a reader would have to decode first is no example for one.
                 if place in matches.excused or not may_be_mentioned(rule, matches.leg):
                     continue
-            if matches.quotes is not None:
-                words = SECRET if rule.redactable else joined_text.quote(start, end)
-                matches.quotes.setdefault((rule.id, text.pointer), words)
             if not rule.redactable:
                 place = (rule.id, text.pointer)
                 # A phrase that was encoded is no example for a reader.
@@ -363,11 +369,14 @@ def _match(
                 if place not in matches.known:
                     if readable and is_mention(*joined_text.around(start, end)):
                         matches.mention(rule, text.pointer)
+                        matches.quote(rule, joined_text, start, end, advisory=True)
                         continue
+                    matches.quote(rule, joined_text, start, end, advisory=False)
                     matches.add(rule, text.pointer, None)
                 if len(joined_text.texts) == 1:
                     break
                 continue
+            matches.quote(rule, joined_text, start, end, advisory=False)
             key = (rule.id, text.pointer, value)
             if direct:
                 for spelling in {value, unescape(unbroken(value)), value.partition("\\")[0]}:

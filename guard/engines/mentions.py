@@ -2,7 +2,8 @@
 
 A note on prompt injection holds the phrases that steer a model, each between quotes or as code, beside words that speak of
 attacks. Such a phrase passes in what is read, recorded as a finding; it still taints, as nobody knows what a model makes
-of it. In JSON every text stands between quotes, so a straight quote after a colon, comma or bracket quotes nothing.
+of it. In a definition, which a reviewer is shown word by word, it is a note in the tool lock. In JSON every text stands
+between quotes, so a straight quote after a colon, comma or bracket quotes nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ _TOPIC = re.compile(
     r"\bred[- ]team|\battack(?:s|ers?)?\b|\bmalicious\b|\badversarial\b|\bpayloads?\b|\bpoison(?:ed|ing)\b|"
     r"\bdetection\b|\bphishing\b"
 )
+_LEGS = READ - {Leg.SERVER_REQUESTS} | {Leg.DEFINITIONS}
 _JUDGED = (Category.INJECTION, Category.JAILBREAK)
 
 
 def may_be_mentioned(rule: DetectionRule, leg: Leg) -> bool:
     """Whether a phrase that the rule finds may be an example."""
-    return leg in READ and leg is not Leg.SERVER_REQUESTS and rule.category in _JUDGED
+    return leg in _LEGS and rule.category in _JUDGED
 
 
 def is_mention(before: str, value: str, after: str) -> bool:

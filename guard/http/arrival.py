@@ -6,10 +6,10 @@ How the request is answered is in `guard.http.endpoint`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from guard.decide import answers
@@ -68,50 +68,56 @@ class until_disconnect:
 
     __slots__ = ("_disconnected", "_receive", "_timer", "_watcher", "_work")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, work: asyncio.Task[Any]) -> None:
         self._receive = receive
+        self._work = work
         self._disconnected = False
         self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
-        self._work = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin)
+        self._timer = self._work.get_loop().call_later(_PATIENCE, self._begin)
 
     def _begin(self) -> None:
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        self._watcher = self._work.get_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._disconnected = True
-        if self._work is not None:
-            self._work.cancel("the client disconnected")
+        self._work.cancel("the client disconnected")
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
         self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-        if (
-            kind is not None
-            and issubclass(kind, asyncio.CancelledError)
-            and self._disconnected
-            and self._work is not None
-        ):
+        if kind is not None and issubclass(kind, asyncio.CancelledError) and self._disconnected:
             self._work.uncancel()
             return True
         return False
 
 
-@contextlib.asynccontextmanager
-async def bounded(principal: Principal) -> AsyncIterator[None]:
-    """End an answer or stream when the token that allowed it expires; raises Refused then."""
-    seconds = principal.expires - time.time()
-    try:
-        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0)) as bound:
-            yield
-    except TimeoutError:
-        if not bound.expired():
-            raise
-        raise HttpRefusal(
-            401, Reason.EXPIRED, error(None, answers.UNAUTHENTICATED, "Your token has expired.")
-        ) from None
+class bounded:
+    """Ends an answer or stream when the token that allowed it expires; raises Refused then."""
+
+    __slots__ = ("_expires", "_timeout")
+
+    def __init__(self, principal: Principal) -> None:
+        self._expires = principal.expires
+        self._timeout: asyncio.Timeout | None = None
+
+    async def __aenter__(self) -> None:
+        if self._expires != float("inf"):
+            self._timeout = asyncio.timeout(max(self._expires - time.time(), 0))
+            await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timeout is None:
+            return
+        try:
+            await self._timeout.__aexit__(kind, raised, trace)
+        except TimeoutError:
+            raise HttpRefusal(
+                401, Reason.EXPIRED, error(None, answers.UNAUTHENTICATED, "Your token has expired.")
+            ) from None

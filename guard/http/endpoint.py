@@ -87,7 +87,7 @@ class McpEndpoint:
             with contextlib.suppress(OSError):
                 await sink.end()
             if not sink.streaming:
-                self.runtime.metrics.requests.labels(str(sink.status)).observe(time.monotonic() - started)
+                self.runtime.metrics.answered(sink.status, time.monotonic() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, sink: HttpSink) -> None:
         runtime, policy = self.runtime, self.runtime.policy
@@ -121,7 +121,7 @@ class McpEndpoint:
             text = "You have as many streams and requests open as are served at once."
             refusal = error(None, answers.LIMITED, text)
             raise HttpRefusal(429, Reason.TOO_MANY_STREAMS, refusal, {"retry-after": "1"})
-        with runtime.work_for(principal.id):
+        with runtime.work_for(principal.id, sink.task):
             async with bounded(principal):
                 await handle(Arrival(policy, principal, hostname, headers, receive, sink))
 
@@ -153,12 +153,12 @@ class McpEndpoint:
         if isinstance(value, list):
             if len(body) > policy.body_limit:
                 raise HttpRefusal(413, Reason.TOO_LARGE, error(None, answers.PARSE_ERROR, "the body is too large"))
-            async with until_disconnect(arrival.receive):
+            async with until_disconnect(arrival.receive, arrival.sink.task):
                 await self._batch(arrival, value)
             return
         exchange, message = self._open(arrival, value)
         sink.unjudged = 0
-        async with until_disconnect(arrival.receive):
+        async with until_disconnect(arrival.receive, arrival.sink.task):
             with exchange.span:
                 await self._message(exchange, message, len(body), sink)
 
@@ -331,7 +331,7 @@ class McpEndpoint:
     async def _get(self, arrival: Arrival) -> None:
         """Open the legacy server stream, or resume one after Last-Event-ID. Every event is judged, also if resumed."""
         headers = arrival.headers
-        async with until_disconnect(arrival.receive):
+        async with until_disconnect(arrival.receive, arrival.sink.task):
             check_version(headers)
             session = session_of(headers)
             self._check_session(session, arrival.principal)
@@ -378,7 +378,7 @@ class McpEndpoint:
     async def _delete(self, arrival: Arrival) -> None:
         """End the client's session."""
         headers, principal = arrival.headers, arrival.principal
-        async with until_disconnect(arrival.receive):
+        async with until_disconnect(arrival.receive, arrival.sink.task):
             check_version(headers)
             session = session_of(headers)
             if session is None:

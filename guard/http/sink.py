@@ -40,6 +40,13 @@ class SinkHome(Protocol):
         """End one request."""
 
 
+def _running_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a request is served in a task")
+    return task
+
+
 @dataclass(slots=True)
 class HttpSink:
     """One HTTP response. `end` it in any case."""
@@ -64,7 +71,8 @@ class HttpSink:
     _timer: asyncio.TimerHandle | None = None
     _opening: asyncio.Task[None] | None = None
     _ticking: asyncio.Task[None] | None = None
-    _task: asyncio.Task[Any] | None = field(default_factory=asyncio.current_task)
+    #: The task that serves the request. Each look for the running one costs as much as some of the checks.
+    task: asyncio.Task[Any] = field(default_factory=_running_task)
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
@@ -175,8 +183,7 @@ class HttpSink:
         Without it Cloudflare answers 524 to a call that is silent for 100 s, Kong 504 after its read timeout, and the
         client repeats a call that is still running.
         """
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self.runtime.keep_alive, self._open_early)
+        self._timer = self.task.get_loop().call_later(self.runtime.keep_alive, self._open_early)
 
     def _open_early(self) -> None:
         self._timer = None
@@ -200,8 +207,7 @@ class HttpSink:
                 await asyncio.sleep(pause)
                 continue
             if self.session_ended is not None and self.session_ended():
-                if self._task is not None:
-                    self.runtime.end_task(self._task)
+                self.runtime.end_task(self.task)
                 return
             self._written = loop.time()
             await self.send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})

@@ -1,9 +1,8 @@
 """Requests from the guard to an MCP server at a loopback URL or a Unix socket, and the answers as they arrive.
 
-A server that is a command is in `guard.http.stdio`. The client is aiohttp's: of those that can stream and speak over
-Unix sockets it adds the least time (its parser is C), and it reads an answer chunk by chunk without holding all of it.
-Proxies and redirects are off, so that nothing can come between guard and server. Compression is not asked for; a server that
-compresses all the same is decoded piece by piece.
+A server that is a command is in `guard.http.stdio`, the client in `guard.http.http_client`. It knows no proxies and follows
+no redirects, so that nothing can come between guard and server. Compression is not asked for; a server that compresses all
+the same is decoded piece by piece.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import aiohttp
-
 from guard.decide.reasons import Reason
+from guard.http.http_client import BrokenOff, HttpAnswer, HttpClient, LongHeader, NoConnection, NotHttp
 from guard.identity.exchanged_tokens import ExchangedToken, ExchangedTokens
 from guard.identity.introduction import CallerIntroduction
 from model.server import Origin
@@ -109,7 +107,7 @@ class UpstreamAnswer:
     status: int
     headers: Mapping[str, str]
     media_type: str
-    _response: aiohttp.ClientResponse | None = None
+    _response: HttpAnswer | None = None
     _decoder: Decoder | None = None
     #: The scheme of the credentials that the server asks for, with 401.
     scheme: str = ""
@@ -130,7 +128,7 @@ class UpstreamAnswer:
         if self._response is None:
             return
         try:
-            async for chunk in self._response.content.iter_any():
+            while chunk := await self._response.part():
                 if self._decoder is None:
                     yield chunk
                     continue
@@ -141,9 +139,10 @@ class UpstreamAnswer:
                 self._decoder.finish()
         except Malformed as problem:
             raise UnusableAnswer(Reason.ORIGIN_ENCODING, str(problem)) from None
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            silent = isinstance(error, TimeoutError)
-            raise UpstreamDown(f"the answer broke off ({type(error).__name__})", silent=silent) from None
+        except NotHttp:
+            raise UpstreamDown("the answer broke off (it is not HTTP from there on)") from None
+        except BrokenOff as error:
+            raise UpstreamDown(f"the answer broke off ({error})", silent=error.silent) from None
 
     def close(self) -> None:
         """Close the connection. In the 2026 era this is how the server learns of a cancellation."""
@@ -269,29 +268,17 @@ class HttpUpstream:
         connect: float = 5.0,
         silence: float = 300.0,
     ) -> None:
-        if origin.socket:
-            connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=origin.socket, limit=0)
-            self._url = f"http://localhost{origin.path}"
-            # The SDK's own servers want a port in Host; a socket has none, so the default one.
-            self._host: str | None = "localhost:80"
-        else:
-            connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
-            self._url = str(origin.url)
-            self._host = None
+        # The SDK's own servers want a port in Host; a socket has none, so the default one.
+        self._host = "localhost:80" if origin.socket else None
         self._fixed = fixed or {}
         self._introduction = introduction
         self.exchanged = exchanged
-        self._connect, self._silence = connect, silence
-        self._client = aiohttp.ClientSession(
-            connector=connector,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            read_bufsize=2**18,
-            max_line_size=MAX_HEADER,
-            max_field_size=MAX_HEADER,
+        self._client = HttpClient(
+            f"http://localhost{origin.path}" if origin.socket else str(origin.url),
+            socket=origin.socket,
+            connect=connect,
+            silence=silence,
+            longest_header=MAX_HEADER,
         )
 
     async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str) -> UpstreamAnswer:
@@ -314,38 +301,29 @@ class HttpUpstream:
         scheme = challenge_scheme(response.headers)
         return UpstreamAnswer(response.status, passed(response.headers), media_type, response, decoder, scheme)
 
-    async def _request(
-        self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool
-    ) -> aiohttp.ClientResponse:
-        until = asyncio.get_running_loop().time() + RECONNECT_SECONDS
-        pause = 0.05
+    async def _request(self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool) -> HttpAnswer:
+        pause, until = 0.05, None
         while True:
             try:
-                if not endless:
-                    return await self._send(verb, headers, body)
-                # A stream may be silent for ever, but its headers must arrive in time.
-                async with asyncio.timeout(self._silence):
-                    return await self._send(
-                        verb, headers, body, timeout=aiohttp.ClientTimeout(sock_connect=self._connect)
-                    )
-            except aiohttp.ClientConnectorError as error:
-                if asyncio.get_running_loop().time() + pause > until:
+                return await self._client.request(verb, headers, body, endless=endless)
+            except NoConnection as error:
+                moment = asyncio.get_running_loop().time()
+                until = until or moment + RECONNECT_SECONDS
+                if error.silent or moment + pause > until:
                     raise UpstreamDown(
-                        f"the server refuses connections ({type(error.os_error).__name__})", sent=False
+                        f"the server refuses connections ({error})", sent=False, silent=error.silent
                     ) from None
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.5)
-            except aiohttp.ClientResponseError as error:
-                # aiohttp's parser refused the answer, so there is one. Its text is about the form alone.
-                raise _unreadable(error) from None
-            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                silent = isinstance(error, TimeoutError)
-                raise UpstreamDown(f"the server broke off ({type(error).__name__})", silent=silent) from None
-
-    async def _send(
-        self, verb: str, headers: Mapping[str, str], body: bytes | None, **options: Any
-    ) -> aiohttp.ClientResponse:
-        return await self._client.request(verb, self._url, headers=headers, data=body, allow_redirects=False, **options)
+            except LongHeader:
+                problem = f"a header of the answer is longer than {MAX_HEADER} characters"
+                raise UnusableAnswer(Reason.ORIGIN_HEADER, problem) from None
+            except NotHttp:
+                raise UnusableAnswer(Reason.ORIGIN_MALFORMED, "the answer is not HTTP") from None
+            except BrokenOff as error:
+                raise UpstreamDown(f"the server broke off ({error})", silent=error.silent) from None
+            except ValueError as error:
+                raise UpstreamDown(f"the server is not asked ({error})", sent=False) from None
 
     def place(self, session: str | None, owner: str, *, modern: bool) -> str:
         return ""
@@ -359,13 +337,6 @@ class HttpUpstream:
         if self.exchanged is not None:
             await self.exchanged.close()
         await self._client.close()
-
-
-def _unreadable(error: aiohttp.ClientResponseError) -> UnusableAnswer:
-    if "more than" in error.message:
-        problem = f"a header of the answer is longer than {MAX_HEADER} characters"
-        return UnusableAnswer(Reason.ORIGIN_HEADER, problem)
-    return UnusableAnswer(Reason.ORIGIN_MALFORMED, "the answer is not HTTP")
 
 
 def opens_session(verb: str, headers: Mapping[str, str]) -> bool:

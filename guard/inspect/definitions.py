@@ -27,12 +27,14 @@ METHODS: dict[DefinitionKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PinnedDefinition:
-    """One definition of a lock as clients see it. `accepted` are the rules that a reviewer accepted for it."""
+    """One definition of a lock as clients see it. `accepted` are the rules that a reviewer accepted for it, `noted` those
+    that the reviewer was shown and that stop nothing."""
 
     kind: DefinitionKind
     key: str
     value: dict[str, Any]
     accepted: frozenset[str]
+    noted: frozenset[str]
 
 
 def shown_form(definition: dict[str, Any]) -> dict[str, Any]:
@@ -45,10 +47,12 @@ def pinned_definitions(lock: ToolLock) -> Iterator[PinnedDefinition]:
     for kind, entries in lock.entries().items():
         for entry in entries:
             value = shown_form(entry.definition)
-            yield PinnedDefinition(kind, entry.key, value, frozenset(entry.accepted))  # type: ignore[arg-type]
+            accepted, noted = frozenset(entry.accepted), frozenset(entry.noted)
+            yield PinnedDefinition(kind, entry.key, value, accepted, noted)  # type: ignore[arg-type]
     if lock.server.instructions is not None:
         value = {"instructions": lock.server.instructions}
-        yield PinnedDefinition("instructions", "", value, frozenset(lock.server.accepted))
+        accepted, noted = frozenset(lock.server.accepted), frozenset(lock.server.noted)
+        yield PinnedDefinition("instructions", "", value, accepted, noted)
 
 
 def findings_of(loaded: object) -> tuple[DefinitionFinding, ...] | None:
@@ -62,7 +66,7 @@ def findings_of(loaded: object) -> tuple[DefinitionFinding, ...] | None:
 
 
 def definition_findings(lock: ToolLock) -> tuple[DefinitionFinding, ...]:
-    """What the embedded engine finds in the definitions of a lock, in the lock's order, accepted or not."""
+    """What the embedded engine finds in the definitions of a lock, in the lock's order, accepted or not, notes included."""
     from guard.engines.embedded import EmbeddedVerdictEngine
 
     engine = EmbeddedVerdictEngine(frozenset(tool.name for tool in lock.tools), thorough=frozenset((Leg.DEFINITIONS,)))
@@ -80,10 +84,16 @@ def definition_findings(lock: ToolLock) -> tuple[DefinitionFinding, ...]:
         if verdict.outcome is Outcome.NO_VERDICT:
             findings.append(_unread(pinned, "", f"no verdict: {verdict.error}"))
         findings += [
-            DefinitionFinding(pinned.kind, pinned.key, rule, pointer, quote, rule in pinned.accepted)
-            for (rule, pointer), quote in quotes.items()
+            _finding(pinned, rule, pointer, quote, advisory)
+            for (rule, pointer, advisory), quote in quotes.items()
+            if not advisory or (rule, pointer, False) not in quotes
         ]
     return tuple(findings)
+
+
+def _finding(pinned: PinnedDefinition, rule: str, pointer: str, quote: str, advisory: bool) -> DefinitionFinding:
+    known = pinned.noted if advisory else pinned.accepted
+    return DefinitionFinding(pinned.kind, pinned.key, rule, pointer, quote, rule in known, advisory=advisory)
 
 
 def _unread(pinned: PinnedDefinition, pointer: str, reason: str) -> DefinitionFinding:

@@ -72,7 +72,7 @@ class ModelEndpoint:
             with contextlib.suppress(OSError):
                 await sink.end()
             if not sink.streaming:
-                runtime.metrics.requests.labels(str(sink.status)).observe(time.monotonic() - started)
+                runtime.metrics.answered(sink.status, time.monotonic() - started)
 
     async def _refuse(self, sink: ModelSink, refusal: ModelRefusal) -> None:
         """Note a refusal of a request that no exchange had begun for, and answer it."""
@@ -118,7 +118,7 @@ class ModelEndpoint:
             text = "You have as many streams and requests open as are served at once"
             headers = {"retry-after": "1"}
             raise ModelRefusal(ErrorCode.RATE_LIMITED, text, Reason.TOO_MANY_STREAMS, headers=headers)
-        with runtime.work_for(principal.id):
+        with runtime.work_for(principal.id, sink.task):
             async with bounded(principal):
                 if kind is None:
                     await self._list(policy, principal, path, sink)
@@ -129,7 +129,7 @@ class ModelEndpoint:
                 if runtime.tracer is not None:
                     context.span = runtime.tracer.begin(kind, headers.get(TRACEPARENT))
                 with context.span or contextlib.nullcontext():
-                    async with until_disconnect(receive):
+                    async with until_disconnect(receive, sink.task):
                         await ModelExchange(runtime, context, sink).serve(kind, body)
 
     async def _identify(self, policy: ModelPolicy, scope: Scope, hostname: str, sink: ModelSink) -> Principal:

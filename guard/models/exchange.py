@@ -197,7 +197,7 @@ class ModelExchange:
         try:
             if self.context.span is not None:
                 self.context.span.work()
-            upstream = await runtime.routes.send(request, request.forwarded(body))
+            upstream = await runtime.routes.send(request, request.forwarded(body), owner)
             if upstream.status != 200:
                 if upstream.status >= 500:
                     breaker.failed(owner, reached=True)

@@ -42,6 +42,10 @@ class Unreadable(ProbeFailed):
     """The server answered what the guard passes on to nobody."""
 
 
+class ForeignAnswer(Unreadable):
+    """The server answered under another id than that of the request."""
+
+
 class RefusedStatus(ProbeFailed):
     """The server refused by its HTTP status."""
 
@@ -125,6 +129,7 @@ class ProbeConversation:
             return await self._streamed(answer, id_)
         body = await self._body(answer)
         problem = "it answered another message than the answer"
+        unreadable = Unreadable
         try:
             message: Message | None = classify(parse(body))
         except Malformed as error:
@@ -134,7 +139,7 @@ class ProbeConversation:
         if isinstance(message, Answer):
             if message.id == id_ or (message.id is None and answer.status >= 400):
                 return _settled(message)
-            problem = _foreign(message, id_)
+            problem, unreadable = _foreign(message, id_), ForeignAnswer
         kind = f"HTTP {answer.status} {visible(answer.media_type)[:60]}".rstrip()
         if answer.status >= 400:
             raise RefusedStatus(answer.status, f"it did not answer as an MCP server ({kind}{_quotation(answer, body)})")
@@ -142,19 +147,19 @@ class ProbeConversation:
             problem = "it answered nothing"
         elif message is None and answer.media_type != "application/json":
             raise Unreadable(f"it did not answer as an MCP server ({kind}; {problem})")
-        raise Unreadable(f"{problem} ({kind})")
+        raise unreadable(f"{problem} ({kind})")
 
     async def _streamed(self, answer: UpstreamAnswer, id_: Id) -> dict[str, Any]:
-        problem = "its stream ended without an answer"
+        unreadable = Unreadable("its stream ended without an answer")
         async for event in self._events(answer):
             message = _message(event.data or "")
             if isinstance(message, Answer):
                 if message.id == id_:
                     return _settled(message)
-                problem = _foreign(message, id_)
+                unreadable = ForeignAnswer(_foreign(message, id_))
             elif isinstance(message, Request):
                 await self._reply(message)
-        raise Unreadable(problem)
+        raise unreadable
 
     async def _events(self, answer: UpstreamAnswer) -> AsyncIterator[Event]:
         reader = Reader(MAX_BYTES)

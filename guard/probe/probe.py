@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from guard.http.connection import upstream_of
 from guard.http.upstream import Redirected, UpstreamDown
-from guard.probe.conversation import ProbeFailed, RefusedStatus
+from guard.probe.conversation import ForeignAnswer, ProbeFailed, RefusedStatus
 from guard.probe.lists import read_offer
 from model.base import split_url
 from model.errors import InputError, Unreachable
@@ -125,6 +125,10 @@ def _diagnosis(origin: Origin, error: Exception, timeout: float, stderr: IO[str]
         return Unreachable(f"{place}: did not answer within {timeout:g} s", remedy="look at the server's log")
     if isinstance(error, RefusedStatus) and error.status in (401, 403, 407, 421):
         return Unreachable(f"{place}: {error}")
+    if isinstance(error, ForeignAnswer):
+        return Unreachable(
+            f"{place}: {error}", remedy="have the server answer under the id of the request, type and all"
+        )
     return Unreachable(f"{place}: {error}", remedy="check that this is the MCP endpoint, often /mcp")
 
 

@@ -234,6 +234,8 @@ def _keys(plan: GatewayPlan) -> Iterator[Check]:
     """Compare the issuers' keys at Kong with the published ones by a dry run of `keys sync`, and report strangers."""
     id_, sync = "gateway.keys", f"ringwall keys sync {plan.environment}"
     report = sync_keys(plan.settings, plan.environment, dry_run=True, environments=plan.environments)
+    if report.reader is not None:
+        yield ok(id_, f"{report.reader} reads each issuer's keys by itself", plan.environment)
     for issuer in report.issuers:
         subject = f"{plan.environment} {issuer.issuer}"
         for line in stranger_lines(issuer):

@@ -11,21 +11,16 @@ from __future__ import annotations
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import KONG_CONF, kong_conf
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
+from operations.host.passage_units import STARTERS, hosts_path, network_owner, passage_files, passage_lines
+from operations.host.passages import passages
 from operations.host.scraping import scrape_settings
-from operations.host.unit_text import CONFINEMENT, Section, command_line, setting, unit
+from operations.host.unit_text import CONFINEMENT, HIDDEN, UNITS, Section, command_line, endpoint, setting, unit
 
-UNITS = "root/etc/systemd/system"
 GUARD_USER = "ringwall-guard"
 KONG_USER = "ringwall-kong"
-#: Where the operator puts the program, or a script, that starts a server with a URL or a socket of its own.
-STARTERS = "/usr/local/lib/ringwall"
 _ONLINE = (("Wants", "network-online.target"), ("After", "network-online.target"))
 _RESTART = (("Restart", "always"), ("RestartSec", "1"))
 _BOOT: Section = ("Install", (("WantedBy", "multi-user.target"),))
-#: What no server may see, whatever its permissions: the guard's keys and logs, and the doors to other containers.
-_HIDDEN = (
-    "-/etc/ringwall -/var/lib/ringwall -/var/log/ringwall -/run/dbus -/run/docker.sock -/run/containerd -/run/podman"
-)
 
 
 def systemd_files(machine: Machine) -> list[HostFile]:
@@ -45,6 +40,7 @@ def systemd_files(machine: Machine) -> list[HostFile]:
             files.append(_socket_server(member))
         elif member.url:
             files += [_port_server(member), _port_socket(member), _port(member)]
+        files += passage_files(member)
     return files
 
 
@@ -125,6 +121,7 @@ def _kong(machine: Machine) -> HostFile:
                 ("StateDirectory", "ringwall-kong"),
                 ("StateDirectoryMode", "0700"),
                 ("UMask", "0077"),
+                *(("ReadWritePaths", setting(folder)) for folder in machine.gateway_log_folders),
                 *CONFINEMENT,
                 ("InaccessiblePaths", "-/var/lib/ringwall -/var/log/ringwall"),
                 ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
@@ -215,7 +212,14 @@ def _command(member: HostMember) -> HostFile:
     )
     text = unit(
         f"One connection of the guard to the command of {member.stack}.",
-        ("Unit", (("Description", f"MCP server {member.stack}"), ("CollectMode", "inactive-or-failed"))),
+        (
+            "Unit",
+            (
+                ("Description", f"MCP server {member.stack}"),
+                ("CollectMode", "inactive-or-failed"),
+                *passage_lines(member),
+            ),
+        ),
         ("Service", lines),
     )
     return HostFile(f"{UNITS}/ringwall-server-{member.stack}@.service", text)
@@ -224,7 +228,7 @@ def _command(member: HostMember) -> HostFile:
 def _port_server(member: HostMember) -> HostFile:
     text = unit(
         f"The MCP server {member.stack}, in a network of its own.",
-        ("Unit", (("Description", f"MCP server {member.stack}"),)),
+        ("Unit", (("Description", f"MCP server {member.stack}"), *passage_lines(member))),
         (
             "Service",
             (
@@ -244,7 +248,7 @@ def _port_socket(member: HostMember) -> HostFile:
     text = unit(
         f"The loopback port of {member.stack}, where the guard connects.",
         ("Unit", (("Description", f"Port of the MCP server {member.stack}"),)),
-        ("Socket", (("ListenStream", _endpoint(host, port)), ("Backlog", "512"))),
+        ("Socket", (("ListenStream", endpoint(host, port)), ("Backlog", "512"))),
         ("Install", (("WantedBy", "sockets.target"),)),
     )
     return HostFile(f"{UNITS}/ringwall-port-{member.stack}.socket", text)
@@ -260,21 +264,21 @@ def _port(member: HostMember) -> HostFile:
                 ("Description", f"Port of the MCP server {member.stack}"),
                 ("Requires", server),
                 ("After", server),
-                ("JoinsNamespaceOf", server),
+                ("JoinsNamespaceOf", network_owner(member)),
             ),
         ),
         (
             "Service",
             (
                 ("DynamicUser", "yes"),
-                ("ExecStart", f"/usr/lib/systemd/systemd-socket-proxyd {_endpoint(*member.address)}"),
+                ("ExecStart", f"/usr/lib/systemd/systemd-socket-proxyd {endpoint(*member.address)}"),
                 ("PrivateNetwork", "yes"),
                 ("UMask", "0077"),
                 *CONFINEMENT,
                 # JoinsNamespaceOf shares /tmp along with the network; the proxy reads and writes no file.
                 ("ProcSubset", "pid"),
                 ("MemoryDenyWriteExecute", "yes"),
-                ("InaccessiblePaths", _HIDDEN),
+                ("InaccessiblePaths", HIDDEN),
                 ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
                 ("IPAddressDeny", "any"),
                 ("IPAddressAllow", "localhost"),
@@ -288,7 +292,7 @@ def _socket_server(member: HostMember) -> HostFile:
     folder = str(member.socket).rpartition("/")[0]
     text = unit(
         f"The MCP server {member.stack}, which opens {member.socket} itself.",
-        ("Unit", (("Description", f"MCP server {member.stack}"),)),
+        ("Unit", (("Description", f"MCP server {member.stack}"), *passage_lines(member))),
         (
             "Service",
             (
@@ -309,9 +313,11 @@ def _server_lines(member: HostMember) -> tuple[tuple[str, str], ...]:
     variables = [("EnvironmentFile", f"{member.folder}/server.env")] if member.secrets("server") else []
     # A socket's folder belongs to a user that is there before the server runs.
     dynamic = [] if member.socket else [("DynamicUser", "yes")]
+    hosts = [("BindReadOnlyPaths", f"{hosts_path(member)}:/etc/hosts")] if passages(member) else []
     return (
         *dynamic,
         *variables,
+        *hosts,
         ("StateDirectory", member.user),
         ("Environment", "HOME=%S/" + member.user),
         ("TasksMax", "512"),
@@ -320,15 +326,11 @@ def _server_lines(member: HostMember) -> tuple[tuple[str, str], ...]:
         # MemoryDenyWriteExecute is left out: Node and Java write the code that they run.
         ("PrivateUsers", "yes"),
         ("PrivateNetwork", "yes"),
-        ("InaccessiblePaths", _HIDDEN),
+        ("InaccessiblePaths", HIDDEN),
         ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
         ("IPAddressDeny", "any"),
         ("IPAddressAllow", "localhost"),
     )
-
-
-def _endpoint(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 # -- users and folders ------------------------------------------------------------------------------------------------
@@ -350,6 +352,8 @@ def _folders(machine: Machine) -> HostFile:
     lines = ["# Folders of this host's units (tmpfiles.d(5)).", f"d {ETC} 0755 root root"]
     lines += [f"d {member.folder} 0755 root root" for member in machine.members]
     lines.append(f"d {STARTERS} 0755 root root")
+    if machine.kong_runs_here:
+        lines += [f'd "{setting(folder)}" 0750 {KONG_USER} {KONG_USER}' for folder in machine.gateway_log_folders]
     for member in machine.servers:
         if member.socket:
             # Set-group-ID: the socket that the server makes in it is the guard's group's, so the guard may connect.

@@ -7,6 +7,12 @@ from collections.abc import Iterable, Sequence
 #: A section's name and its lines.
 Section = tuple[str, Sequence[tuple[str, str]]]
 
+#: Where the units are, below a host's folder.
+UNITS = "root/etc/systemd/system"
+#: What no server may see, whatever its permissions: the guard's keys and logs, and the doors to other containers.
+HIDDEN = (
+    "-/etc/ringwall -/var/lib/ringwall -/var/log/ringwall -/run/dbus -/run/docker.sock -/run/containerd -/run/podman"
+)
 #: What each unit is denied (systemd.exec(5)). What a unit needs in spite of it is said in the unit's own lines.
 CONFINEMENT: tuple[tuple[str, str], ...] = (
     ("NoNewPrivileges", "yes"),
@@ -16,6 +22,8 @@ CONFINEMENT: tuple[tuple[str, str], ...] = (
     ("ProtectHome", "yes"),
     ("PrivateTmp", "yes"),
     ("PrivateDevices", "yes"),
+    # The one folder besides /tmp that every process may write, which PrivateDevices leaves as it is.
+    ("TemporaryFileSystem", "/dev/shm:mode=1777"),  # noqa: S108 - inside the unit
     ("DevicePolicy", "closed"),
     ("PrivateIPC", "yes"),
     ("ProtectProc", "invisible"),
@@ -52,6 +60,11 @@ def command_line(arguments: Iterable[str]) -> str:
 def setting(text: str) -> str:
     """A value of a unit's line, such as a path, in which a percent sign is only itself."""
     return text.replace("%", "%%")
+
+
+def endpoint(host: str, port: int) -> str:
+    """Host and port as systemd and its programs read them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _quoted(argument: str) -> str:

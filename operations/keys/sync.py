@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
 from typing import Any
 
+from components.editions import Protection, plugin_name
 from components.gateway.names import ACCESS, consumer_username, issuer_group, tags
 from model.environment import Environment
 from model.errors import InputError, RingwallError, Unreachable
@@ -67,6 +68,8 @@ class SyncReport:
     environment: str
     dry_run: bool
     issuers: tuple[IssuerReport, ...]
+    #: The plugin that reads each issuer's keys by itself, so that none are written at Kong; None where Kong holds them.
+    reader: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -87,6 +90,7 @@ class SyncReport:
             "version": 1,
             "environment": self.environment,
             "dry_run": self.dry_run,
+            "reader": self.reader,
             "issuers": [
                 {
                     "issuer": issuer.issuer,
@@ -125,6 +129,8 @@ def sync_keys(
 ) -> SyncReport:
     """Bring the issuers' keys at Kong in line with what the issuers publish. New keys go in before old ones go out.
 
+    Where a plugin of the edition reads the keys by itself, nothing at Kong is asked or written.
+
     An issuer that fails is reported and leaves its keys as they are; the others are synced (see `SyncReport.check`).
 
     Args:
@@ -144,6 +150,9 @@ def sync_keys(
     for name in chosen:
         if name not in addresses:
             raise InputError(f"there is no issuer {name}", remedy=did_you_mean(name, addresses))
+    reader = plugin_name(Protection.SIGNATURE, settings.gateway.edition, settings.gateway.version)
+    if reader != "jwt":
+        return SyncReport(environment_name, dry_run, (), reader)
     reports = []
     with KongReader(settings.gateway) as kong:
         kong.check_version()

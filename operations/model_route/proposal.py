@@ -9,7 +9,7 @@ from typing import Any, get_args
 from components.gateway.model_support import NEEDED, support_problems
 from model.cross_checks import GUARD_KEY, missing_secrets
 from model.errors import InputError, InputErrors
-from model.model_route import Provider
+from model.model_target import Provider
 from model.project import Project
 from model.stacks import EnvironmentStack, ModelStack
 from operations.onboard.conflicts import free_guard_port, siblings_of

@@ -1,7 +1,8 @@
 """The guard's findings in a lock's definitions, and which of them a reviewer accepts.
 
 A definition with a finding is withheld from everybody until a reviewer accepts the rule for it. The acceptance stands in the
-definition's entry and ends with the definition, so a changed one is judged anew.
+definition's entry and ends with the definition, so a changed one is judged anew. An advisory finding withholds nothing: the
+reviewer is shown its words, and the lock notes the rule.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def read_acceptances(lock: ToolLock, values: Iterable[str]) -> Acceptances:
     Raises:
         InputError: no definition has that name, or the rule finds nothing in it.
     """
-    findings = [finding for finding in definition_findings(lock) if finding.acceptable]
+    every_finding = definition_findings(lock)
+    findings = [finding for finding in every_finding if finding.acceptable and not finding.advisory]
+    notes = {(name_of(finding.key), finding.rule) for finding in every_finding if finding.advisory}
     places = [(pinned.kind, pinned.key) for pinned in pinned_definitions(lock)]
     accepted: dict[tuple[str, str], set[str]] = {}
     for value in values:
@@ -50,6 +53,12 @@ def read_acceptances(lock: ToolLock, values: Iterable[str]) -> Acceptances:
             elif rule.split(".", 1)[0] in VENDORS:
                 accepted.setdefault(place, set()).add(rule)
         if not any(accepted.get(place) for place in named):
+            if (name, rule) in notes:
+                problem, remedy = (
+                    f"{rule} is only a note in {visible(name)}",
+                    "leave it out: a note needs no acceptance",
+                )
+                raise InputError(problem, key="--accept", remedy=remedy)
             matching = sorted({finding.rule for finding in findings if name_of(finding.key) == name})
             raise InputError(
                 f"{visible(rule or 'the guard')} finds nothing in {visible(name)}",
@@ -82,9 +91,27 @@ def accepting(lock: ToolLock, acceptances: Acceptances) -> ToolLock:
     return lock.model_copy(update=changes)
 
 
+def with_notes(lock: ToolLock) -> ToolLock:
+    """The lock with every advisory finding noted in the entry of its definition, and nothing else noted."""
+    rules: dict[tuple[str, str], set[str]] = {}
+    for finding in definition_findings(lock):
+        if finding.advisory:
+            rules.setdefault((finding.kind, finding.key), set()).add(finding.rule)
+
+    def noting(kind: str, key: str, item: Any) -> Any:
+        noted = tuple(sorted(rules.get((kind, key), ())))
+        return item if item.noted == noted else item.model_copy(update={"noted": noted})
+
+    changes: dict[str, Any] = {
+        kind: tuple(noting(kind, item.key, item) for item in entries) for kind, entries in lock.entries().items()
+    }
+    changes["server"] = noting("instructions", "", lock.server)
+    return lock.model_copy(update=changes)
+
+
 def keep_acceptances(lock: ToolLock, previous: ToolLock) -> ToolLock:
     """The lock with what `previous` accepts for definitions that are the same in both."""
-    before, after = _digests(previous), _digests(lock)
+    before, after = _decided(previous, "accepted"), _decided(lock, "accepted")
     return accepting(
         lock,
         {place: rules for place, (sha256, rules) in before.items() if rules and after.get(place, ("",))[0] == sha256},
@@ -97,14 +124,15 @@ def findings_json(lock: ToolLock) -> list[dict[str, Any]]:
 
 
 def acceptance_changes(old: ToolLock, new: ToolLock) -> Iterator[tuple[str, str, ValueChange]]:
-    """Kind, key and change of every acceptance that differs; one that ended with its definition is no change of its own."""
-    before, after = _digests(old), _digests(new)
-    for place, (sha256, rules) in after.items():
-        old_sha256, old_rules = before.get(place, ("", ()))
-        compared = old_rules if sha256 == old_sha256 else ()
-        if sorted(compared) != sorted(rules):
-            change = ValueChange("/accepted", _shown(compared), _shown(rules))
-            yield (*place, change)
+    """Kind, key and change of every acceptance and note that differs; one that ended with its definition is no change of
+    its own."""
+    for member in ("accepted", "noted"):
+        before, after = _decided(old, member), _decided(new, member)
+        for place, (sha256, rules) in after.items():
+            old_sha256, old_rules = before.get(place, ("", ()))
+            compared = old_rules if sha256 == old_sha256 else ()
+            if sorted(compared) != sorted(rules):
+                yield (*place, ValueChange(f"/{member}", _shown(compared), _shown(rules)))
 
 
 def _shown(rules: Collection[str]) -> str | None:
@@ -115,12 +143,13 @@ def _joined(accepted: Iterable[str], rules: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({*accepted, *rules}))
 
 
-def _digests(lock: ToolLock) -> dict[tuple[str, str], tuple[str, tuple[str, ...]]]:
-    digests = {
-        (kind, entry.key): (entry.sha256, tuple(entry.accepted))
+def _decided(lock: ToolLock, member: str) -> dict[tuple[str, str], tuple[str, tuple[str, ...]]]:
+    """The digest of each definition, and the rules that its entry has under `member`."""
+    decided = {
+        (kind, entry.key): (entry.sha256, tuple(getattr(entry, member)))
         for kind, entries in lock.entries().items()
         for entry in entries
     }
     if lock.server.instructions_sha256 is not None:
-        digests["instructions", ""] = (lock.server.instructions_sha256, tuple(lock.server.accepted))
-    return digests
+        decided["instructions", ""] = (lock.server.instructions_sha256, tuple(getattr(lock.server, member)))
+    return decided

@@ -15,7 +15,7 @@ from model.errors import InputError
 from model.server import Origin
 from model.text import visible
 from model.tool_lock import ClientCapability, ToolLock
-from operations.onboard.acceptance import keep_acceptances
+from operations.onboard.acceptance import keep_acceptances, with_notes
 from operations.onboard.lock import LockChange, build_lock, compare, subject_of
 from operations.onboard.risk import Concern, examine
 from wire.mcp import ServerOffer
@@ -23,11 +23,13 @@ from wire.mcp import ServerOffer
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference between a running server and its lock. `new` is the lock it would get, reviewed decisions kept."""
+    """The difference between a running server and its lock. `new` is the lock it would get, reviewed decisions kept;
+    `notes` say what of the server does not hold, where it was asked twice."""
 
     new: ToolLock
     changes: tuple[LockChange, ...]
     concerns: tuple[Concern, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_unchanged(self) -> bool:
@@ -64,7 +66,7 @@ def compared(lock: ToolLock, offer: ServerOffer, foreign_names: Iterable[str] = 
 
     Only concerns about changed entries are returned: the reviewer saw those about unchanged entries when approving them.
     """
-    new = keep_acceptances(build_lock(offer, lock), lock)
+    new = lock_of(offer, lock)
     changes = compare(lock, new)
     changed = {("server" if change.part == "instructions" else change.part, change.name) for change in changes}
     names = {("resource", entry.uri): entry.name for entry in new.resources}
@@ -73,6 +75,12 @@ def compared(lock: ToolLock, offer: ServerOffer, foreign_names: Iterable[str] = 
     pinned = pinned_offer(offer, new)
     concerns = tuple(concern for concern in examine(pinned, foreign_names) if (concern.part, concern.name) in touched)
     return Comparison(new, changes, concerns)
+
+
+def lock_of(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock:
+    """The lock of an offer as a reviewer is shown it: with the decisions of `previous`, and with the guard's notes."""
+    lock = build_lock(offer, previous)
+    return with_notes(lock if previous is None else keep_acceptances(lock, previous))
 
 
 def pinned_offer(offer: ServerOffer, lock: ToolLock) -> ServerOffer:
@@ -106,9 +114,10 @@ def default_grants(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Choose the tools that are granted at first, and say of each remaining tool why it is withheld.
 
-    A tool is granted only when it reads, raised no concern and is the same at each start, and the guard will show it.
+    A tool is granted only when it reads, raised no concern, quotes no attack and is the same at each start, and the guard
+    will show it.
     """
-    hidden = {(finding.kind, finding.key) for finding in definition_findings(lock) if not finding.accepted}
+    hidden = {(finding.kind, finding.key) for finding in definition_findings(lock) if finding.withholds}
     suspicious = {concern.name for concern in concerns if concern.part == "tool"}
     grants: list[str] = []
     withheld: dict[str, str] = {}
@@ -117,6 +126,8 @@ def default_grants(
             withheld[tool.name] = f"risk {tool.risk}"
         elif ("tools", tool.name) in hidden:
             withheld[tool.name] = "has a finding of the guard that nobody accepted"
+        elif tool.noted:
+            withheld[tool.name] = "has a note of the guard"
         elif tool.name in suspicious:
             withheld[tool.name] = "has a warning"
         elif tool.name in unstable:

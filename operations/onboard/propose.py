@@ -17,10 +17,11 @@ from model.server import Origin
 from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import ToolLock, to_yaml
 from operations.onboard.conflicts import free_guard_port, refuse_taken, siblings_of
-from operations.onboard.lock import build_lock
-from operations.onboard.offer import default_grants, pinned_offer
+from operations.onboard.offer import default_grants, lock_of, pinned_offer
+from operations.onboard.parameters import page_command
 from operations.onboard.risk import Concern, examine
 from operations.onboard.stability import Acquaintance
+from operations.project.server_files import foreign_tools
 from operations.project.staging import load_staged
 from operations.project.templates import ServerAnswers, server_file
 from operations.project.write import FileChange
@@ -101,9 +102,9 @@ def propose(
     guard_port = free_guard_port(environment, siblings, checked) if guard_port is None else guard_port
     refuse_taken(environment, siblings, host=host, hostname=hostname, guard_port=guard_port, origin=checked)
     offer = acquaintance.offer
-    lock = review(build_lock(offer))
-    sibling_tools = {tool.name for sibling in environment.servers.values() for tool in sibling.lock.tools}
-    concerns = examine(pinned_offer(offer, lock), sorted(sibling_tools))
+    lock = review(lock_of(offer))
+    stack = f"{environment.name}.{server}"
+    concerns = examine(pinned_offer(offer, lock), foreign_tools(project, stack))
     granted, withheld = default_grants(lock, concerns, acquaintance.unstable_tools)
     provider = (
         environment.document.value.get("secretsprovider") if isinstance(environment.document.value, dict) else None
@@ -119,10 +120,10 @@ def propose(
             access=access,
             tools=granted,
             left_out=_left_out(lock, withheld, concerns),
+            page_command=page_command(lock, stack),
             secrets_provider=provider if isinstance(provider, str) else None,
         )
     )
-    stack = f"{environment.name}.{server}"
     files = {project.stack_file(stack): text, project.lock_file(stack): to_yaml(lock)}
     staged = load_staged(project, environment.name, files, newcomer=server)
     changes = tuple(FileChange.new(path, content) for path, content in files.items())

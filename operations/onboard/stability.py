@@ -94,7 +94,15 @@ class Acquaintance:
 
 def acquaint(origin: Origin, timeout: float, capabilities: tuple[ClientCapability, ...] = ()) -> Acquaintance:
     """Ask twice; raises as `probe` where the first time fails."""
-    first = probe(origin, timeout=timeout, client_capabilities=capabilities)
+    return compared_again(
+        probe(origin, timeout=timeout, client_capabilities=capabilities), origin, timeout, capabilities
+    )
+
+
+def compared_again(
+    first: ServerOffer, origin: Origin, timeout: float, capabilities: tuple[ClientCapability, ...]
+) -> Acquaintance:
+    """Ask once more, and say what of the first offer does not hold."""
     try:
         return _compared_with(first, origin, timeout, capabilities)
     except Unreachable as error:

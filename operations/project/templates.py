@@ -132,6 +132,8 @@ class ServerAnswers:
     """The names of the tools to grant."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """What else the server offers, by name, and why it is not granted."""
+    page_command: str | None = None
+    """The command by which a browser's tools may open pages of the guard's own machine."""
     secrets_provider: str | None = None
 
 
@@ -215,7 +217,7 @@ def server_file(answers: ServerAnswers) -> str:
         guard_port=answers.guard_port,
         origin=block(answers.origin, 6),
         access=block(answers.access, 6),
-        grants=_grants(answers.tools, answers.left_out),
+        grants="\n".join([_grants(answers.tools, answers.left_out), *_pages(answers.page_command)]),
     ) + _provider(answers.secrets_provider)
 
 
@@ -249,6 +251,18 @@ def _reasons(left_out: Mapping[str, str]) -> list[str]:
             break_on_hyphens=False,
         )
     return lines
+
+
+def _pages(command: str | None) -> list[str]:
+    """A comment on addresses of the guard's own machine, which a browser's user may be there to open."""
+    if command is None:
+        return []
+    return [
+        "",
+        "    # Its tools open no page of the guard's own machine, such as http://localhost:3000. Where they are there for",
+        "    # that, have the lock say so, and name the port in the grant's `arguments`:",
+        f"    #   {command}",
+    ]
 
 
 def _provider(url: str | None) -> str:

@@ -158,6 +158,8 @@ def auth_optional(subject: Subject) -> Iterator[Broken]:
                 continue
             if config.get("anonymous"):
                 yield Broken("lets requests without a credential pass as an anonymous consumer", plugin)
+            if name in ("openid-connect", "ai-mcp-oauth2") and config.get("ssl_verify") is not True:
+                yield Broken("takes the issuer's keys from whoever answers in its place", plugin)
             if name == "openid-connect":
                 yield from _open_provider(config, plugin)
             if name == "ai-mcp-oauth2" and config.get("insecure_relaxed_audience_validation") is not False:
@@ -182,6 +184,10 @@ def _open_provider(config: dict[str, Any], plugin: Resource) -> Iterator[Broken]
         yield Broken("does not run on OPTIONS requests", plugin)
     if config.get("verify_signature") is not True or config.get("verify_claims") is not True:
         yield Broken("takes tokens without their signature or time being verified", plugin)
+    if items(config.get("ignore_signature")) or config.get("enable_hs_signatures"):
+        yield Broken("takes tokens that the issuer's keys did not sign", plugin)
+    if config.get("using_pseudo_issuer") is not True or not config.get("jwks_endpoint"):
+        yield Broken("takes the issuer's keys from where its metadata says, and not from the pinned address", plugin)
     if items(config.get("auth_methods")) != ["bearer"]:
         yield Broken("takes other credentials than a token in each request", plugin)
     if (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
@@ -151,7 +151,7 @@ def _file(subject: Subject) -> str:
     source=_FINDINGS,
 )
 def finding_unaccepted(subject: Subject) -> Iterator[Broken]:
-    for findings in _by_definition(subject, accepted=False):
+    for findings in _by_definition(subject, lambda finding: finding.withholds):
         command = f"ringwall lock approve {subject.server.stack if subject.server else 'ENV.SERVER'}"
         first = findings[0]
         shown = ", ".join(f"{finding.rule} at {finding.pointer or '/'} ({finding.quote})" for finding in findings)
@@ -169,11 +169,31 @@ def finding_unaccepted(subject: Subject) -> Iterator[Broken]:
     source=_FINDINGS,
 )
 def finding_accepted(subject: Subject) -> Iterator[Broken]:
-    for findings in _by_definition(subject, accepted=True):
+    for findings in _by_definition(subject, lambda finding: finding.accepted and not finding.advisory):
         for finding in findings:
             place = f"{finding.rule} at {finding.pointer or '/'} ({finding.quote})"
             text = f"shows {finding.subject} with an accepted finding: {place}"
             yield Broken(text, subject.guard_resource, key=("grants",))
+
+
+@rule(
+    id="lock-finding-noted",
+    severity=Severity.INFO,
+    reason="A definition quotes the words of an attack as an example. Clients see it, as its reviewer was shown the words.",
+    remedy="nothing, if the words were read; else take the definition out of the grants",
+    source=_FINDINGS,
+)
+def finding_noted(subject: Subject) -> Iterator[Broken]:
+    for findings in _by_definition(subject, lambda finding: finding.advisory):
+        for finding in findings:
+            text = f"shows {finding.subject} with a note: {finding.rule} at {finding.pointer or '/'} ({finding.quote})"
+            if finding.accepted:
+                yield Broken(text, subject.guard_resource, key=("grants",))
+                continue
+            stack = subject.server.stack if subject.server else "ENV.SERVER"
+            remedy = f"read the words, then have the lock note them: `ringwall lock approve {stack}`"
+            text += "; the lock does not have it, so nobody was shown it"
+            yield Broken(text, subject.guard_resource, remedy=remedy, key=("grants",))
 
 
 @rule(
@@ -187,7 +207,7 @@ def acceptance_stale(subject: Subject) -> Iterator[Broken]:
     if subject.findings is None or subject.server is None:
         return
     lock, engines = subject.server.lock, subject.server.manifest.guard.engines.names
-    matching = {(finding.kind, finding.key, finding.rule) for finding in subject.findings}
+    matching = {(finding.kind, finding.key, finding.rule) for finding in subject.findings if not finding.advisory}
     accepted = [
         (kind, entry.key, rule)
         for kind, entries in lock.entries().items()
@@ -205,12 +225,14 @@ def acceptance_stale(subject: Subject) -> Iterator[Broken]:
             yield Broken(f"{text} ({subject.server.lock_file.name})", subject.guard_resource)
 
 
-def _by_definition(subject: Subject, *, accepted: bool) -> Iterator[list[DefinitionFinding]]:
-    """The findings in definitions that somebody may use, by definition."""
+def _by_definition(
+    subject: Subject, concerned: Callable[[DefinitionFinding], bool]
+) -> Iterator[list[DefinitionFinding]]:
+    """The findings of one sort in definitions that somebody may use, by definition."""
     grants = [mapping(grant) for grant in items((subject.guard or {}).get("grants"))]
     usable = {part: {str(name) for grant in grants for name in items(grant.get(part))} for part in ("tools", "prompts")}
     resources = any(items(grant.get("resources")) for grant in grants)
-    findings = [finding for finding in subject.findings or () if finding.accepted is accepted]
+    findings = [finding for finding in subject.findings or () if concerned(finding)]
     for (kind, key), group in groupby(findings, key=lambda finding: (finding.kind, finding.key)):
         if kind == "instructions" or (key in usable[kind] if kind in usable else resources):
             yield list(group)
@@ -230,5 +252,6 @@ RULES: Final[tuple[Rule, ...]] = (
     left_to_server,
     finding_unaccepted,
     finding_accepted,
+    finding_noted,
     acceptance_stale,
 )

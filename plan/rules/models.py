@@ -172,9 +172,13 @@ def _is_bounded(budget: Mapping[str, Any]) -> bool:
     reason="A shared cache answers one principal with what another was answered; who asks the same may learn that it was"
     " asked.",
     remedy="leave shared out, or keep it where answers hold nothing of a person's own",
-    source="Ringwall's guard: the cache's key holds the principal unless it is shared",
+    source="Ringwall's guard: the cache's key holds the principal unless it is shared; Kong plugin hub, ai-semantic-cache",
 )
 def cache_shared(subject: Subject) -> Iterator[Broken]:
+    for service in subject.inner_services:
+        if cache := subject.plugins_of(service).get("ai-semantic-cache"):
+            text = "answers everybody from one cache, by meaning"
+            yield Broken(text, cache, key=("cache", "semantic", "shared"))
     if subject.is_model and mapping((subject.guard or {}).get("cache")).get("shared") is True:
         yield Broken(
             "answers one principal from another's cache", subject.guard_resource, key=("cache", "exact", "shared")
@@ -218,7 +222,87 @@ def grant_useless(subject: Subject) -> Iterator[Broken]:
             )
 
 
+#: Kong's own checks of prompts in edition ai, with the options by which one would fail open, and what each must be.
+_CHECKS: Final[dict[str, tuple[tuple[str, bool, str], ...]]] = {
+    "ai-lakera-guard": (
+        ("stop_on_error", True, "lets prompts pass when it fails"),
+        ("verify_ssl", True, "asks whoever answers in Lakera's place"),
+        ("log_blocked_content", False, "logs the prompts that it refuses"),
+    ),
+    "ai-custom-guardrail": (
+        ("stop_on_error", True, "lets prompts pass when it fails"),
+        ("ssl_verify", True, "asks whoever answers in the service's place"),
+    ),
+    "ai-sanitizer": (
+        ("stop_on_error", True, "lets prompts pass when it fails"),
+        ("skip_logging_sanitized_items", True, "logs what it took out of prompts"),
+    ),
+}
+#: The part of the stack file's `gateway` that asks for a plugin.
+_DEMANDED: Final = {
+    "ai-rate-limiting-advanced": "limits",
+    "ai-lakera-guard": "lakera",
+    "ai-custom-guardrail": "prisma_airs",
+    "ai-semantic-prompt-guard": "topics",
+    "ai-sanitizer": "sanitizer",
+}
+
+
+@rule(
+    id="model-gateway-check-open",
+    severity=Severity.ERROR,
+    reason="A check that lets a prompt pass when it cannot judge it holds nobody back: whoever overloads it gets past.",
+    remedy="keep stop_on_error, and the certificate and logging options as Ringwall writes them",
+    source="Kong plugin hub: ai-lakera-guard, ai-custom-guardrail, ai-sanitizer",
+)
+def gateway_check_open(subject: Subject) -> Iterator[Broken]:
+    for service in subject.inner_services:
+        for name, plugin in sorted(subject.plugins_of(service).items()):
+            config = mapping(plugin_config(plugin))
+            for option, value, text in _CHECKS.get(name, ()):
+                if config.get(option) is not value:
+                    yield Broken(text, plugin)
+            if name == "ai-rate-limiting-advanced" and not any(
+                mapping(policy).get("match") is None for policy in items(config.get("policies"))
+            ):
+                yield Broken("counts nothing of a request without a principal", plugin)
+
+
+@rule(
+    id="model-gateway-check-missing",
+    severity=Severity.ERROR,
+    reason="The stack file says that Kong limits or checks what goes to this model, and nothing does.",
+    remedy="keep the plugin on each inner service, or take it out of the stack file's gateway",
+    source="Ringwall's keys: gateway of a model route",
+)
+def gateway_check_missing(subject: Subject) -> Iterator[Broken]:
+    if subject.model is None:
+        return
+    for service in subject.inner_services:
+        active = subject.plugins_of(service)
+        for name, part in _DEMANDED.items():
+            if getattr(subject.model.manifest.gateway, part) is not None and name not in active:
+                yield Broken(f"has no {name}, which the stack file asks for", service, key=("gateway", part))
+
+
+@rule(
+    id="model-credential-replaceable",
+    severity=Severity.ERROR,
+    reason="A caller's own header would take the place of the provider's credential, or reach the provider beside it.",
+    remedy="set auth.allow_override of the proxy plugin to false for every target",
+    source="Kong plugin hub, ai-proxy and ai-proxy-advanced: auth.allow_override",
+)
+def credential_replaceable(subject: Subject) -> Iterator[Broken]:
+    for service in subject.inner_services:
+        proxy, targets = _proxy(subject, service)
+        if proxy and any(mapping(target.get("auth")).get("allow_override") is not False for target in targets):
+            yield Broken("lets a caller's header take the credential's place", proxy)
+
+
 RULES: Final[tuple[Rule, ...]] = (
+    gateway_check_open,
+    gateway_check_missing,
+    credential_replaceable,
     inner_open,
     inner_published,
     prompts_logged,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from model.loopback import is_loopback
+from model.origin_egress import refusal_of
 from plan.findings import Severity
 from plan.rules.rule import Broken, Rule, rule
 from plan.rules.subject import Subject, host_of, items, mapping
@@ -85,10 +86,27 @@ def lua_sandbox(subject: Subject) -> Iterator[Broken]:
         yield Broken(f"gives gateway scripts {requires or 'no cjson.safe'}", subject.origin_resource)
 
 
+@rule(
+    id="origin-egress-inward",
+    severity=Severity.ERROR,
+    reason="A server that may call the host itself reaches the guard and its neighbours; one that may call the metadata"
+    " service of a cloud takes the machine's credentials.",
+    remedy="name hosts of the outside alone, each as NAME:PORT",
+    source="MCP specification, security best practices: server-side request forgery; AWS, Google: instance metadata",
+    waivable=False,
+)
+def egress_inward(subject: Subject) -> Iterator[Broken]:
+    for entry in items((subject.host_bundle or {}).get("egress")):
+        destination = mapping(entry)
+        if destination.get("process") == "server" and (problem := refusal_of(str(destination.get("destination")))):
+            text = f"lets the server call {destination.get('destination')}, which {problem}"
+            yield Broken(text, subject.origin_resource, key=("origin", "egress"))
+
+
 def _addresses(value: Any) -> list[str]:
     """``127.0.0.1:8000 reuseport, [::1]:8000`` without options; ``off`` is no address."""
     entries = [entry.split()[0] for entry in str(value or "off").split(",") if entry.split()]
     return [entry for entry in entries if entry != "off"]
 
 
-RULES: Final[tuple[Rule, ...]] = (origin_beyond_loopback, gateway_exposed, lua_sandbox)
+RULES: Final[tuple[Rule, ...]] = (origin_beyond_loopback, gateway_exposed, lua_sandbox, egress_inward)

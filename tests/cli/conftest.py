@@ -9,19 +9,7 @@ import pytest
 
 from tests.support.command_line import flags, ringwall, serve_desk
 
-STDIO_SERVER = """\
-import asyncio, json, sys
-from mcp.server.mcpserver import MCPServer
-
-def answer(query: str = "") -> str:
-    return query
-
-offer = json.load(open(sys.argv[1], encoding="utf-8"))
-server = MCPServer("shelf", version="1.0", log_level="ERROR")
-for tool in offer:
-    server.add_tool(answer, name=tool["name"], description=tool["description"])
-asyncio.run(server.run_stdio_async())
-"""
+SERVER = Path(__file__).parents[1] / "support/shelf_server.py"
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +38,11 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def shelf(tmp_path: Path) -> Callable[..., str]:
     """Sets what a stdio server offers (name=description) and gives the command line that starts it."""
-    script, offer = tmp_path / "shelf.py", tmp_path / "offer.json"
-    script.write_text(STDIO_SERVER, encoding="utf-8")
+    offer = tmp_path / "offer.json"
 
     def set_offer(**tools: str) -> str:
         definitions = [{"name": name, "description": text} for name, text in tools.items()]
         offer.write_text(json.dumps(definitions), encoding="utf-8")
-        return f"{sys.executable} {script} {offer}"
+        return f"{sys.executable} {SERVER} {offer}"
 
     return set_offer

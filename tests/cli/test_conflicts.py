@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.events import ProviderConflict
+from engine.events import FailedOperation
 from engine.repair.conflicts import explained
 from engine.repair.kinds import SHAPES, Kind
 from engine.workspace import Target
@@ -31,8 +31,8 @@ def put(home: Path | None, kind: Kind, id: str, **outputs: Any) -> None:
         world.records.append(Record(id, SHAPES[kind].token, "x", outputs))
 
 
-def conflict(kind: Kind, operation: str, text: str, id: str = "", **inputs: Any) -> ProviderConflict:
-    return ProviderConflict(operation, SHAPES[kind].token, "one-part", id, inputs, text)
+def conflict(kind: Kind, operation: str, text: str, id: str = "", **inputs: Any) -> FailedOperation:
+    return FailedOperation(operation, SHAPES[kind].token, "one-part", id, inputs, text)
 
 
 def test_an_entity_of_ours_that_no_stack_records_is_named_with_its_import(target: Target) -> None:

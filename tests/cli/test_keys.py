@@ -120,6 +120,18 @@ def test_a_new_key_becomes_a_tagged_rs256_credential_under_its_kid(kong: KongSta
     assert len(credential["secret"]) >= 40
 
 
+@pytest.mark.parametrize("edition", ["enterprise", "ai"])
+def test_a_licensed_edition_reads_the_keys_itself_and_none_are_written(
+    edition: str, kong: KongStandIn, idp: JwksStandIn
+) -> None:
+    idp.publish(jwk("k1"))
+    report = sync_keys(settings(kong, idp, edition=edition, version="3.15.0.4"), "dev")
+    assert (report.reader, report.issuers, report.changed) == ("openid-connect", (), False)
+    assert report.as_json()["reader"] == "openid-connect"
+    report.check()
+    assert kong.log == []
+
+
 def test_a_second_sync_changes_nothing(kong: KongStandIn, idp: JwksStandIn) -> None:
     idp.publish(jwk("k1"), jwk("k2"))
     synced(kong, idp)
@@ -504,6 +516,7 @@ def test_the_command_prints_one_json_document(folder: Path, idp: JwksStandIn) ->
         "version": 1,
         "environment": "dev",
         "dry_run": False,
+        "reader": None,
         "issuers": [
             {
                 "issuer": "keycloak",

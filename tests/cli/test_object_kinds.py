@@ -12,6 +12,7 @@ from plan.graph import Graph
 from plan.offline import plan_stack
 from tests.support.model_routes import FILE as ROUTE_FILE
 from tests.support.model_routes import ROUTE
+from tests.support.portals import add_portal
 from tests.support.projects import ACCOUNT, ZONE, write_project
 
 ZONE_STACK = f"""\
@@ -34,6 +35,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = write_project(tmp_path_factory.mktemp("kinds"), every_shape=True)
     (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE_STACK, encoding="utf-8")
     (root / ROUTE_FILE).write_text(ROUTE, encoding="utf-8")
+    add_portal(root)
     return open_project(root)
 
 

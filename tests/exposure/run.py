@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.support.exposure_changes import CHANGES, Change, Outcome, Rehearsal, report
+from tests.support.exposure_changes import CHANGES, Change
+from tests.support.exposure_rehearsal import Outcome, Rehearsal, report
 
 
 def judge(rehearsal: Rehearsal, change: Change, *, whole: bool) -> tuple[dict[str, Any], list[str]]:

@@ -32,7 +32,7 @@ def test_three_servers_come_up_stay_change_as_edited_and_leave_nothing(engine_pr
     previews = ok(deploy.preview(target, scope))
     assert [run.offline for run in previews] == [False, True, True, True]
     # The total that is shown before a run has begun is what it comes to.
-    assert [scope.declared[run.stack] for run in previews] == [run.steps.counts["create"] for run in previews]
+    assert [len(scope.planned[run.stack]) for run in previews] == [run.steps.counts["create"] for run in previews]
     runs = ok(deploy.bring_up(target, scope, previews))
     assert {c.operation for run in runs for c in run.steps.changed} == {"create"}
     # What the offline plan promised for a server is what the engine made.

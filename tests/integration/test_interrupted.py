@@ -16,6 +16,7 @@ import pytest
 
 from engine.repair.kinds import SHAPES, kind_of, own_id
 from engine.repair.lookup import ProviderLookup, find
+from engine.repair.name_clashes import ListCache
 from engine.repair.pending import delete_late_objects, resolve
 from engine.workspace import Target
 from model.project import load_environment, open_project
@@ -194,6 +195,7 @@ def test_every_kind_is_found_by_what_names_it_and_read_back_by_its_import_id(pre
         tokens = {"cloudflare:apiToken": TOKEN, "kong:kongAdminToken": ADMIN_TOKEN}
         with ExitStack() as clients:
             lookup = ProviderLookup(replace(environment, settings=settings), tokens.get, clients)
+            lists = ListCache(lookup)
             for stack in ("dev", "dev.one"):
                 file = stage.home / "state" / ".pulumi" / "stacks" / "ringwall" / f"{stack}.json"
                 document = json.loads(file.read_text(encoding="utf-8"))
@@ -204,6 +206,12 @@ def test_every_kind_is_found_by_what_names_it_and_read_back_by_its_import_id(pre
                     kinds.add(kind)
                     if SHAPES[kind].path is not None:
                         assert find(lookup, kind, resource["inputs"]) == [own_id(resource["id"])], resource["urn"]
+                        clashes = [
+                            item["id"]
+                            for item in lists.items(kind, resource["inputs"])
+                            if SHAPES[kind].clashes(resource["inputs"], item)
+                        ]
+                        assert clashes == [own_id(resource["id"])], resource["urn"]
                     resource["id"] = SHAPES[kind].imported(resource["inputs"], own_id(resource["id"]))
                     resource["outputs"] = {}
                 file.write_text(json.dumps(document), encoding="utf-8")
@@ -215,24 +223,53 @@ def test_every_kind_is_found_by_what_names_it_and_read_back_by_its_import_id(pre
     assert [(run["error"], run["changes"]) for run in previews] == [(None, [])]
 
 
-def test_a_name_that_is_taken_is_told_with_its_object_and_a_command_that_works(prepared: Prepared) -> None:
+def test_names_that_are_taken_are_refused_with_a_command_each_before_anything_is_made(prepared: Prepared) -> None:
     stage = prepared.stage
     stage.go_back(prepared.after)
     for path in (stage.home / "state").rglob("dev.one.json*"):
         path.unlink()
     (tunnel,) = stage.sandbox.resources("*ZeroTrustTunnelCloudflared")
-    # The engine begins nothing new after a refusal, so both are held back until both are under way.
-    for type_ in ("*ZeroTrustTunnelCloudflared", "kong:*Upstream"):
-        stage.sandbox.faults.add(Fault("create", type_, delay=2.0))
-    lines = stage.run("up", "dev.one", "--yes", code=5).stderr.splitlines()
-    stage.sandbox.faults.clear()
-    assert len([message for message in lines if message.startswith("error: ")]) == 1
-    # Which of the two is refused first is chance, and only the first line begins with "error: ".
+    before = stage.there()
+    lines = stage.run("up", "dev.one", "--yes", code=2).stderr.splitlines()
+    assert stage.there() == before
     (line,) = [message for message in lines if "tunnel dev-one: Cloudflare has one already" in message]
     command = f"ringwall import dev.one tunnel {tunnel.id} --name one-edge-tunnel"
     assert f"({tunnel.id}), which this stack does not record; run `{command} " in line
-    # Kong is asked for its own: the answer is about another object.
-    assert any("upstream dev-one-guard: Kong has one already" in message for message in lines)
-    assert len([message for message in lines if "1013" in message]) == 1
+    kinds = {message.split("dev.one: ")[1].split()[0] for message in lines if "has one already" in message}
+    assert kinds == {"tunnel", "application", "record", "service", "route", "upstream"}
     stage.run(*command.removeprefix("ringwall ").split(), "--yes")
     assert ("cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared", tunnel.id) in stage.recorded()
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        ("up", Fault("create", "*AccessApplication", message="500 Internal Server Error", after_effect=True)),
+        pytest.param(
+            "destroy",
+            # Kong answers 404 to a second delete of a target.
+            Fault("delete", "kong:*Target", message="unexpected EOF", after_effect=True),
+            marks=pytest.mark.rare,
+        ),
+    ],
+)
+def test_what_a_service_did_though_its_answer_was_a_fault_is_recorded_at_once(
+    prepared: Prepared, command: str, fault: Fault
+) -> None:
+    stage = prepared.stage
+    stage.go_back(prepared.before if command == "up" else prepared.after)
+    failed = stage.fail_in(fault, command, "dev.one", "--yes")
+    assert failed is not None
+    assert "failed, and the service may have done it all the same: it is asked" in failed.stderr
+    assert stage.recorded() == {(record.type, record.id) for record in stage.sandbox.resources()}
+    stage.run(command, "dev.one", "--yes")
+    stage.assert_whole(prepared.baseline if command == "up" else prepared.alone)
+
+
+@pytest.mark.rare
+def test_what_a_service_refused_is_not_asked_about(prepared: Prepared) -> None:
+    stage = prepared.stage
+    stage.go_back(prepared.before)
+    failed = stage.fail_in(Fault("create", "*AccessApplication", message="403 Forbidden"), "up", "dev.one", "--yes")
+    assert failed is not None
+    assert "may have done it" not in failed.stderr

@@ -1,4 +1,4 @@
-"""`destroy` asks the providers' own lists whether anything is left, and names what is."""
+"""`destroy` and `offboard` ask the providers' own lists whether anything is left, and name what is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from engine.repair.kinds import Kind
 from engine.repair.lookup import ProviderLookup
 from model.project import load, open_project
 from sandbox.state import Store
-from tests.support.command_line import ringwall
-from tests.support.projects import write_project
+from tests.support.command_line import Result, ringwall
+from tests.support.company import Authority
+from tests.support.engine_project import EngineProject
+from tests.support.projects import ZONE, write_project
+from tests.support.world_api import ADMIN_TOKEN, TOKEN, world_api
 
 TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
 
@@ -35,6 +38,61 @@ def test_an_object_that_no_record_knows_is_named_after_destroy(tmp_path: Path) -
     others = {"dev", "dev.one"} - {done.json["leftovers"][0]["stack"]}
     assert all(f"{stack}: nothing is left, by the providers' own lists" in done.err for stack in others)
     assert done.json["unproven"] == {}
+
+
+@pytest.mark.engine
+def test_nothing_is_offboarded_until_the_providers_say_that_nothing_is_left(
+    engine_project: EngineProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, sandbox, company = engine_project.project, engine_project.sandbox, Authority(tmp_path)
+    for name, value in engine_project.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SSL_CERT_FILE", str(company.file))
+    monkeypatch.setenv("KONG_ADMIN_TOKEN", ADMIN_TOKEN)
+    monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
+
+    def run(*arguments: str) -> Result:
+        return ringwall(*arguments, "--yes", "--project", project.root)
+
+    with world_api(sandbox, company.server("localhost")) as api:
+        file = project.stack_file("dev")
+        text = file.read_text(encoding="utf-8").replace("team: example", f"team: example\n      api: {api.cloudflare}")
+        file.write_text(text.replace("http://127.0.0.1:8001", api.kong), encoding="utf-8")
+        engine_project.run("dev", "up")
+        engine_project.run("dev.one", "up")
+        (tunnel,) = sandbox.resources(TUNNEL)
+
+        # Down, and nobody could be asked: scripts are told by the code, people by the line.
+        down = run("destroy", "dev.one")
+        assert (down.code, sandbox.resources(TUNNEL)) == (6, []), down.err
+        assert (
+            "dev.one: not known whether anything is left, as the providers were not asked: Cloudflare cannot be"
+            in down.err
+        )
+        assert f"run `ringwall destroy dev.one --project {project.root}` again, which asks" in down.err
+        kept = run("offboard", "dev.one")
+        assert kept.code == 2
+        assert "not known whether anything of dev.one is left: Cloudflare cannot be asked" in kept.errors[0]
+
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+        with sandbox.store.transaction() as world:
+            world.records.append(replace(tunnel, id="twin"))
+        again = run("destroy", "dev.one")
+        assert again.code == 3, again.err
+        kept = run("offboard", "dev.one")
+        assert kept.code == 2
+        assert "the providers still hold 1 object of dev.one, as said above" in kept.errors[0]
+        for done in (again, kept):
+            assert "dev.one: tunnel dev-one (twin) is still at Cloudflare; remove it with `curl --fail" in done.err
+        assert project.stack_file("dev.one").is_file()
+
+        sandbox.remove("twin")
+        assert run("destroy", "dev.one").code == 0
+        gone = run("offboard", "dev.one")
+        assert gone.code == 0, gone.err
+        assert "dev.one: nothing is left, by the providers' own lists" in gone.err
+        assert not project.stack_file("dev.one").exists()
+        assert f"/client/v4/zones/{ZONE}/dns_records" in api.log
 
 
 @pytest.mark.parametrize(

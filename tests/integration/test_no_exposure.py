@@ -20,7 +20,8 @@ from model.project import load, open_project
 from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, TUNNEL_CONFIG
 from sandbox import Fault
 from tests.support.engine_project import EngineProject
-from tests.support.exposure_changes import BY_NAME, Rehearsal
+from tests.support.exposure_changes import BY_NAME
+from tests.support.exposure_rehearsal import Rehearsal
 from tests.support.exposure_watch import watching
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]

@@ -11,104 +11,21 @@ once; nothing may be doubled or left, all is recorded, no lock stays, and an upd
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from sandbox import Fault, Sandbox
 from tests.support.interrupted import Stage
+from tests.support.operation_cases import Case, assert_arrived, change, prepare
 from tests.support.projects import write_project
 
 LATE = 1.5
 PHASES = ("before", "after")
-#: Touches every ring: applications, upstream, target (a replacement), services and plugins.
-CHANGES = (
-    ("    guard_port: 9010\n", "    guard_port: 9011\n"),
-    (
-        "    grants:\n",
-        "    oauth:\n      access_token_lifetime: 5m\n    limits:\n      body_kilobytes: 64\n"
-        "    circuit_breaker:\n      failures: 7\n    timeouts:\n      read: 90s\n    grants:\n",
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One operation to be killed in: the `nth` of its type in `command`, which starts from `start`."""
-
-    start: str
-    command: tuple[str, ...]
-    operation: str
-    type: str
-    nth: int
-    changed: bool = False
-
-    @property
-    def title(self) -> str:
-        name = self.type.rpartition(":")[2]
-        return f"{' '.join(self.command[:2])}{' (changed)' if self.changed else ''}: {self.operation} {name} {self.nth}"
-
-
-def prepare(stage: Stage, folder: Path) -> tuple[dict[str, Counter[str]], list[Case]]:
-    """Keep every state that a case starts from, and list the cases from what uninterrupted runs did."""
-    cases: list[Case] = []
-    wanted: dict[str, Counter[str]] = {}
-
-    def keep(name: str) -> None:
-        stage.keep(folder / name)
-        wanted[name] = stage.there()
-
-    keep("nothing")
-    stage.run("up", "dev", "--yes")
-    keep("all")
-    change(stage)
-    (run,) = json.loads(stage.run("up", "dev.one", "--yes", "--json").stdout)["runs"]
-    done = {"create-replacement": "create", "delete-replaced": "delete"}
-    steps = [
-        (done.get(one["operation"], one["operation"]), one["type"])
-        for one in run["changes"]
-        if one["type"].startswith(("kong:", "cloudflare:")) and one["operation"] != "replace"
-    ]
-    cases += numbered("all", ("up", "dev.one"), steps, changed=True)
-    change(stage, back=True)
-    stage.go_back(folder / "all")
-    stage.run("destroy", "dev.one", "--yes")
-    keep("environment")
-    server = [
-        ("delete", type_) for type_, count in (wanted["all"] - wanted["environment"]).items() for _ in range(count)
-    ]
-    shared = [("delete", type_) for type_, count in wanted["environment"].items() for _ in range(count)]
-    cases += numbered("nothing", ("up", "dev"), [("create", type_) for _, type_ in shared])
-    cases += numbered("environment", ("up", "dev.one"), [("create", type_) for _, type_ in server])
-    cases += numbered("all", ("destroy", "dev.one"), server)
-    cases += numbered("environment", ("destroy", "dev"), shared)
-    return wanted, cases
-
-
-def numbered(
-    start: str, command: tuple[str, ...], steps: list[tuple[str, str]], *, changed: bool = False
-) -> Iterator[Case]:
-    for (operation, type_), count in sorted(Counter(steps).items()):
-        for nth in range(1, count + 1):
-            yield Case(start, command, operation, type_, nth, changed)
-
-
-def change(stage: Stage, *, back: bool = False) -> None:
-    file = stage.root / "stacks" / "Pulumi.dev.one.yaml"
-    text = file.read_text(encoding="utf-8")
-    for old, new in CHANGES:
-        old, new = (new, old) if back else (old, new)
-        if old not in text:
-            raise SystemExit(f"{file.name} has no {old!r}: correct CHANGES")
-        text = text.replace(old, new)
-    file.write_text(text, encoding="utf-8")
 
 
 def run(stage: Stage, folder: Path, case: Case, phase: str, wanted: dict[str, Counter[str]]) -> str:
@@ -121,22 +38,13 @@ def run(stage: Stage, folder: Path, case: Case, phase: str, wanted: dict[str, Co
         if not stage.kill_in(fault, *case.command, "--yes"):
             return "not met"
         stage.run(*case.command, "--yes")
-        stage.assert_whole(wanted[goal(case)])
-        if case.changed:
-            (again,) = json.loads(stage.run("preview", "dev.one", "--json").stdout)["runs"]
-            assert again["changes"] == [], again["changes"]
+        assert_arrived(stage, case, wanted)
     except AssertionError as error:
         return f"FAILED: {' '.join(str(error).split())[:2000]}"
     finally:
         if case.changed:
             change(stage, back=True)
     return "whole"
-
-
-def goal(case: Case) -> str:
-    if case.command[0] == "up":
-        return "all"
-    return "environment" if case.command[1] == "dev.one" else "nothing"
 
 
 def main() -> int:

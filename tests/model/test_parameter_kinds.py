@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from model.canonical import digest
-from model.parameter_kinds import JUDGED, MAX_NODES, SUBJECTS, KindTree, kinds_in_force, parameter_kinds
+from model.parameter_kinds import (
+    JUDGED,
+    MAX_NODES,
+    SUBJECTS,
+    KindTree,
+    kinds_in_force,
+    page_parameters,
+    parameter_kinds,
+)
 from model.tool_lock import Risk, ToolEntry
 
 TEXT = {"type": "string"}
@@ -142,3 +150,11 @@ def test_a_hostile_schema_costs_little(schema: Any) -> None:
     started = time.process_time()
     assert len(parameter_kinds({"name": "x", "inputSchema": schema}, "read")) <= MAX_NODES
     assert time.process_time() - started < 3
+
+
+def test_only_a_browsers_addresses_are_proposed_for_pages_of_the_own_machine() -> None:
+    for name, places in (("browser_navigate", ["/url"]), ("new_page", ["/url"]), ("fetch", []), ("add_webhook", [])):
+        definition = {"name": name, "inputSchema": {"properties": {"url": TEXT, "title": TEXT}}}
+        inferred = parameter_kinds(definition, "write")
+        assert inferred["/url"] == "url"
+        assert page_parameters(definition, inferred) == places

@@ -1,38 +1,16 @@
-"""The kinds of change that a running server goes through, and one run of each on the real engine while every state of the
-stand-in services is judged (`plan.live_exposure`), whole or cut off by an error at any of its operations."""
+"""The kinds of change that a running server, a model route, a portal and a whole example go through, as edits of stack files
+and runs of the engine. `tests.support.exposure_rehearsal` runs them."""
 
 from __future__ import annotations
 
-import base64
-import shutil
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from engine.run import Run
-from engine.runs import execute
-from model.project import open_project
-from operations.incident.stack_file import lifted, locked
-from plan.protectors import TUNNEL
-from plan.step_order import judge_steps
-from sandbox import Fault, Sandbox
-from tests.support.engine_project import EngineProject
-from tests.support.exposure_watch import watching
-from tests.support.projects import write_project
+from model.kong_versions import RECOMMENDED
+from tests.support.model_routes import ROUTE
 
 #: A stack file and what is written over in it, or the name of an edit of the whole text.
 Edit = tuple[str, str, str]
-LOCK, LIFT, SECRET = "lock", "lift", "secret"
-#: The engine's words for what a provider is asked to do.
-OPERATIONS = {
-    "create": "create",
-    "create-replacement": "create",
-    "update": "update",
-    "delete": "delete",
-    "delete-replaced": "delete",
-}
+LOCK, LIFT, SECRET, KEY, WRITE = "lock", "lift", "secret", "key", "write"
 
 
 @dataclass(frozen=True)
@@ -40,7 +18,9 @@ class Change:
     """One kind of change.
 
     `before` is edited into the files ahead of the first deployment, `edits` afterwards. `runs` are operations on stacks,
-    in order, as somebody would run them; those in `fails` are expected to be refused by a provider.
+    in order, as somebody would run them; those in `fails` are expected to be refused by a provider. `deployed` are the
+    stacks that are up before the change; none where it begins with nothing. `example` is a folder of `examples/` that stands
+    in for the tests' project.
     """
 
     name: str
@@ -49,9 +29,11 @@ class Change:
     before: tuple[Edit, ...] = ()
     fails: dict[str, str] = field(default_factory=dict, hash=False)
     connected: bool = False
+    deployed: tuple[str, ...] = ("dev", "dev.one")
+    example: str = ""
 
 
-ONE, DEV = "dev.one", "dev"
+ONE, DEV, MODELS = "dev.one", "dev", "dev.models"
 ALL = ("up dev", "up dev.one", "up dev")
 ADDED = """\
       hosted_clients:
@@ -75,6 +57,28 @@ NO_AGENTS: tuple[Edit, ...] = (
     (ONE, "      agents: [ci]\n", ""),
     (ONE, "      - to: {agents: [ci]}\n        tools: [create_ticket]\n        read_only: false\n", ""),
 )
+URL, COMMAND = "url: http://127.0.0.1:3000/mcp", "command: [node, server.js]"
+STDIO: Edit = (ONE, URL, COMMAND)
+HYBRID: tuple[Edit, ...] = (
+    (DEV, "topology: colocated", "topology: hybrid"),
+    (DEV, "http://127.0.0.1:8001", "https://kong.example.net:8444"),
+)
+_KONG = "https://kong.example.net:8444"
+ENTERPRISE: Edit = (DEV, _KONG, f'{_KONG}\n      edition: enterprise\n      version: "{RECOMMENDED["enterprise"]}"')
+AI: Edit = (
+    DEV,
+    f'edition: enterprise\n      version: "{RECOMMENDED["enterprise"]}"',
+    f'edition: ai\n      version: "{RECOMMENDED["ai"]}"',
+)
+#: The key is set as a user would set it.
+_ROUTE_TEXT = ROUTE[: ROUTE.index("  ringwall:guardKey")] + ROUTE[ROUTE.index("  ringwall:model:") :]
+MODEL_ROUTE: tuple[Edit, ...] = ((MODELS, WRITE, _ROUTE_TEXT), (MODELS, KEY, ""))
+_LOGS = "    logs:\n"
+PORTAL: Edit = (
+    DEV,
+    _LOGS,
+    "    portal:\n      hostname: mcp.example.com\n      servers: all\n      people: {groups: [engineers]}\n" + _LOGS,
+)
 RENAMED: Edit = (ONE, "hostname: one.example.com", "hostname: uno.example.com")
 
 
@@ -89,8 +93,13 @@ IN_USE = "still uses this ZeroTrustAccessPolicy"
 #: Cloudflare's codes for what `step-order` foresees.
 STOPPED = ("1013", "81053")
 
+_EXAMPLE_STACKS = ("prod", "prod.tickets", "prod.models")
+_EXAMPLE_UP = tuple(f"up {stack}" for stack in _EXAMPLE_STACKS)
+#: A value that nobody's passphrase opens stands in the example.
+_EXAMPLE_KEY: tuple[Edit, ...] = (("prod.models", KEY, ""),)
+
 CHANGES: tuple[Change, ...] = (
-    Change("created", runs=("up dev", "up dev.one")),
+    Change("created", runs=("up dev", "up dev.one"), deployed=()),
     Change("host name changed", (RENAMED,)),
     Change("host name added", (HOSTED,), ALL),
     Change("host name removed", (_back(HOSTED),), ALL, before=(HOSTED,), fails={"up dev": IN_USE}),
@@ -155,6 +164,30 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change("closed by lockdown", ((ONE, LOCK, ""),)),
     Change("opened again", ((ONE, LIFT, ""),), before=((ONE, LOCK, ""),)),
+    Change("origin a command on standard input", (STDIO,)),
+    Change("origin an address again", (_back(STDIO),), before=(STDIO,)),
+    Change("topology from colocated to hybrid", HYBRID, ALL),
+    Change("topology from hybrid to colocated", tuple(_back(edit) for edit in HYBRID), ALL, before=HYBRID),
+    Change("edition from oss to enterprise", (ENTERPRISE,), ALL, before=HYBRID),
+    Change("edition from enterprise to ai", (AI,), ALL, before=(*HYBRID, ENTERPRISE)),
+    Change("edition from ai to oss", (_back(AI), _back(ENTERPRISE)), ALL, before=(*HYBRID, ENTERPRISE, AI)),
+    Change("model route added", MODEL_ROUTE, ("up dev", "up dev.models")),
+    Change(
+        "model route's host name changed",
+        ((MODELS, "hostname: models.example.com", "hostname: llm.example.com"),),
+        ("up dev.models",),
+        before=MODEL_ROUTE,
+        deployed=("dev", "dev.one", "dev.models"),
+    ),
+    Change(
+        "model route destroyed",
+        runs=("destroy dev.models",),
+        before=MODEL_ROUTE,
+        deployed=("dev", "dev.one", "dev.models"),
+    ),
+    Change("portal added", (PORTAL,), ALL),
+    Change("portal's host name changed", ((DEV, "mcp.example.com", "tools.example.com"),), ALL, before=(PORTAL,)),
+    Change("portal removed", (_back(PORTAL),), ALL, before=(PORTAL,)),
     Change("destroyed", runs=("destroy dev.one", "destroy dev")),
     Change(
         "destroyed while its connectors run",
@@ -162,159 +195,23 @@ CHANGES: tuple[Change, ...] = (
         fails={"destroy dev.one": "1022"},
         connected=True,
     ),
+    Change("example production created", runs=_EXAMPLE_UP, before=_EXAMPLE_KEY, deployed=(), example="production"),
+    Change(
+        "example production's host name changed",
+        (("prod.models", "hostname: models.example.com", "hostname: llm.example.com"),),
+        ("up prod.models",),
+        before=_EXAMPLE_KEY,
+        fails={"up prod.models": "is protected"},
+        deployed=_EXAMPLE_STACKS,
+        example="production",
+    ),
+    Change(
+        "example production closed by lockdown",
+        (("prod.tickets", LOCK, ""),),
+        ("up prod.tickets",),
+        before=_EXAMPLE_KEY,
+        deployed=_EXAMPLE_STACKS,
+        example="production",
+    ),
 )
 BY_NAME = {change.name: change for change in CHANGES}
-
-
-@dataclass
-class Outcome:
-    """`operations` of the providers in the engine's order; `states` seen; what was exposed, and what went otherwise than it
-    should."""
-
-    operations: list[tuple[str, str]] = field(default_factory=list)
-    states: int = 0
-    exposed: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    def faults(self) -> list[Fault]:
-        """An error at each operation in turn, before it took effect; at the edge after it too, as a lost answer looks."""
-        seen: Counter[tuple[str, str]] = Counter()
-        found: list[Fault] = []
-        for operation, type_ in self.operations:
-            seen[operation, type_] += 1
-            nth = seen[operation, type_]
-            found += [
-                Fault(operation, type_, nth, "500 Internal Server Error", after_effect=late)  # type: ignore[arg-type]
-                for late in ((False, True) if type_.startswith("cloudflare:") else (False,))
-            ]
-        return found
-
-
-class Rehearsal:
-    """One project, deployed once for each starting point and set back before each run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.root = folder / "project"
-        self._kept: dict[tuple[Edit, ...], Path] = {}
-
-    def run(self, change: Change, fault: Fault | None = None, *, plain: bool = False, again: bool = False) -> Outcome:
-        """Go through a change, with `fault` in force; with `again` repeat it afterwards without the fault, to the end.
-
-        Args:
-            plain: by the plain `pulumi` CLI instead of Ringwall.
-        """
-        self._set_back(change)
-        with Sandbox(self.folder / "world") as sandbox:
-            world = EngineProject(open_project(self.root), sandbox, self.folder / "home")
-            if change.connected:
-                with sandbox.store.transaction() as held:
-                    for tunnel in held.records_of(TUNNEL):
-                        tunnel.outputs["connections"] = [{"coloName": "arn01"}]
-            for edit in change.edits:
-                _write(world, edit)
-            outcome = Outcome()
-            with watching(sandbox) as watch:
-                if fault is not None:
-                    sandbox.faults.add(fault)
-                for run in change.runs:
-                    self._one(world, change, run, outcome, plain=plain, judged=fault is None)
-                if fault is not None and again:
-                    sandbox.faults.clear()
-                    for run in change.runs:
-                        self._one(world, change, run, outcome, plain=plain, judged=not fault.after_effect)
-            outcome.states, outcome.exposed = (
-                watch.states,
-                [f"state {number}: {line}" for number, line in watch.exposed],
-            )
-            return outcome
-
-    def _one(
-        self, world: EngineProject, change: Change, run: str, outcome: Outcome, *, plain: bool, judged: bool
-    ) -> None:
-        operation, stack = run.split()
-        if plain:
-            done = world.pulumi(operation, "--stack", stack, "--yes", "--skip-preview", check=False)
-            said = (done.stdout + done.stderr).splitlines()
-            error = None if done.returncode == 0 else " ".join(line.strip() for line in said if "error:" in line)
-        else:
-            told = execute(world.target, Run(stack, operation))  # type: ignore[arg-type]
-            error = told.error
-            if judged:
-                outcome.problems += self._judged(change, run, told)
-            outcome.operations += [
-                (OPERATIONS[one.operation], one.type)
-                for one in told.steps.changed
-                if one.operation in OPERATIONS and one.type.startswith(("cloudflare:", "kong:"))
-            ]
-        wanted = change.fails.get(run)
-        if judged and error is not None and (wanted is None or wanted not in error):
-            outcome.problems.append(f"{run}: {error}")
-
-    @staticmethod
-    def _judged(change: Change, run: str, told: Run) -> list[str]:
-        """What `ringwall up` would have said of these very steps beforehand: nothing, but where Cloudflare stops them."""
-        said = [one.message for one in judge_steps([one.step for one in told.steps.changes.values() if one.step])]
-        wanted = change.fails.get(run, "")
-        if wanted in STOPPED:
-            return [] if said and all(wanted in message for message in said) else [f"{run}: not foreseen: {said}"]
-        return [f"{run}: step-order: {message}" for message in said]
-
-    def _set_back(self, change: Change) -> None:
-        """The project and the services as they were before the change."""
-        fresh = change.name == "created"
-        kept = self._kept.get(() if fresh else (("deployed", "", ""), *change.before))
-        if kept is None:
-            kept = self._deploy(change.before, fresh=fresh)
-        for name in ("project", "world"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            shutil.copytree(kept / name, self.folder / name)
-
-    def _deploy(self, before: Sequence[Edit], *, fresh: bool) -> Path:
-        key = () if fresh else (("deployed", "", ""), *before)
-        kept = self.folder / f"kept-{len(self._kept)}"
-        for name in ("project", "world"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        write_project(self.root)
-        with Sandbox(self.folder / "world") as sandbox:
-            world = EngineProject(open_project(self.root), sandbox, self.folder / "home")
-            for edit in before:
-                _write(world, edit)
-            if not fresh:
-                world.run("dev", "up")
-                world.run("dev.one", "up")
-            else:
-                for stack in ("dev", "dev.one"):
-                    world.pulumi("stack", "init", stack)
-        for name in ("project", "world"):
-            shutil.copytree(self.folder / name, kept / name)
-        self._kept[key] = kept
-        return kept
-
-
-def _write(world: EngineProject, edit: Edit) -> None:
-    stack, old, new = edit
-    file = world.project.stack_file(stack)
-    if old == SECRET:
-        secret = base64.b64encode(b"only for tests: a tunnel's secret").decode()
-        world.pulumi("config", "set", "--secret", "ringwall:tunnelSecret", secret, "--stack", stack)
-        return
-    text = file.read_text(encoding="utf-8")
-    if old == LOCK:
-        after = locked(text, "a rehearsal; Ada", "2026-11-23T03:00:00Z")
-    elif old == LIFT:
-        after = lifted(text)
-    else:
-        assert text.count(old) >= 1, (stack, old)
-        after = text.replace(old, new)
-    file.write_text(after, encoding="utf-8")
-
-
-def report(rows: Sequence[dict[str, Any]]) -> str:
-    """The table: what was run, in how many states, and what was exposed."""
-    lines = [f"{'change':36} {'runs':>5} {'operations':>11} {'states':>7} {'exposures':>10}"]
-    lines += [
-        f"{row['change']:36} {row['runs']:5} {row['operations']:11} {row['states']:7} {row['exposures']:10}"
-        for row in rows
-    ]
-    return "\n".join(lines)

@@ -46,6 +46,18 @@ class Stage:
         self.sandbox.faults.clear()
         return met
 
+    def fail_in(self, fault: Fault, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+        """Run with `fault` in force, to its end with code 5; None where no call met the fault."""
+        self.sandbox.faults.add(fault)
+        process = self._start(*arguments)
+        out, err = process.communicate(timeout=300)
+        met = self.sandbox.faults.wait_for(fault, 0)
+        self.sandbox.faults.clear()
+        if not met:
+            return None
+        assert process.returncode == 5, (arguments, process.returncode, out, err)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
     def interrupt_in(self, fault: Fault, *arguments: str, times: int = 1) -> subprocess.CompletedProcess[str]:
         """Run until a call meets `fault`, then press Ctrl-C, as a terminal does: command and engine get the signal.
 

@@ -75,8 +75,36 @@ def _same_length(config: Config) -> bool:
     return len(config["limit"]) == len(config["window_size"]) > 0
 
 
+def _azure_is_named(config: Config) -> bool:
+    model = config["embeddings"]["model"]
+    azure = model["options"]["azure"]
+    return model["provider"] != "azure" or bool(azure["instance"] and azure["deployment_id"])
+
+
+#: Of every plugin that compares by meaning.
+_VECTORS: tuple[tuple[str, Callable[[Config], bool]], ...] = (
+    ("azure needs instance and deployment", _azure_is_named),
+    ("vectors have a length", lambda c: c["vectordb"]["dimensions"] > 0),
+)
 #: Kong's plugin pages: openid-connect, rate-limiting-advanced, ai-mcp-oauth2, ai-proxy-advanced.
 CROSS_FIELD: dict[str, tuple[tuple[str, Callable[[Config], bool]], ...]] = {
+    "ai-semantic-cache": (
+        *_VECTORS,
+        ("answers are kept for a time", lambda c: c["cache_ttl"] > 0),
+    ),
+    "ai-semantic-prompt-guard": (
+        *_VECTORS,
+        (
+            "a prompt is compared with something",
+            lambda c: bool(c["rules"]["deny_prompts"] or c["rules"]["allow_prompts"]),
+        ),
+    ),
+    "ai-rate-limiting-advanced": (
+        ("policies or llm_providers, not both", lambda c: bool(c["policies"]) != bool(c["llm_providers"])),
+        ("each policy limits something", lambda c: all(policy["limits"] for policy in c["policies"])),
+        ("a local strategy takes no rate", lambda c: c["strategy"] != "local" or c["sync_rate"] is None),
+    ),
+    "ai-sanitizer": (("something is looked for", lambda c: bool(c["anonymize"])),),
     "openid-connect": (
         ("a pseudo issuer needs keys of its own", lambda c: not c["using_pseudo_issuer"] or bool(c["jwks_endpoint"])),
         (

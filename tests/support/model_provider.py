@@ -28,7 +28,16 @@ from guard.listening import _Server
 KEY = "inner-key-of-the-guard"
 CREDENTIAL = "Bearer sk-live-of-the-operator"
 #: What a request that reaches the inner route may carry: nothing of the caller's.
-ALLOWED = {"host", "content-type", "accept", "accept-encoding", "content-length", "x-ringwall-key", "connection"}
+ALLOWED = {
+    "x-ringwall-principal",
+    "host",
+    "content-type",
+    "accept",
+    "accept-encoding",
+    "content-length",
+    "x-ringwall-key",
+    "connection",
+}
 
 
 @dataclass

@@ -7,6 +7,7 @@ Envelopes and paths: developers.cloudflare.com/api, Kong 3.9 Admin API ("List al
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,8 +80,10 @@ class WorldApi:
     def _kong(self, path: list[str], query: dict[str, str]) -> tuple[int, Any]:
         if path == ["plugins"]:
             return self._list(self._items(kong_type("Plugin")), query)
-        if path[0] not in _ENTITIES or len(path) < 2:
+        if path[0] not in _ENTITIES:
             return 404, {"message": "Not found"}
+        if len(path) == 1:
+            return self._list(self._items(kong_type(_ENTITIES[path[0]])), query)
         key = "username" if path[0] == "consumers" else "name"
         found = [one for one in self._items(kong_type(_ENTITIES[path[0]])) if path[1] in (one["id"], one.get(key))]
         if not found:
@@ -108,7 +111,7 @@ def _error(code: int, message: str) -> dict[str, Any]:
 
 
 @contextmanager
-def world_api(sandbox: Sandbox) -> Iterator[WorldApi]:
+def world_api(sandbox: Sandbox, tls: ssl.SSLContext | None = None) -> Iterator[WorldApi]:
     api = WorldApi(sandbox)
 
     class Handler(BaseHTTPRequestHandler):
@@ -124,6 +127,6 @@ def world_api(sandbox: Sandbox) -> Iterator[WorldApi]:
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    with serving(Handler) as url:
+    with serving(Handler, tls) as url:
         api.cloudflare, api.kong = f"{url}/client/v4", url
         yield api

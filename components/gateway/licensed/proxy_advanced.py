@@ -38,6 +38,7 @@ def proxy_advanced(
     alias: str,
     timeouts: Timeouts,
     breaker: CircuitBreaker,
+    category: str,
 ) -> dict[str, Any]:
     """The whole config; `proxies` is the ai-proxy config of each target, `alias` the model that the guard asks for."""
     ordered = len(set(orders)) > 1
@@ -60,7 +61,7 @@ def proxy_advanced(
             "write_timeout": seconds(timeouts.write) * 1000,
         },
         "embeddings": None,
-        "genai_category": "text/generation",
+        "genai_category": category,
         "llm_format": first["llm_format"],
         "max_request_body_size": first["max_request_body_size"],
         "model_name_header": first["model_name_header"],

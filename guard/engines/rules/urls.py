@@ -33,6 +33,8 @@ _METADATA = frozenset(
 _LOCAL_SUFFIXES = (".localhost", ".internal", ".localdomain", ".cluster.local")
 #: Names that resolve to the address they spell.
 _WILDCARD_DNS = (".nip.io", ".sslip.io", ".xip.io", ".localtest.me", ".lvh.me")
+#: How a person names the machine itself. Other spellings of it (127.1, 2130706433, a.localhost) stay refused.
+LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _SCHEMES = frozenset(("file", "gopher", "dict", "ldap", "ldaps", "tftp", "jar", "netdoc", "phar", "expect", "php"))
 #: A name has at most 253 characters; longer ones take normalisation and IDNA time by the square of their length.
 _TOO_LONG = re.compile(r"[^/]*//[^/?#]{1025}")

@@ -48,6 +48,7 @@ RULES: Table = {
     "origin.environment.*.env": KeyRule(any_change, "where variable {0} comes from", "origin", 60),
     "origin.environment.*.file": KeyRule(any_change, "where variable {0} comes from", "origin", 60),
     "origin.directory": KeyRule(any_change, "working directory of the command", "origin", 60),
+    "origin.egress": KeyRule(grows_loosens, "where the server may call out to", "origin", 85),
     # Either way: the server is told who people are, or no longer, and may decide by it.
     "origin.identity": KeyRule(any_change, "how the server is told who calls", "origin", 60),
     "origin.identity_keys": KeyRule(appearing_tightens, "keys that tell the server who calls", "origin", 60),

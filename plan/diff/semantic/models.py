@@ -11,8 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from components.guard.model_settings import build_model_guard_config
+from model.base import Model
 from model.finding_exceptions import ModelFindingException
-from model.model_route import ModelBudget, ModelTarget, SemanticCache
+from model.model_gateway import AirsCheck, GatewayLimits, LakeraCheck, Sanitizer, SemanticCache, TopicCheck
+from model.model_route import ModelBudget, ModelTarget
+from model.model_target import ProviderModel
 from model.server import Grantees
 from model.stacks import ModelStack
 from plan.diff.semantic import exposure, guard_settings, limits
@@ -20,6 +23,7 @@ from plan.diff.semantic.directions import (
     Delegated,
     KeyRule,
     Table,
+    allow_list,
     any_change,
     appearing_loosens,
     appearing_tightens,
@@ -28,6 +32,7 @@ from plan.diff.semantic.directions import (
     less_loosens,
     longer_loosens,
     more_loosens,
+    shrinks_loosens,
     true_loosens,
 )
 from plan.diff.semantic.grants import Rights, principal_classes
@@ -51,6 +56,52 @@ def _budget(prefix: str, whose: str) -> Table:
         f"{prefix}.{name}": KeyRule(more_loosens, f"{name.replace('_', ' ')} {whose}", "guard", 60)
         for name in ModelBudget.model_fields
     }
+
+
+def _embeddings(prefix: str, whose: str) -> Table:
+    """Whoever stands there reads every prompt."""
+    return {
+        f"{prefix}.embeddings.{name}": KeyRule(
+            any_change, f"{name} of the model that {whose} asks for vectors", "gateway", 80
+        )
+        for name in ProviderModel.model_fields
+    }
+
+
+def _check(part: str, label: str, model: type[Model]) -> Table:
+    """A check of Kong's own: without it less is read, and another address or key may be somebody else's."""
+    return {
+        f"gateway.{part}": KeyRule(appearing_tightens, label, "gateway", 75),
+        **{
+            f"gateway.{part}.{name}": KeyRule(any_change, f"{name} of {label}", "gateway", 70)
+            for name in model.model_fields
+        },
+    }
+
+
+_GATEWAY: Table = {
+    "gateway.limits": KeyRule(appearing_tightens, "tokens and cost that the gateway counts too", "gateway", 60),
+    **{
+        f"gateway.limits.{name}": KeyRule(
+            more_loosens, f"{name.replace('_', ' ')} of each principal and model, by the gateway", "gateway", 60
+        )
+        for name in GatewayLimits.model_fields
+    },
+    **_check("lakera", "Lakera at the gateway", LakeraCheck),
+    **_check("prisma_airs", "Prisma AIRS at the gateway", AirsCheck),
+    **_check("topics", "what prompts may be about", TopicCheck),
+    **_check("sanitizer", "personal data in prompts, at the gateway", Sanitizer),
+    **{
+        f"gateway.{part}.legs": KeyRule(shrinks_loosens, f"what {label} reads", "gateway", 75)
+        for part, label in (("lakera", "Lakera"), ("prisma_airs", "Prisma AIRS"), ("sanitizer", "the sanitizer"))
+    },
+    "gateway.topics.deny": KeyRule(shrinks_loosens, "topics that prompts may not have", "gateway", 70),
+    "gateway.topics.allow": KeyRule(allow_list, "topics that prompts must have", "gateway", 70),
+    "gateway.sanitizer.action": KeyRule(
+        ladder("replace", "block"), "personal data in a prompt leads to", "gateway", 65
+    ),
+    **_embeddings("gateway.topics", "the check of topics"),
+}
 
 
 def _target_words(target: Mapping[str, Any]) -> str:
@@ -123,17 +174,13 @@ TABLE: Table = {
     "cache.exact": KeyRule(appearing_loosens, "answers that the guard keeps", "guard", 45),
     "cache.exact.lifetime": KeyRule(longer_loosens, "how long the guard keeps an answer", "guard", 35),
     "cache.exact.shared": KeyRule(true_loosens, "one principal is answered from another's cache", "guard", 80),
+    **_GATEWAY,
     "cache.semantic": KeyRule(any_change, "answers that the gateway keeps by meaning", "gateway", 80),
     **{
         f"cache.semantic.{name}": KeyRule(any_change, f"{name} of the gateway's cache by meaning", "gateway", 70)
         for name in SemanticCache.model_fields
     },
-    **{
-        f"cache.semantic.embeddings.{name}": KeyRule(
-            any_change, f"{name} of the model that the cache asks for vectors", "gateway", 80
-        )
-        for name in ModelTarget.model_fields
-    },
+    **_embeddings("cache.semantic", "the cache"),
     "cache.semantic.lifetime": KeyRule(longer_loosens, "how long the gateway keeps an answer", "gateway", 35),
     "cache.semantic.shared": KeyRule(true_loosens, "one principal is answered from what another asked", "gateway", 85),
     "grants": Delegated("models"),

@@ -14,7 +14,7 @@ from model.definitions import same_meaning
 from model.difference import ABSENT, by_pointer, reordered
 from model.parameter_kinds import JUDGED, SUBJECTS, kinds_to_compare
 from model.text import visible
-from model.tool_lock import Entry, ParameterKind, ToolEntry, ToolLock
+from model.tool_lock import Entry, LockedServer, ParameterKind, ToolEntry, ToolLock
 from model.word_difference import word_difference
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import (
@@ -39,6 +39,13 @@ _PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resour
 _STRICT = "refuses arguments that its schema does not name"
 
 _ACCEPTED = KeyRule(grows_loosens, "findings of the guard that a reviewer accepts", "guard", 85)
+_NOTED = KeyRule(
+    no_effect,
+    "quoted attacks that a reviewer was shown",
+    "guard",
+    45,
+    proof="a note stops nothing, and the words themselves are compared as the definition's",
+)
 
 
 def _fewer_subjects_loosen(base: Any, head: Any) -> Direction:
@@ -65,7 +72,9 @@ TABLE: Table = {
     "server.instructions": KeyRule(any_change, "instructions", "guard", 75),
     "server.instructions_sha256": _DERIVED,
     "server.accepted": _ACCEPTED,
+    "server.noted": _NOTED,
     **{f"{part}[].accepted": _ACCEPTED for part in _PARTS},
+    **{f"{part}[].noted": _NOTED for part in _PARTS},
     "tools[].risk": KeyRule(ladder("read", "write", "execute", "unknown"), "risk", "guard", 80),
     "tools[].reasons": KeyRule(
         no_effect, "reasons of its risk", "guard", 10, proof="explains the risk, decides nothing"
@@ -145,8 +154,8 @@ def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Ch
         )
         direction = Direction.TIGHTENS if removed else Direction.LOOSENS
         yield change("lock-instructions", direction, 75, stack, "guard", title, lines)
-    before = base.accepted if base.instructions == head.instructions else ()
-    yield from _acceptance(stack, "the server's instructions", before, head.accepted)
+    same_text = base if base.instructions == head.instructions else None
+    yield from _acceptance(stack, "the server's instructions", same_text, head)
     for key in ("name", "version", "protocol_versions", "client_capabilities"):
         base_value, head_value = getattr(base, key), getattr(head, key)
         is_set = isinstance(base_value, tuple)
@@ -178,7 +187,7 @@ def _entry(
             lines.append(f"only the server enforces its patterns at {visible(', '.join(head.left_to_server))}")
         lines += [] if used else ["neutral: no grant covers it, so it is neither listed nor callable"]
         yield change("lock-added", direction, 65 if used else 30, stack, "guard", f"{word} {key}{risk} is new", lines)
-        yield from _acceptance(stack, f"{word} {key}", (), head.accepted)
+        yield from _acceptance(stack, f"{word} {key}", None, head)
     elif head is None:
         yield change("lock-removed", Direction.TIGHTENS, 40, stack, "guard", f"{word} {key} is gone")
     elif base is not None:
@@ -193,22 +202,26 @@ def _entry(
             title = f"{word} {key}: {_places(base.definition, head.definition)} changed"
             weight = 80 if _usable(word, key, granted) else 60
             yield change("lock-definition", Direction.LOOSENS, weight, stack, "guard", title, lines)
-        before = base.accepted if base.sha256 == head.sha256 else ()
-        yield from _acceptance(stack, f"{word} {key}", before, head.accepted)
+        yield from _acceptance(stack, f"{word} {key}", base if base.sha256 == head.sha256 else None, head)
         if isinstance(base, ToolEntry) and isinstance(head, ToolEntry):
             yield from _decisions(stack, key, base, head)
         yield from _media_types(stack, word, key, base, head)
 
 
-def _acceptance(stack: str, subject: str, base: Collection[str], head: Collection[str]) -> Iterator[Change]:
-    """The rules that a reviewer accepts for one definition; an acceptance for another text than before counts as new."""
-    for rule in sorted({*base, *head}):
-        if rule in base and rule in head:
-            continue
-        new = rule in head
+def _acceptance(
+    stack: str, subject: str, base: Entry | LockedServer | None, head: Entry | LockedServer
+) -> Iterator[Change]:
+    """The rules that a reviewer accepts for one definition, and was shown; those for another text than before (`base` is
+    None) count as new."""
+    for rule in sorted({*(base.accepted if base else ())} ^ {*head.accepted}):
+        new = rule in head.accepted
         title = f"{subject}: the guard's finding {rule} is {'accepted' if new else 'no longer accepted'}"
         direction = Direction.LOOSENS if new else Direction.TIGHTENS
         yield change("lock-accepted", direction, _ACCEPTED.risk, stack, _ACCEPTED.ring, title)
+    for rule in sorted({*(base.noted if base else ())} ^ {*head.noted}):
+        title = f"{subject}: the guard's note {rule} is {'new' if rule in head.noted else 'gone'}"
+        lines = [f"neutral: {_NOTED.proof}"]
+        yield change("lock-noted", Direction.NEUTRAL, _NOTED.risk, stack, _NOTED.ring, title, lines)
 
 
 def _decisions(stack: str, name: str, base_entry: ToolEntry, head_entry: ToolEntry) -> Iterator[Change]:

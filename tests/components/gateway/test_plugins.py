@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.editions import Protection
 from components.gateway import lua as kong_lua
 from components.gateway.plugins import (
     environment_plugins,
@@ -404,7 +405,7 @@ def test_metadata_names_the_issuer_and_the_resource() -> None:
 
 
 def test_config_is_written_as_go_writes_it() -> None:
-    spec = PluginSpec("x", "x", {"b": "<&>\u2028ä", "a": None, "c": [0.01, 60]}, "")
+    spec = PluginSpec("x", "x", {"b": "<&>\u2028ä", "a": None, "c": [0.01, 60]}, "", Protection.CORS)
     assert spec.config_json() == '{"a":null,"b":"\\u003c\\u0026\\u003e\\u2028ä","c":[0.01,60]}'
     assert json.loads(spec.config_json()) == spec.config
 

@@ -11,7 +11,7 @@ from guard.inspect.verdict import Leg, Outcome, ScanItem, Text, Verdict
 from model.parameter_kinds import KindTree
 
 ENGINE = EmbeddedVerdictEngine()
-KINDS = KindTree({f"/arguments/{kind}": kind for kind in ("text", "url", "path", "command", "query")})
+KINDS = KindTree({f"/arguments/{kind}": kind for kind in ("text", "url", "local_url", "path", "command", "query")})
 
 
 def judge(**arguments: str) -> Verdict:
@@ -58,6 +58,10 @@ ORDINARY = {
     "small page as data": ("url", "data:text/html;base64,PGgxPlRpbWV0YWJsZTwvaDE+"),
     "file by its URL": ("path", "file:///srv/data/report.html"),
     "page by its place": ("path", "https://docs.example.com/report.html"),
+    "page of the own machine": ("local_url", "http://localhost:3000/login?next=/"),
+    "own machine by number": ("local_url", "http://127.0.0.1:5173/"),
+    "own machine in IPv6": ("local_url", "http://[::1]:8080/"),
+    "page elsewhere": ("local_url", "https://docs.example.com/a"),
     "neighbour": ("path", "../shared/readme.md"),
     "local request": ("command", "curl -s http://localhost:3000/health"),
     "two commands": ("command", "cd app && git status"),
@@ -74,6 +78,12 @@ def test_ordinary_arguments_of_each_kind_pass(kind: str, value: str) -> None:
 HOSTILE = {
     "private host": ("url", "http://192.168.0.1/admin", "url.forbidden"),
     "own host": ("url", "http://localhost:3000", "url.forbidden"),
+    "private host beside the own": ("local_url", "http://192.168.0.1/admin", "url.forbidden"),
+    "disguised own host": ("local_url", "http://127.1:3000/", "url.forbidden"),
+    "name below the own host": ("local_url", "http://app.localhost:3000/", "url.forbidden"),
+    "pose as the own host": ("local_url", "http://localhost.example@10.0.0.8/", "url.forbidden"),
+    "metadata beside the own host": ("local_url", "http://169.254.169.254/latest/", "url.metadata"),
+    "file beside the own host": ("local_url", "file:///etc/hostname", "url.file"),
     "decimal host": ("url", "http://2130706433/", "url.forbidden"),
     "metadata": ("url", "http://169.254.169.254/latest/meta-data/", "url.metadata"),
     "file by URL": ("url", "file:///etc/hostname", "url.file"),

@@ -68,4 +68,4 @@ def test_an_attack_beside_such_a_text_is_still_stopped() -> None:
 def test_the_words_behind_it_are_shown_to_a_reviewer() -> None:
     item = ScanItem(Leg.RESULTS, "s", "", "", (Text("/a", WANTED["tool of this server"][0]),), "", "p", "i")
     _, quotes = ENGINE.explain(item)
-    assert "create_issue" in quotes["behaviour.tool", "/a"]
+    assert "create_issue" in quotes["behaviour.tool", "/a", True]

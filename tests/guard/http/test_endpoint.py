@@ -12,7 +12,9 @@ import httpx
 import pytest
 from starlette.responses import Response, StreamingResponse
 
+from guard.http.upstream import HttpUpstream
 from model.canonical import canonical_json
+from model.server import Origin as OriginSettings
 from tests.guard.test_verified_road import identity, person
 from tests.support.guard_messages import ATTACK, call, result, session_of
 from tests.support.guard_service import LEGACY, MODERN, Origin, answer_of, guarded, sse, tool
@@ -193,10 +195,10 @@ async def test_a_servers_question_is_answered_once_and_again_only_if_the_answer_
             lines = stream.aiter_lines()
             await anext(line async for line in lines if line.startswith("data: {"))
             answer = {"jsonrpc": "2.0", "id": "q1", "result": {"roots": []}}
-            road = guard.service.runtime.upstream
-            url, road._url = road._url, "http://127.0.0.1:1/mcp"  # type: ignore[attr-defined]
+            runtime, away = guard.service.runtime, HttpUpstream(OriginSettings(url="http://127.0.0.1:1/mcp"))
+            near, runtime.upstream = runtime.upstream, away
             assert (await guard.post(answer)).status_code == 424
-            road._url = url  # type: ignore[attr-defined]
+            runtime.upstream = near
             assert [(await guard.post(answer)).status_code for _ in range(2)] == [202, 400]
             assert len([message for message in guard.origin.calls if "result" in message]) == 1
             over.set()

@@ -151,6 +151,24 @@ async def test_a_private_address_is_excepted_for_the_one_argument_of_the_one_too
             assert (await guard.call(name, arguments))["result"]["isError"], name
 
 
+async def test_a_browsers_user_opens_pages_of_the_own_machine_where_the_lock_says_so_of_that_argument(
+    tmp_path: Path,
+) -> None:
+    schema = {"type": "object", "properties": {"url": {"type": "string"}, "referer": {"type": "string"}}}
+    origin = Origin(tools=[tool("browser_navigate", inputSchema=schema), tool("browser_tab", inputSchema=schema)])
+    lock = lock_of(origin.tools, decided={"browser_navigate": {"parameters": {"/url": "local_url"}}})
+    async with guarded(origin, tmp_path, tool_lock=lock) as guard:
+        await guard.initialize()
+        page = "http://localhost:3000/login"
+        assert not (await guard.call("browser_navigate", {"url": page}))["result"].get("isError")
+        for name, arguments in (
+            ("browser_tab", {"url": page}),
+            ("browser_navigate", {"referer": page}),
+            ("browser_navigate", {"url": "http://192.168.7.4:8080/"}),
+        ):
+            assert (await guard.call(name, arguments))["result"]["isError"], name
+
+
 async def test_exceptions_hold_for_arguments_prompts_and_resources(tmp_path: Path) -> None:
     origin = Origin(prompts=[{"name": "greet"}], templates=[{"uriTemplate": "note://{id}", "name": "notes"}])
     origin.replies["prompts/get"] = lambda _: {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import httpx
 import openai
 import pytest
 
-from components.gateway.inner_entities import INNER_PATH
+from components.gateway.inner_entities import INNER_BASE
 from components.gateway.names import REMAINING_HEADER
 from guard.audit.reader import verify
 from guard.bundle.bundle import Opened
@@ -26,7 +27,7 @@ from model.errors import InputError
 from tests.support.guard_host import HostFolder, guard_host
 from tests.support.guard_process import COMMAND, await_http, end
 from tests.support.issued_tokens import PERSON, SERVICE_TOKEN
-from tests.support.model_guard import ASK, RouteGuard, route_guarded
+from tests.support.model_guard import ASK, ME, RouteGuard, route_guarded
 from tests.support.model_provider import KEY, InnerStandIn, Provider, Said, listening
 from tests.support.ports import free_port
 from tests.support.route_guard import route_config, route_document, small
@@ -287,7 +288,24 @@ def test_a_demo_of_a_route_runs_unsigned_on_ones_own_machine(tmp_path: Path) -> 
 
 
 def test_the_guard_asks_where_the_gateways_inner_routes_are() -> None:
-    assert f"{BASE}/{FORMATS['chat'].path}" == INNER_PATH
+    assert f"{BASE}/{FORMATS['chat'].path}" == f"{INNER_BASE}/chat/completions"
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_the_gateway_learns_a_digest_of_the_principal_only_where_it_counts(tmp_path: Path, counts: bool) -> None:
+    provider = Provider()
+    key = tmp_path / "key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    inner = InnerStandIn({"small.models.internal": "gpt-x"})
+    async with listening(inner.handle) as url:
+        header = {"principal_header": "x-ringwall-principal"} if counts else {}
+        async with route_guarded(tmp_path, provider, inner={"url": url, "key": {"file": str(key)}, **header}) as guard:
+            await guard.ask()
+    await inner.client.aclose()
+    (headers,) = inner.seen
+    digest = hashlib.sha256(ME.encode()).hexdigest()[:32]
+    assert headers.get("x-ringwall-principal") == (digest if counts else None)
 
 
 async def test_a_guard_without_its_key_does_not_start(tmp_path: Path) -> None:

@@ -223,6 +223,7 @@ def test_a_number_that_comes_back_otherwise_is_refused_by_name(peer: Any, consta
     assert (
         f"it answered under the id {shown} where 2 was asked" in text if shown else "its answer cannot be read" in text
     )
+    assert ("have the server answer under the id of the request, type and all" in text) is bool(shown)
 
 
 def test_a_redirect_names_the_url_that_answers_and_is_not_followed(peer: Any) -> None:

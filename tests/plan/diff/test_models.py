@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from components.editions import Protection
 from plan.diff.compare import Side, compare
 from plan.diff.model import Change, Direction, StackDiff
+from tests.support.edition_projects import asking, edition_project
 from tests.support.model_routes import FILE, ROUTE, write_route_project
 
 
@@ -137,3 +139,33 @@ def test_a_removed_model_route_tightens_and_says_what_stays(base: Path, tmp_path
     stack = diff(base, tmp_path, None)
     (removed,) = [change for change in stack.changes if change.id == "stack-removed"]
     assert removed.direction is Direction.TIGHTENS
+
+
+LAKERA = Protection.GATEWAY_LAKERA
+GATEWAY_CHANGES = {
+    "a check less": (asking(LAKERA), asking(), ("model.gateway.lakera", Direction.LOOSENS)),
+    "a check more": (asking(), asking(LAKERA), ("model.gateway.lakera", Direction.TIGHTENS)),
+    "answers that are not read": (
+        asking(LAKERA),
+        asking(LAKERA).replace("project_id: project-1", "project_id: project-1, legs: [prompts]"),
+        ("model.gateway.lakera.legs", Direction.LOOSENS),
+    ),
+    "a larger count": (
+        asking(Protection.GATEWAY_TOKENS),
+        asking(Protection.GATEWAY_TOKENS).replace("tokens_per_minute: 20000,", "tokens_per_minute: 90000,"),
+        ("model.gateway.limits.tokens_per_minute", Direction.LOOSENS),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GATEWAY_CHANGES)
+def test_what_the_gateway_itself_checks_is_compared(case: str, tmp_path: Path) -> None:
+    before, after, expected = GATEWAY_CHANGES[case]
+    sides = [
+        Side(name, edition_project(tmp_path / name, "ai", text).root)
+        for name, text in (("base", before), ("head", after))
+    ]
+    report = compare(*sides)
+    assert report.errors == ()
+    (stack,) = [stack for stack in report.stacks if stack.stack == "dev.models"]
+    assert expected in [(change.id, change.direction) for change in stack.changes]

@@ -377,9 +377,28 @@ def test_an_accepted_finding_loosens_and_its_end_tightens(differ: Differ, base: 
     ]
 
 
+def test_a_note_of_the_guard_is_shown_and_stops_nothing(differ: Differ) -> None:
+    def noting(head: Path) -> None:
+        tools = (lock().tools[0].model_copy(update={"noted": ("injection.override",)}), *lock().tools[1:])
+        text = to_yaml(lock().model_copy(update={"tools": tools}))
+        (head / "stacks" / "dev.hosted.lock.yaml").write_text(text, encoding="utf-8")
+
+    (change,) = differ(then=noting).changes
+    assert (change.id, change.direction) == ("lock-noted", Direction.NEUTRAL)
+    assert change.title == f"tool {lock().tools[0].name}: the guard's note injection.override is new"
+
+
 @pytest.mark.parametrize(
     ("base_kind", "head_kind", "direction"),
-    [("url", "text", L), ("text", "url", T), ("url", "command", L), ("path", "url", T), ("query", "command", L)],
+    [
+        ("url", "local_url", L),
+        ("local_url", "url", T),
+        ("url", "text", L),
+        ("text", "url", T),
+        ("url", "command", L),
+        ("path", "url", T),
+        ("query", "command", L),
+    ],
 )
 def test_an_argument_for_which_less_is_looked_for_loosens(
     differ: Differ, base: Path, base_kind: str, head_kind: str, direction: Direction

@@ -406,6 +406,16 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("edge-client-dangerous", "dev.one", "colocated", redirects("http://desk.example.com/cb")),
     ("edge-client-dangerous", "dev.one", "colocated", redirects("https://desk.example.com/*")),
     ("edge-client-wide", "dev.one", "colocated", redirects("https://desk.example.com/oauth/*")),
+    (
+        "origin-egress-inward",
+        "dev.one",
+        "colocated",
+        host(
+            lambda b: b["egress"].append(
+                {"process": "server", "destination": "metadata.google.internal:80", "purpose": "the server's own calls"}
+            )
+        ),
+    ),
     ("origin-lua-sandbox", "dev.one", "colocated", host(lambda b: node(b).update(untrusted_lua_sandbox_requires="os"))),
     ("secret-in-clear", "dev.one", "colocated", put("kong", kongAdminToken="hunter2")),
     ("secret-in-clear", "dev", "colocated", config("dev-gateway-log-http", headers={"Authorization": "abc"})),
