@@ -145,12 +145,25 @@ class ModelLegs(Model):
     tool_calls: Verdict = Field("block", description="Arguments of the tool calls that it asks for.")
 
 
+class ModelTaint(Model):
+    """The toxic flow in one conversation: the model reads untrusted text in a tool result, and then asks for a tool call."""
+
+    tool_calls: Literal["block", "allow"] = Field(
+        "block",
+        description="What happens to tool calls that the model asks for in a conversation with a tool result that tries to "
+        "steer it, where that passed: its leg flags, or an exception without `action: allow` covers it.",
+    )
+
+
 class ModelGuard(Model):
     """The guard's settings of one route."""
 
     engines: Engines = Field(Engines(embedded=EmbeddedEngine()), description="Verdict engines, as before a server.")
     deadline: Duration = Field("5s", description="For all engines together; no verdict in time is a refusal.")
     legs: ModelLegs = Field(ModelLegs(), description="What a finding on each leg leads to.")
+    taint: ModelTaint = Field(
+        ModelTaint(), exclude_if=lambda value: value == ModelTaint(), description="The toxic flow."
+    )
     hold_back: Annotated[int, Field(ge=64, le=65536)] = Field(
         1024, description="Characters of a stream that wait for their verdict before they are sent."
     )

@@ -102,6 +102,11 @@ def way_out(record: dict[str, Any], today: date) -> list[str]:
     reason = str(record.get("reason"))
     if reason == Reason.UNREADABLE and record.get("leg") in (Leg.RESULTS, Leg.RESOURCES):
         text = f"List its media type in the lock of {server}: media_types of {record.get('name')}."
+    elif reason == Reason.TAINT and KINDS.get(str(record.get("method"))) == "model":
+        text = (
+            f"Let the model ask all the same: guard.taint.tool_calls: allow in {_file_of(server)}. Where the tool result is "
+            "harmless, an exception for it with `action: allow` no longer taints."
+        )
     elif reason in _WAYS:
         text = next(advice for known, advice in _WAYS.items() if known == reason).format(
             server=server, file=_file_of(server)
@@ -142,11 +147,10 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
         lines += [f"          leg: {leg}", f"          rule: {_quoted(rule)}"]
         lines += [f"          place: {_quoted(place)}"] if place else []
         lines += [f"          reason: {_quoted(reason)}", f'          expires: "{expires}"']
-    flagged = "It is flagged" if of_model else "It is flagged and still taints"
     return [
         *lines,
         "",
-        *wrapped(f"{flagged}; `action: allow` makes it count as harmless. Then:"),
+        *wrapped("It is flagged and still taints; `action: allow` makes it count as harmless. Then:"),
         f"    ringwall check {server}",
         *_own_page(record, findings, server),
     ]

@@ -36,6 +36,7 @@ from guard.models.relay import relay_stream, send_as_stream
 from guard.models.requests import ModelRequest, read_request
 from guard.models.runtime import ModelContext, ModelRuntime
 from guard.models.sink import ModelSink
+from guard.models.taint import TAINTED, closes_tool_calls
 from guard.models.usage import NOTHING, ModelUsage, read_usage
 from guard.models.verdicts import blocked_answer, blocked_request
 from model.model_route import ModelKind
@@ -158,6 +159,9 @@ class ModelExchange:
                 raise blocked_request(decision, context.incident)
             if decision.result.decision is Decision.REDACT:
                 body = merged(body, decision.result.value)
+        context.tainted = any(item.leg is ModelLeg.TOOL_RESULTS and item.result.attacked for item in decisions)
+        if context.tainted:
+            self.runtime.metrics.taints.inc()
         await self._record(decisions)
         return body
 
@@ -281,6 +285,9 @@ class ModelExchange:
             raise self._with_usage(unusable(str(problem)), usage) from None
         await reservation.settle(usage)
         context = self.context
+        if any(part.leg is ModelLeg.TOOL_CALLS for part in parts) and closes_tool_calls(context):
+            self.runtime.budget.owe(usage.tokens)
+            raise self._with_usage(blocked_answer(ModelLeg.TOOL_CALLS, TAINTED, context.incident), usage)
         decisions = await self.policy.inspector.inspect(
             parts, context.method, context.name, principal=context.principal, incident=context.incident
         )

@@ -52,6 +52,8 @@ class ModelContext:
     model: InnerModel | None = None
     admitted: bool = False
     span: ModelSpan | None = None
+    #: Whether the conversation has a tool result that tries to steer the model, and passed.
+    tainted: bool = False
     incident: str = field(default_factory=new_incident)
     started: float = field(default_factory=time.monotonic)
 

@@ -22,8 +22,8 @@ async def challenge(context: VerifyContext, door: PublicHostname) -> ProbeResult
     answer = await attempt(context.send_initialize(door))
     if isinstance(answer, NoResponse):
         return failed(str(answer))
-    met = challenge_of(context.subject, answer)
-    return passed(met.text) if met.pointer else failed(f"{described(context.subject, answer)}: {met.text}")
+    reply = challenge_of(context.subject, answer)
+    return passed(reply.text) if reply.pointer else failed(f"{described(context.subject, answer)}: {reply.text}")
 
 
 async def tools(context: VerifyContext, door: PublicHostname) -> ProbeResult:
@@ -37,12 +37,12 @@ async def tools(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     conversation = Conversation(context.subject, context.client, context.url(door), caller)
     await conversation.open()
     names = [str(tool.get("name")) for tool in await conversation.list_tools()]
-    mine = [name.removeprefix(offer.prefix) for name in names if name.startswith(offer.prefix)]
-    problems = [f"{name} is on, and is not granted there" for name in mine if name not in offer.tools]
+    tool_names = [name.removeprefix(offer.prefix) for name in names if name.startswith(offer.prefix)]
+    problems = [f"{name} is on, and is not granted there" for name in tool_names if name not in offer.tools]
     # A portal shows nobody a server that it cannot call as them, so a missing one proves nothing.
     if problems:
         return failed("; ".join(visible(problem) for problem in problems))
-    return passed(f"{counted(len(mine), 'tool')} of the server, each granted there")
+    return passed(f"{counted(len(tool_names), 'tool')} of the server, each granted there")
 
 
 PROBES = (

@@ -10,6 +10,7 @@ from model.host_bundle import HostBundle
 from model.loopback import is_loopback
 from model.project import load_environment, open_project
 from model.stacks import EnvironmentStack
+from tests.support.model_routes import ROUTE, write_route_project
 from tests.support.projects import server_text, write_project, write_server
 
 
@@ -159,6 +160,17 @@ def test_what_the_audit_anchor_traces_and_the_shared_counters_need_is_named(tmp_
         ("https://otlp.example.com/v1/traces", "spans of calls"),
         ("rediss://counters.example.com:6380/0", "shared counters"),
     ]
+
+
+def test_where_a_model_routes_spans_go_is_named_too(tmp_path: Path) -> None:
+    traces = (
+        "    guard: {traces: {endpoint: https://otlp.example.com/v1/traces, "
+        "headers: {Authorization: {env: OTLP_TOKEN, scheme: Bearer}}}}\n"
+    )
+    environment = load_environment(open_project(write_route_project(tmp_path, ROUTE + traces)), "dev")
+    bundle = build_host_bundle(environment.models["models"], "tunnel-1", "{}\n", None)
+    assert "header Authorization for the collector of traces" in [secret.purpose for secret in bundle.secrets]
+    assert ("guard", "https://otlp.example.com/v1/traces") in [(e.process, e.destination) for e in bundle.egress]
 
 
 ENGINES = """\
