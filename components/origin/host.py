@@ -23,7 +23,6 @@ from model.host_bundle import (
     Secret,
 )
 from model.model_route import ModelRoute, ModelTarget
-from model.server import Server, ServerGuard
 from model.stacks import ModelStack, PerimeterStack
 
 
@@ -191,7 +190,7 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
     anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
     if anchor and anchor.token:
         result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
-    traces = manifest.guard.traces if isinstance(manifest, Server) else None
+    traces = manifest.guard.traces
     for name, header in sorted(traces.headers.items() if traces else ()):
         reference = SecretRef(env=header.env, file=header.file)
         result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} for the collector of traces"))
@@ -258,9 +257,8 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
         result.append(
             Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
         )
-    traces = guard.traces if isinstance(guard, ServerGuard) else None
-    if traces:
-        result.append(Egress(process="guard", destination=traces.endpoint, purpose="spans of calls"))
+    if guard.traces:
+        result.append(Egress(process="guard", destination=guard.traces.endpoint, purpose="spans of calls"))
     if guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":

@@ -65,14 +65,14 @@ def test_a_state_folder_is_read_without_an_engine_and_secrets_stay_hidden(root: 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"checkpoint": {"latest": {"resources": [{}]}}}', "\x00"])
-def test_a_checkpoint_that_cannot_be_read_is_one_line_that_names_it_and_its_backups(root: Path, text: str) -> None:
+def test_a_checkpoint_that_cannot_be_read_is_one_line_that_names_it_and_the_repair(root: Path, text: str) -> None:
     file = write_checkpoint(root, "dev", text)
     for command in (["status"], ["outputs", "dev"], ["agents", "show", "dev", "ci"]):
         done = ringwall(*command, "--project", root)
         assert done.code == 5, done.err
         (error,) = done.errors
         assert error.startswith(f"{file}: the recorded state cannot be read (")
-        assert error.endswith(f"restore it from {root}/.ringwall/state/.pulumi/backups/ringwall/dev")
+        assert error.endswith(f"run `ringwall repair dev --project {root}`, which puts back the newest whole copy")
 
 
 def test_status_asks_no_engine_however_many_servers_there_are(root: Path) -> None:
