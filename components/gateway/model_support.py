@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pcre2  # type: ignore[import-untyped]
+import pcre2
 
 from components.editions import Protection
 from components.gateway.gateway_support import gateway_problems

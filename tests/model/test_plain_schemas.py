@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from model.plain_schemas import fits_at_once
@@ -18,9 +18,10 @@ DRAFTS = (jsonschema.Draft4Validator, jsonschema.Draft7Validator, jsonschema.Dra
 @pytest.mark.parametrize("draft", DRAFTS)
 @pytest.mark.parametrize("closed", [{}, {"additionalProperties": False}, {"additionalProperties": {"type": "null"}}])
 def test_what_fits_at_once_fits(draft: Any, closed: dict[str, Any]) -> None:
+    further: tuple[dict[str, Any], ...] = ({}, {"b": "x"}, {"b": 1}, {"c": "x"})
     quick = 0
     for kind in TYPES:
-        schema = {
+        schema: dict[str, Any] = {
             "type": "object",
             "title": "x",
             "properties": {"a": {"type": kind, "description": "d"}, "b": {"type": "string"}},
@@ -28,7 +29,7 @@ def test_what_fits_at_once_fits(draft: Any, closed: dict[str, Any]) -> None:
             **closed,
         }
         fits, validator = fits_at_once(schema), draft(schema)
-        for value, more in itertools.product(VALUES, ({}, {"b": "x"}, {"b": 1}, {"c": "x"})):
+        for value, more in itertools.product(VALUES, further):
             for arguments in ({"a": value, **more}, more, value):
                 if fits(arguments):
                     quick += 1
