@@ -17,6 +17,7 @@ from components.origin.gateway_secrets import gateway_secrets
 from model.base import SecretRef
 from model.environment import KONG_STATUS_PORT
 from model.host_bundle import (
+    GATEWAY_METRICS,
     Cloudflared,
     Egress,
     File,
@@ -173,6 +174,8 @@ def _listeners(server: PerimeterStack) -> tuple[Listener, ...]:
         result.append(
             Listener(process="kong", address=f"127.0.0.1:{host.gateway_port}", purpose="traffic from cloudflared")
         )
+        purpose = GATEWAY_METRICS if settings.metrics.prometheus else "health of the gateway"
+        result.append(Listener(process="kong", address=f"127.0.0.1:{KONG_STATUS_PORT}", purpose=purpose))
     if isinstance(manifest, ModelRoute):
         return _in_order(result)
     if manifest.origin.url:

@@ -29,6 +29,11 @@ class Layout(StrEnum):
     kubernetes = "kubernetes"
 
 
+#: Where systemd looks for the units and drop-ins of a machine, and the drop-ins of every unit of a kind (systemd.unit(5)).
+_UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system")
+_FOR_ALL = ("service.d", "socket.d")
+
+
 @dataclass(frozen=True)
 class FileDifference:
     """A file that is not what the stack's host has."""
@@ -161,10 +166,10 @@ def compare_placed(machine: Machine, expected: Sequence[HostFile], root: Path) -
         FileDifference(path, problem) for path, file in placed if (problem := _problem(path, file)) is not None
     ]
     paths = {path for path, _ in placed}
-    for path in sorted((root / "etc/systemd/system").glob("ringwall-*")):
-        if path.suffix == ".d":
+    for path in sorted(path for folder in _UNIT_FOLDERS for path in (root / folder).glob("*")):
+        if path.name in _FOR_ALL or (path.name.startswith("ringwall-") and path.suffix == ".d"):
             differences += [FileDifference(file, "changes a unit") for file in sorted(path.glob("*.conf"))]
-        elif path.suffix in (".service", ".socket") and path not in paths:
+        elif path.name.startswith("ringwall-") and path.suffix in (".service", ".socket") and path not in paths:
             differences.append(FileDifference(path, "is no unit of this host"))
     for need in needs_of(machine):
         path = root / need.path.lstrip("/")

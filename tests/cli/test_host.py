@@ -83,6 +83,7 @@ def test_on_the_host_whatever_is_not_as_the_readme_says_is_named(root: Path, wri
     guard.write_text(guard.read_text().replace("NoNewPrivileges=yes", "NoNewPrivileges=no"))
     place(machine, "etc/systemd/system/ringwall-old.service", "[Service]\n", 0o644)
     place(machine, "etc/systemd/system/ringwall-guard.service.d/mine.conf", "[Service]\nUser=root\n", 0o644)
+    place(machine, "run/systemd/system/service.d/every.conf", "[Service]\nPrivateNetwork=no\n", 0o644)
     (machine / "etc/ringwall/prometheus.yml").chmod(0o666)
     (machine / "etc/ringwall/dev.one/tunnel-token").chmod(0o644)
     (machine / "etc/ringwall/dev.one/guard-signing.pub").unlink()
@@ -97,6 +98,7 @@ def test_on_the_host_whatever_is_not_as_the_readme_says_is_named(root: Path, wri
         "'NoNewPrivileges=yes'",
         "etc/systemd/system/ringwall-old.service": "is no unit of this host",
         "etc/systemd/system/ringwall-guard.service.d/mine.conf": "changes a unit",
+        "run/systemd/system/service.d/every.conf": "changes a unit",
         "etc/ringwall/prometheus.yml": "has mode 0666, not 0644",
         "etc/ringwall/dev.one/tunnel-token": "is a secret that others than root may read (mode 0644)",
         "etc/ringwall/dev.one/guard-signing.pub": "is missing: the public key it is checked with: made by "
