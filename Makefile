@@ -76,7 +76,7 @@ exposure: setup ## Every kind of change on the real engine, cut off at every ope
 	$(BIN)/python tests/exposure/run.py
 
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
-	$(BIN)/python tests/servers/run.py
+	$(BIN)/python tests/servers/run.py --page
 
 # Each tool is pinned by hash, and what the bill of materials lists is what the lock file names.
 OUT ?= dist/release

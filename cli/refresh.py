@@ -7,6 +7,7 @@ from cli.project import current_project
 from cli.report import show_preview, show_results
 from cli.target import target_of
 from engine import deploy
+from engine.estimate import bounded
 from engine.locate import require
 from engine.repair import pending
 from engine.run import Run, fail_on_error
@@ -39,7 +40,7 @@ def refresh(
         if not sandbox:
             look_at_gateway(scope)
         with target.progress.running(runs):
-            execute_all(target, runs)
+            execute_all(bounded(target, scope.loaded), runs)
     for run in runs[1:]:
         if run.missing:
             run.state, run.error = "skipped", None

@@ -24,7 +24,7 @@ from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
 from engine.repair.name_clashes import refuse_clashes
 from engine.run import Run, fail_on_error
-from model.errors import InputError
+from model.errors import InputError, RingwallError
 from operations.approval import files_of, reasons_to_ask, record
 from operations.changed import asked as asked_members
 from operations.changed import plans_of
@@ -85,8 +85,11 @@ def up(
         plans, one_by_one = cache(lambda: plans_of(destination, scope)), Lock()
 
         def done(run: Run) -> None:
-            with one_by_one:
-                record(destination, [deployed[run.stack]], [run], plans())
+            try:
+                with one_by_one:
+                    record(destination, [deployed[run.stack]], [run], plans())
+            except (RingwallError, OSError) as error:  # the others go on; the next `up` asks this one
+                console.note(f"{run.stack}: what was applied could not be noted ({error})")
 
         runs = deploy.bring_up(destination, scope, previews, only=target, refresh=refresh, asked=asked, done=done)
         if not target:

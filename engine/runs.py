@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from engine.causes import cause
@@ -31,8 +32,10 @@ from model.errors import EngineFailed, NoSuchStack, RingwallError
 from model.project import Project
 from model.stacks import Stack
 
-#: Each engine process takes about 108 MB (Pulumi, run); two cores gain nothing from more.
+#: More gains nothing on two cores.
 PARALLEL = 4
+#: MiB that an engine may need: about 108 itself (measured), and the processes of its two provider plugins.
+ENGINE_MEMORY = 400
 #: Operations of one engine at the same time: `PARALLEL` times as many calls reach Kong's Admin API at once. The engine's own
 #: default grows with the machine's cores (pulumi, pkg/cmd: four for each), the gateway does not.
 RESOURCES_AT_ONCE = 8
@@ -158,7 +161,7 @@ def execute_all(
     def work(run: Run) -> None:
         done(execute(target, run, program=program_of(run.stack) if program_of else None, **options))
 
-    pool = ThreadPoolExecutor(max_workers=PARALLEL)
+    pool = ThreadPoolExecutor(max_workers=engines_at_once())
     try:
         list(pool.map(work, runs))
     except KeyboardInterrupt:
@@ -169,6 +172,15 @@ def execute_all(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def engines_at_once(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """How many engines run side by side: as many as the memory that is free has room for, at least one."""
+    try:
+        match = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:  # no Linux
+        return PARALLEL
+    return min(PARALLEL, max(1, int(match[1]) // 1024 // ENGINE_MEMORY)) if match else PARALLEL
 
 
 @contextmanager

@@ -103,3 +103,6 @@ class HostBundle(Model):
     provided: Many[ProvidedFile] = Field((), description="Files the operator provides beside them.")
     secrets: Many[Secret] = Field((), description="Secrets to provide.")
     egress: Many[Egress] = Field((), description="Destinations to allow.")
+    gateway_logs: Many[AbsolutePath] = Field(
+        (), exclude_if=lambda value: not value, description="Files to which the gateway node writes its log."
+    )

@@ -38,6 +38,7 @@ from model.model_target import ModelTarget as ModelTarget
 from model.name_patterns import matches_any
 from model.problems import Wrong
 from model.server import Access, Cors, Grantees, OAuth, Pattern
+from model.traces import Traces
 from model.waivers import Waiver
 
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
@@ -158,6 +159,11 @@ class ModelGuard(Model):
     )
     audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
     audit_anchor: Anchor | None = Field(None, description="Send the audit log's signed head off the host.")
+    traces: Traces | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Send a span of each request to a collector of traces (OpenTelemetry).",
+    )
     redis: GuardRedis | None = Field(None, description="Counters shared by several replicas of the guard.")
     exceptions: Many[ModelFindingException] = Field(
         (), description="Findings that do not block, each for one model and rule."

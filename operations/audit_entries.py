@@ -7,6 +7,8 @@ rewrite the screen.
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -146,6 +148,26 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
         "",
         *wrapped(f"{flagged}; `action: allow` makes it count as harmless. Then:"),
         f"    ringwall check {server}",
+        *_own_page(record, findings, server),
+    ]
+
+
+def _own_page(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str) -> list[str]:
+    """The narrower way for an address that an argument names, where it is one of the guard's own machine."""
+    prefix = "/arguments/"
+    places = [place for rule, place in findings if rule == "url.forbidden" and place.startswith(prefix)]
+    if not places or len(places) != len(findings) or len(places) > _PLACES:
+        return []
+    tool = str(record.get("name"))
+    # The lock names all items of a list by one place.
+    named = dict.fromkeys(re.sub(r"/[0-9]+(?=/|$)", "/*", f"/{place.removeprefix(prefix)}") for place in places)
+    options = [f"--parameter {shlex.quote(f'{tool}:{place}=local_url')}" for place in named]
+    return [
+        "",
+        *wrapped(
+            "If a person opens pages of the guard's own machine with it (http://localhost:3000), have the lock say so:"
+        ),
+        *(f"    ringwall lock approve {server} {option}" for option in map(visible, options)),
     ]
 
 

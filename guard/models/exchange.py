@@ -83,6 +83,8 @@ class ModelExchange:
         value = _read(body)
         granted = self._granted(value)
         context.model, context.name = granted.model, granted.model.name
+        if context.span is not None:
+            context.span.about(context.name)
         if len(body) > policy.body_limit:
             raise _too_large(policy.config.limits.body_kilobytes, len(body))
         request = read_request(kind, granted.model, value, policy.extra)
@@ -189,6 +191,8 @@ class ModelExchange:
         if request.stream:
             self.sink.stream_if_silent()
         try:
+            if self.context.span is not None:
+                self.context.span.work()
             upstream = await runtime.routes.send(request, request.forwarded(body), owner)
             if upstream.status != 200:
                 if upstream.status >= 500:

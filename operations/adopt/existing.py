@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlunsplit
 
 from engine.repair.kinds import Kind
 from model.text import visible
@@ -44,11 +43,12 @@ class Existing:
     def people(self) -> tuple[list[str], list[str]]:
         """The e-mail addresses and the domains that the application's policy admits."""
         admitted: dict[str, list[str]] = {name: [] for name in _PEOPLE.values()}
-        for policy in self.objects.get(Kind.application, {}).get("policies") or ():
+        for policy in _policies(self.objects.get(Kind.application, {})):
             for rule in policy.get("include") or ():
                 for key, name in _PEOPLE.items():
-                    value = rule.get(key, {}).get(name) if isinstance(rule, dict) and key in rule else None
-                    admitted[name] += [value] if isinstance(value, str) else []
+                    person = rule.get(key) if isinstance(rule, dict) else None
+                    if isinstance(person, dict) and isinstance(person.get(name), str):
+                        admitted[name].append(person[name])
         return admitted["email"], admitted["domain"]
 
     @property
@@ -57,7 +57,7 @@ class Existing:
         service = self.objects.get(Kind.service)
         if service is not None:
             scheme, host, port = (service.get(key) for key in ("protocol", "host", "port"))
-            return urlunsplit((str(scheme), f"{host}:{port}", service.get("path") or "/mcp", "", ""))
+            return f"{scheme}://{host}:{port}{service.get('path') or '/mcp'}"
         rules = _rules(self.objects.get(Kind.ingress, {}))
         inner = next((rule.get("service") for rule in rules if rule.get("hostname") == self.hostname), None)
         return f"{inner}/mcp" if isinstance(inner, str) and inner.startswith("http") else None
@@ -205,7 +205,7 @@ def _application_problems(item: Item, uris: Sequence[str], hostname: str, *, has
             f"protects {', '.join(map(visible, uris))}, and a server has an application of its whole name alone",
             "give each of the others an application of its own",
         )
-    policies = [policy for policy in item.get("policies") or () if isinstance(policy, dict)]
+    policies = _policies(item)
     bypassing = [str(policy.get("name")) for policy in policies if policy.get("decision") == "bypass"]
     if bypassing:
         yield Misfit(
@@ -228,6 +228,10 @@ def _application_problems(item: Item, uris: Sequence[str], hostname: str, *, has
             f"its policy {visible(str(policies[0].get('name')))} asks for more than e-mail addresses and domains",
             "write the stack file with `ringwall onboard` so that it says who may come, then adopt",
         )
+
+
+def _policies(application: Item) -> list[dict[str, Any]]:
+    return [policy for policy in application.get("policies") or () if isinstance(policy, dict)]
 
 
 def _says_people_alone(policy: Mapping[str, Any]) -> bool:

@@ -79,7 +79,7 @@ def attempt_everything(scratch: Path, group: Path, names: Sequence[str]) -> Outc
     lay_out(root)
     write_project(project, servers)
     ringwall = Path(sys.executable).with_name("ringwall")
-    render = [ringwall, "host", "render", "dev", "--offline", "--output", hosts, "--project", project]
+    render: list[str | Path] = [ringwall, "host", "render", "dev", "--offline", "--output", hosts, "--project", project]
     subprocess.run(render, check=True, stdout=subprocess.DEVNULL)
     (hosts / "dev-1").rename(root / "srv/dev-1")
     start_scripts(root, servers)

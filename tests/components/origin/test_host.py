@@ -94,10 +94,30 @@ def test_every_secret_the_host_needs_is_named_with_its_reader(environment: Envir
     assert [(s.reader, s.reference.file or s.reference.env) for s in built(environment, "hosted").secrets] == [
         ("cloudflared", "/etc/ringwall/dev.hosted/tunnel-token"),
         ("guard", "LAKERA_API_KEY"),
+        ("kong", "LOG_ENDPOINT"),
+        ("kong", "LOG_TOKEN"),
     ]
     assert [(s.reader, s.purpose) for s in built(environment, "external").secrets][1:] == [
-        ("server", "the server's API_KEY")
+        ("server", "the server's API_KEY"),
+        ("kong", "logs.http.url of dev"),
+        ("kong", "logs.http.headers.x-log-token of dev"),
     ]
+
+
+def test_what_the_gateways_shared_counters_need_is_named(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    file = root / "stacks" / "Pulumi.dev.yaml"
+    password = "{vault://env/counters/password}"
+    redis = f'    gateway:\n      redis: {{host: counters.example.com, port: 6380, password: "{password}"}}\n'
+    file.write_text(file.read_text().replace("    gateway:\n", redis))
+    bundle = built(load_environment(open_project(root), "dev"), "one")
+    assert ("kong", "counters.example.com:6380", "shared counters") in [
+        (e.process, e.destination, e.purpose) for e in bundle.egress
+    ]
+    assert next((s.reference.env, s.purpose) for s in bundle.secrets if s.reader == "kong") == (
+        "COUNTERS",
+        "gateway.redis.password of dev",
+    )
 
 
 def test_every_destination_that_leaves_the_host_is_named(environment: EnvironmentStack) -> None:

@@ -160,6 +160,23 @@ def test_two_processes_that_want_one_port_are_refused_by_name(bundles: list[Host
         Machine.of([taken.model_copy(update={"kong": clash})])
 
 
+def test_kong_may_write_its_log_where_the_stack_says_and_nowhere_else(bundles: list[HostBundle]) -> None:
+    second = [bundle for bundle in bundles if bundle.host == "dev-2"]
+    assert [bundle.gateway_logs for bundle in second] == [("/var/log/kong/hosted.log",)]
+    files = {file.path: file.content for file in systemd_files(Machine.of(second))}
+    assert value(_lines(files[f"{UNITS}ringwall-kong.service"]), "ReadWritePaths") == "/var/log/kong"
+    folders = files["root/etc/tmpfiles.d/ringwall.conf"].splitlines()
+    assert 'd "/var/log/kong" 0750 ringwall-kong ringwall-kong' in folders
+    for elsewhere in (
+        "/var/log/kong.log",
+        "/etc/kong/hosted.log",
+        "/var/log/ringwall/kong/x.log",
+        "/var/log/../x/y.log",
+    ):
+        with pytest.raises(InputError, match="would write its log into"):
+            Machine.of([second[0].model_copy(update={"gateway_logs": (elsewhere,)})])
+
+
 def test_what_a_stack_file_says_is_never_read_by_systemd_as_more_than_itself() -> None:
     assert command_line(["a b", "100%", "$HOME", 'say "x"', "back\\slash", ""]) == (
         r'"a b" 100%% $$HOME "say \"x\"" "back\\slash" ""'
