@@ -348,8 +348,15 @@ def engine_failure(output: str) -> EngineFailed:
     return kind(problem)
 
 
+#: The password in a backend's address, which the engine repeats whole.
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@|(?<=[?&])(password)=[^&\s:]+", re.IGNORECASE)
+
+
 def _in_one_line(problem: str) -> str:
-    return re.sub(r"^\d+ errors? occurred:\s*\* ", "", " ".join(problem.split())).replace(" * ", "; ")
+    text = _PASSWORD.sub(
+        lambda m: f"{m[1]}:[secret]@" if m[2] is None else f"{m[2]}=[secret]", " ".join(problem.split())
+    )
+    return re.sub(r"^\d+ errors? occurred:\s*\* ", "", text).replace(" * ", "; ")
 
 
 def backend_problem(output: str) -> str:

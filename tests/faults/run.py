@@ -5,7 +5,7 @@ Each row is one operation of one object with one kind of fault, at the stand-in 
 that meets the fault ends with code 5. Afterwards `up` (or `destroy`) is run once: nothing may be doubled or left, all is
 recorded, no lock stays, an update has arrived, and no client secret is in clear in the state, its backups or the output.
 
-    make faults                                   every operation, every kind: about three hours on two cores
+    make faults                                   every operation, every kind: about three hours on two quiet cores
     .venv/bin/python tests/faults/run.py --only Tunnel --kind "reset, done"
     .venv/bin/python tests/faults/run.py --turns  every operation with one kind, by turns: half an hour
     .venv/bin/python tests/faults/run.py --record FILE   goes on from the outcomes in FILE, and adds to them
