@@ -58,7 +58,10 @@ REFUSED = (
         "tunnel name taken",
         ("up", "dev"),
         stranger(TUNNEL, "t-1", accountId=ACCOUNT, name="dev-one"),
-        ("tunnel dev-one: Cloudflare has one already (t-1)", "ringwall import dev.one tunnel t-1 --name one-edge-tunnel"),
+        (
+            "tunnel dev-one: Cloudflare has one already (t-1)",
+            "ringwall import dev.one tunnel t-1 --name one-edge-tunnel",
+        ),
     ),
     Trap(
         "public name has an address record",
@@ -69,7 +72,9 @@ REFUSED = (
     Trap(
         "an application of the same name before the same host",
         ("up", "dev"),
-        stranger(ACCESS_APPLICATION, "a-1", name="dev-one", destinations=[{"type": "public", "uri": "one.example.com"}]),
+        stranger(
+            ACCESS_APPLICATION, "a-1", name="dev-one", destinations=[{"type": "public", "uri": "one.example.com"}]
+        ),
         ("application dev-one: Cloudflare has one already (a-1)",),
     ),
     Trap(
