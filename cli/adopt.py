@@ -59,7 +59,7 @@ def adopt(
                 "the server has its stack file", file=project.stack_file(stack), remedy="correct it there, and adopt"
             )
         name = hostname or (member.manifest.hostname if member else default_hostname(environment, server))
-        existing = _read(target, environment, name, has_file=member is not None)
+        existing = _read(target, environment, name, stack, has_file=member is not None)
         changes: Sequence[FileChange] = ()
         if existing.misfits:
             refuse_misfits(existing)
@@ -114,12 +114,12 @@ def _member(environment: EnvironmentStack, server: str) -> PerimeterStack | None
     return environment.servers.get(server)
 
 
-def _read(target: Target, environment: EnvironmentStack, hostname: str, *, has_file: bool) -> Existing:
+def _read(target: Target, environment: EnvironmentStack, hostname: str, stack: str, *, has_file: bool) -> Existing:
     with (
         opened_source(target, environment.settings) as source,
         console.working(f"reading what exists for {hostname}"),
     ):
-        return read_existing(source, hostname, has_file=has_file)
+        return read_existing(source, hostname, has_file=has_file, stack=stack)
 
 
 def _write(target: Target, changes: Sequence[FileChange], graph: Graph, objects: Sequence[Adoption]) -> None:

@@ -11,6 +11,8 @@ from model.text import visible
 from operations.adopt.sources import Item, SetupSource
 
 _TUNNEL_SUFFIX = ".cfargotunnel.com"
+#: Before the stack's name in the comment of a record that Ringwall made.
+_MARK = "ringwall "
 #: Rules of an Access policy that a stack file's `access.people` says in the same words.
 _PEOPLE = {"email": "email", "email_domain": "domain"}
 
@@ -63,21 +65,22 @@ class Existing:
         return f"{inner}/mcp" if isinstance(inner, str) and inner.startswith("http") else None
 
 
-def read_existing(source: SetupSource, hostname: str, *, has_file: bool) -> Existing:
+def read_existing(source: SetupSource, hostname: str, *, has_file: bool, stack: str | None = None) -> Existing:
     """Read everything that stands for a host name.
 
     Args:
         has_file: a stack file says already who may come, so that the policies need not say it.
+        stack: what it becomes; an object that Ringwall made for another stack has an owner.
 
     Raises:
         Unreachable: an API does not answer.
     """
     objects: dict[Kind, Item] = {}
     misfits = [
-        *_record(source, hostname, objects),
+        *_record(source, hostname, objects, stack),
         *_tunnel(source, hostname, objects),
         *_application(source, hostname, objects, has_file=has_file),
-        *_gateway(source, hostname, objects),
+        *_gateway(source, hostname, objects, stack),
     ]
     return Existing(hostname, objects, tuple(misfits))
 
@@ -89,7 +92,7 @@ def hostnames(source: SetupSource, zone: str) -> list[str]:
     return sorted(name for name in named if name.endswith(f".{zone}") and "*" not in name)
 
 
-def _record(source: SetupSource, hostname: str, objects: dict[Kind, Item]) -> Iterator[Misfit]:
+def _record(source: SetupSource, hostname: str, objects: dict[Kind, Item], stack: str | None) -> Iterator[Misfit]:
     records = source.all(Kind.record)
     named = [record for record in records if _lower(record.get("name")) == hostname and record.get("type") != "TXT"]
     wildcard = f"*.{hostname.partition('.')[2]}"
@@ -111,6 +114,8 @@ def _record(source: SetupSource, hostname: str, objects: dict[Kind, Item]) -> It
             f"leads to {visible(str(named[0].get('content')))} and to no tunnel, so the server can be reached past Access",
             "move it behind a tunnel first, or remove it and let `up` make the name",
         )
+    elif named and (owner := _owner_of_record(named[0])) not in (None, stack):
+        yield _owned(Kind.record, hostname, str(owner))
     elif named:
         objects[Kind.record] = named[0]
 
@@ -245,7 +250,7 @@ def _says_people_alone(policy: Mapping[str, Any]) -> bool:
     )
 
 
-def _gateway(source: SetupSource, hostname: str, objects: dict[Kind, Item]) -> Iterator[Misfit]:
+def _gateway(source: SetupSource, hostname: str, objects: dict[Kind, Item], stack: str | None) -> Iterator[Misfit]:
     routes = source.all(Kind.route)
     matching = [route for route in routes if hostname in map(_lower, route.get("hosts") or ())]
     wildcard = f"*.{hostname.partition('.')[2]}"
@@ -275,6 +280,8 @@ def _gateway(source: SetupSource, hostname: str, objects: dict[Kind, Item]) -> I
         or (service_id is not None and (plugin.get("service") or {}).get("id") == service_id)
     ]
     problems = []
+    if (owner := _owner_of_route(route)) not in (None, stack):
+        problems.append(_owned(Kind.route, name, str(owner)))
     if further:
         problems.append(
             Misfit(
@@ -308,6 +315,31 @@ def _gateway(source: SetupSource, hostname: str, objects: dict[Kind, Item]) -> I
     yield from problems
     if not problems and service is not None:
         objects[Kind.route], objects[Kind.service] = route, service
+
+
+def _owned(kind: Kind, name: str, owner: str) -> Misfit:
+    return Misfit(
+        kind,
+        name,
+        f"belongs to Ringwall's stack {visible(owner)}",
+        "keep it there, or destroy that stack first",
+    )
+
+
+def _owner_of_record(record: Item) -> str | None:
+    """The stack that made a record, as its comment says."""
+    comment = str(record.get("comment") or "")
+    return comment.removeprefix(_MARK) if comment.startswith(_MARK) else None
+
+
+def _owner_of_route(route: Item) -> str | None:
+    """The stack that made a route, as its tags say."""
+    marks = [str(tag).removeprefix("ringwall-") for tag in route.get("tags") or () if str(tag).startswith("ringwall-")]
+    parts = dict(mark.partition("-")[::2] for mark in marks)
+    if "environment" not in parts:
+        return None
+    member = parts.get("server") or parts.get("model_route") or ""
+    return f"{parts['environment']}.{member}" if member else parts["environment"]
 
 
 def _rules(ingress: Item) -> list[dict[str, Any]]:
