@@ -44,8 +44,8 @@ docs-site: setup ## Build the site of docs/ into dist/site; a dead link or ancho
 bench: setup ## Measure start-up, plans and previews, each beside its peer in the same run
 	$(BIN)/python tests/bench/run.py
 
-bench-up: setup ## An environment of 40 servers in the sandbox: first up, unchanged up, one server drifted
-	$(BIN)/python tests/bench/up.py
+bench-up: setup ## 40 servers (or SERVERS) in the sandbox: first up, unchanged, --changed, beside plain pulumi
+	$(BIN)/python -m tests.bench.up
 
 bench-lockdown: setup ## 40 servers in the sandbox: seconds until every edge is closed, and of `status`
 	$(BIN)/python tests/bench/lockdown.py
@@ -69,7 +69,7 @@ readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spelling
 	$(BIN)/python tests/readers/run.py
 
 interrupt: setup ## Kill a run in every operation of up, update and destroy; one command more makes it whole
-	$(BIN)/pytest -m rare tests/integration/test_interrupted.py
+	$(BIN)/pytest -m rare tests/integration/test_interrupted.py tests/integration/test_changed.py tests/integration/test_rate_limit.py
 	$(BIN)/python tests/interrupt/run.py
 
 faults: setup ## Fail every operation of up, update and destroy in each way that an API fails; docs/operate/faults.md has the table

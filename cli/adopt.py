@@ -59,7 +59,7 @@ def adopt(
                 "the server has its stack file", file=project.stack_file(stack), remedy="correct it there, and adopt"
             )
         name = hostname or (member.manifest.hostname if member else default_hostname(environment, server))
-        existing = _read(target, environment, name, has_file=member is not None)
+        existing = _read(target, environment, name, stack, has_file=member is not None)
         changes: Sequence[FileChange] = ()
         if existing.misfits:
             refuse_misfits(existing)
@@ -78,14 +78,14 @@ def adopt(
             )
             member, changes = proposal.stack, proposal.changes
         graph = refuse_unsafe(project, member)
-        taken = adoptions(graph, existing)
-        show(taken, existing)
+        objects = adoptions(graph, existing)
+        show(objects, existing)
         if dry_run:
             for change in changes:
                 console.say(f"\n--- {change.path} (not written)\n{(change.after or b'').decode()}")
         else:
             console.consent(f"Adopt this as {stack}?", yes=yes)
-            _write(target, changes, graph, taken)
+            _write(target, changes, graph, objects)
     if as_json:
         console.print_json(
             {
@@ -93,7 +93,7 @@ def adopt(
                 "stack": stack,
                 "hostname": name,
                 "adopted": not dry_run,
-                "objects": [item.as_json() for item in taken],
+                "objects": [item.as_json() for item in objects],
                 "files": [str(change.path) for change in changes],
             }
         )
@@ -114,19 +114,19 @@ def _member(environment: EnvironmentStack, server: str) -> PerimeterStack | None
     return environment.servers.get(server)
 
 
-def _read(target: Target, environment: EnvironmentStack, hostname: str, *, has_file: bool) -> Existing:
+def _read(target: Target, environment: EnvironmentStack, hostname: str, stack: str, *, has_file: bool) -> Existing:
     with (
         opened_source(target, environment.settings) as source,
         console.working(f"reading what exists for {hostname}"),
     ):
-        return read_existing(source, hostname, has_file=has_file)
+        return read_existing(source, hostname, has_file=has_file, stack=stack)
 
 
-def _write(target: Target, changes: Sequence[FileChange], graph: Graph, taken: Sequence[Adoption]) -> None:
+def _write(target: Target, changes: Sequence[FileChange], graph: Graph, objects: Sequence[Adoption]) -> None:
     """Write the files and record the objects; where one fails, neither is there."""
     apply(changes)
     try:
-        take_over(target, graph, taken)
+        take_over(target, graph, objects)
     except BaseException:
         apply([FileChange(change.path, change.after, change.before) for change in changes])
         raise

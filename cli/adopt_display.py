@@ -24,9 +24,9 @@ def refuse_misfits(existing: Existing) -> None:
     )
 
 
-def show(taken: Sequence[Adoption], existing: Existing) -> None:
+def show(objects: Sequence[Adoption], existing: Existing) -> None:
     """Print what becomes of each object, and what `up` makes beside them."""
-    for item in taken:
+    for item in objects:
         console.say(f"{item.kind.value} {item.name}")
         for difference in item.differences:
             console.say(f"  `up` changes {difference}")
@@ -40,9 +40,9 @@ def show(taken: Sequence[Adoption], existing: Existing) -> None:
 
 def show_all(target: Target, environment: EnvironmentStack, *, as_json: bool) -> None:
     """Show every host name of the zone that something stands for and no stack file names."""
-    own = {name for stack in environment.perimeters for name in stack.manifest.hostnames}
+    known_names = {name for stack in environment.perimeters for name in stack.manifest.hostnames}
     with opened_source(target, environment.settings) as source:
-        names = [name for name in hostnames(source, environment.settings.cloudflare.zone) if name not in own]
+        names = [name for name in hostnames(source, environment.settings.cloudflare.zone) if name not in known_names]
         existing = [read_existing(source, name, has_file=False) for name in names]
     if as_json:
         listed = [

@@ -26,8 +26,7 @@ from engine.repair.name_clashes import refuse_clashes
 from engine.run import Run, fail_on_error
 from model.errors import InputError, RingwallError
 from operations.approval import files_of, reasons_to_ask, record
-from operations.changed import asked as asked_members
-from operations.changed import plans_of
+from operations.changed import changed_members, plans_of
 from operations.drift.gateway_look import look_at_gateway
 from operations.incident.lift import open_gateway
 from wire.kong import KongAdmin
@@ -60,14 +59,16 @@ def up(
         refuse_shared(destination, scope)
         repaired = pending.resolve_before(destination, scope.stacks, yes=yes)
         destination = bounded(destination, scope.loaded)
-        asked = (lambda: asked_members(destination, scope)) if changed else None
-        due = scope if asked is None else replace(scope, members=tuple(sorted(asked())))
+        selection = (lambda: changed_members(destination, scope)) if changed else None
+        due = scope if selection is None else replace(scope, members=tuple(sorted(selection())))
         reading = calls_to_read(destination, due) if refresh else {}
         show_calls(sum(reading.values(), Calls()), "reading what is real", sandbox=sandbox)
         began, deployed = time.monotonic(), {name: files_of(project, name) for name in scope.stacks}
         # The sandbox's Kong is a provider and no Admin API.
         gateway = look_at_gateway(due) if refresh and not sandbox else None
-        previews = deploy.preview(destination, scope, only=target, refresh=refresh, reading=reading, asked=asked)
+        previews = deploy.preview(
+            destination, scope, only=target, refresh=refresh, reading=reading, selection=selection
+        )
         show_preview(previews)
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
@@ -84,14 +85,16 @@ def up(
             gateway.put_back()
         plans, one_by_one = cache(lambda: plans_of(destination, scope)), Lock()
 
-        def done(run: Run) -> None:
+        def ended(run: Run) -> None:
             try:
                 with one_by_one:
                     record(destination, [deployed[run.stack]], [run], plans())
             except (RingwallError, OSError) as error:  # the others go on; the next `up` asks this one
                 console.note(f"{run.stack}: what was applied could not be noted ({error})")
 
-        runs = deploy.bring_up(destination, scope, previews, only=target, refresh=refresh, asked=asked, done=done)
+        runs = deploy.bring_up(
+            destination, scope, previews, only=target, refresh=refresh, selection=selection, ended=ended
+        )
         if not target:
             first = [run for run in runs if run.stack == scope.first]
             record(destination, [deployed[scope.first]], first, plans())

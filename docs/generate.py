@@ -19,6 +19,7 @@ COMMAND_EXAMPLES = {
     "init": "ringwall init dev --project ~/mcp --account-id 00000000000000000000000000000001 --zone example.com"
     " --zone-id 00000000000000000000000000000002 --team example --country SE --host dev-1",
     "onboard": "ringwall onboard tickets --env dev --url http://127.0.0.1:3000/mcp --people you@example.com",
+    "adopt": "ringwall adopt dev desk --hostname desk.example.com --dry-run",
     "model add": "ringwall model add dev.models --model small=openai/gpt-4o-mini --credential '{vault://env/openai-key}'"
     " --grant small --people you@example.com",
     "model list": "ringwall model list dev",

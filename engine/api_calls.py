@@ -22,8 +22,8 @@ class Calls:
     cloudflare: int = 0
     kong: int = 0
 
-    def __add__(self, more: Calls) -> Calls:
-        return Calls(self.cloudflare + more.cloudflare, self.kong + more.kong)
+    def __add__(self, addend: Calls) -> Calls:
+        return Calls(self.cloudflare + addend.cloudflare, self.kong + addend.kong)
 
     def __bool__(self) -> bool:
         return bool(self.cloudflare or self.kong)

@@ -1,4 +1,4 @@
-"""`Budget`: Cloudflare's limit of 1,200 calls in five minutes, which everybody with the same token shares.
+"""`CallBudget`: Cloudflare's limit of 1,200 calls in five minutes, which everybody with the same token shares.
 
 A run is begun when the calls that it will make fit beside those of the last five minutes. What others use is learned from
 the API's own answers. Where the API refuses all the same, all runs pause until it takes more.
@@ -34,7 +34,7 @@ def least_seconds(calls: int) -> float:
 
 
 @dataclass
-class Budget:
+class CallBudget:
     """The calls of the last five minutes; safe for many threads.
 
     `ask` tells what remains for everybody; None where it cannot be asked.
@@ -45,10 +45,10 @@ class Budget:
     clock: Callable[[], float] = time.monotonic
     limit: int = LIMIT
     window: float = WINDOW
-    _taken: deque[tuple[float, int]] = field(default_factory=deque, repr=False)
+    _entries: deque[tuple[float, int]] = field(default_factory=deque, repr=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
     _paused_until: float = field(default=float("-inf"), repr=False)
-    _asked: float = field(default=float("-inf"), repr=False)
+    _last_question: float = field(default=float("-inf"), repr=False)
     _is_closed: bool = field(default=False, repr=False)
 
     def admit(self, stack: str, calls: int) -> bool:
@@ -64,7 +64,7 @@ class Budget:
             while not self._is_closed:
                 wait = self._seconds_until(calls)
                 if wait <= 0:
-                    self._taken.append((self.clock(), calls))
+                    self._entries.append((self.clock(), calls))
                     return True
                 if not is_told and self._paused_until <= self.clock():
                     self.note(
@@ -82,13 +82,13 @@ class Budget:
         if allowance is not None and allowance.remaining:
             wait = min(wait, _SOON)  # another, narrower limit refused
         with self._changed:
-            now = self.clock()
-            until = now + min(wait, _LONGEST)
+            moment = self.clock()
+            until = moment + min(wait, _LONGEST)
             if until > self._paused_until:
                 self._paused_until = until
                 self.note(
-                    f"{stack}: Cloudflare's API takes no more calls at present (429); waiting {until - now:.0f} s, then it "
-                    "goes on"
+                    f"{stack}: Cloudflare's API takes no more calls at present (429); waiting {until - moment:.0f} s, "
+                    "then it goes on"
                 )
             while not self._is_closed and (wait := self._paused_until - self.clock()) > 0:
                 self._changed.wait(wait)
@@ -101,32 +101,32 @@ class Budget:
             self._changed.notify_all()
 
     def _seconds_until(self, calls: int) -> float:
-        now = self.clock()
-        while self._taken and self._taken[0][0] <= now - self.window:
-            self._taken.popleft()
-        wait = self._paused_until - now
-        excess = sum(number for _, number in self._taken) + calls - self.limit
-        for moment, number in self._taken:
+        moment = self.clock()
+        while self._entries and self._entries[0][0] <= moment - self.window:
+            self._entries.popleft()
+        wait = self._paused_until - moment
+        excess = sum(number for _, number in self._entries) + calls - self.limit
+        for start, number in self._entries:
             if excess <= 0:
                 break
-            wait = max(wait, moment + self.window - now)
+            wait = max(wait, start + self.window - moment)
             excess -= number
         return wait
 
     def _learn(self) -> None:
         """Take what others have used, as the API's answer shows it, for calls of our own until its window ends."""
         with self._changed:
-            now = self.clock()
-            if now - self._asked < _ASK_EVERY:
+            moment = self.clock()
+            if moment - self._last_question < _ASK_EVERY:
                 return
-            self._asked = now
+            self._last_question = moment
         allowance = self.ask()
         if allowance is None:
             return
         with self._changed:
-            now = self.clock()
+            moment = self.clock()
             self._seconds_until(0)
-            foreign = self.limit - allowance.remaining - sum(number for _, number in self._taken)
+            foreign = self.limit - allowance.remaining - sum(number for _, number in self._entries)
             if foreign > 0:
-                self._taken.append((now - self.window + min(allowance.seconds, self.window), foreign))
-                self._taken = deque(sorted(self._taken))
+                self._entries.append((moment - self.window + min(allowance.seconds, self.window), foreign))
+                self._entries = deque(sorted(self._entries))

@@ -103,7 +103,7 @@ def preview(
     *,
     refresh: bool = False,
     reading: Mapping[str, Calls] | None = None,
-    asked: Callable[[], Collection[str]] | None = None,
+    selection: Callable[[], Collection[str]] | None = None,
 ) -> list[Run]:
     """Engine previews of the whole scope.
 
@@ -111,7 +111,7 @@ def preview(
 
     Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
     preview them; they are planned offline and labelled so. `reading` are the calls that read what is real, by stack.
-    `asked` tells which members must be asked at all, once the deployed environment is the one that they will meet.
+    `selection` tells which members must be asked at all, once the deployed environment is the one that they will meet.
     """
     calls = reading if refresh and reading is not None else {}
     first, *members = (
@@ -122,7 +122,7 @@ def preview(
         execute_all(target, [first], program_of=scope.program_of, only=only)
     if first.error is None and members:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
-            due = scope.members if asked is None else asked()
+            due = scope.members if selection is None else selection()
             members = [run for run in members if run.stack in due]
             with target.progress.running(members):
                 execute_all(target, members, program_of=scope.program_of)
@@ -189,8 +189,8 @@ def bring_up(
     only: Sequence[str] = (),
     *,
     refresh: bool = False,
-    asked: Callable[[], Collection[str]] | None = None,
-    done: Callable[[Run], None] = lambda run: None,
+    selection: Callable[[], Collection[str]] | None = None,
+    ended: Callable[[Run], None] = lambda run: None,
 ) -> list[Run]:
     """Create and update the environment first, then its servers side by side, and last what the environment drops.
 
@@ -199,8 +199,8 @@ def bring_up(
 
     Args:
         refresh: a stack that drifted, or that the engine could not preview, is read anew before it is changed.
-        asked: tells which members must be asked, now that the environment is up; the others are left out.
-        done: is called with each member's run that has ended.
+        selection: tells which members must be asked, now that the environment is up; the others are left out.
+        ended: is called with each member's run that has ended.
     """
     previewed = {run.stack: run for run in previews}
     first = _run_of(previewed[scope.first], refresh)
@@ -218,12 +218,12 @@ def bring_up(
                 if stack in previewed
             ),
         ]
-    due = scope.members if asked is None else asked()
+    due = scope.members if selection is None else selection()
     servers = [_run_of(previewed[stack], refresh) for stack in scope.members if stack in previewed and stack in due]
     for run in servers:
         if run.state == "done":
-            done(run)
-    _execute(target, scope, servers, done=done)
+            ended(run)
+    _execute(target, scope, servers, ended=ended)
     runs += servers
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")

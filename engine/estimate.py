@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.api_calls import Calls, total
-from engine.budget import LIMIT, WINDOW, Budget, least_seconds
+from engine.budget import LIMIT, WINDOW, CallBudget, least_seconds
 from engine.deploy import Scope
 from engine.state import all_live_resources
 from engine.workspace import Target
@@ -34,9 +34,9 @@ def bounded(target: Target, loaded: Stack) -> Target:
     place = loaded.manifest.cloudflare if isinstance(loaded, ZoneStack) else loaded.environment.settings.cloudflare
     token = token_from_environment()
     if token is None:
-        return replace(target, budget=Budget(target.progress.note))
+        return replace(target, budget=CallBudget(target.progress.note))
     return replace(
-        target, budget=Budget(target.progress.note, ask=lambda: ask_allowance(place.api, place.zone_id, token))
+        target, budget=CallBudget(target.progress.note, ask=lambda: ask_allowance(place.api, place.zone_id, token))
     )
 
 

@@ -152,14 +152,14 @@ def execute_all(
     runs: Sequence[Run],
     *,
     program_of: Callable[[str], Callable[[], None]] | None = None,
-    done: Callable[[Run], None] = lambda run: None,
+    ended: Callable[[Run], None] = lambda run: None,
     **options: Any,
 ) -> None:
-    """Independent stacks side by side; `program_of` gives each its program, else it reads its files itself. `done` is
+    """Independent stacks side by side; `program_of` gives each its program, else it reads its files itself. `ended` is
     called with each run that has ended, from its own thread."""
 
     def work(run: Run) -> None:
-        done(execute(target, run, program=program_of(run.stack) if program_of else None, **options))
+        ended(execute(target, run, program=program_of(run.stack) if program_of else None, **options))
 
     pool = ThreadPoolExecutor(max_workers=engines_at_once())
     try:

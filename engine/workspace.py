@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.budget import Budget
+from engine.budget import CallBudget
 from engine.progress import Progress, SilentProgress
 from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
 from model.errors import EngineFailed, SecretsLocked, StateMissing
@@ -54,7 +54,7 @@ class Target:
     sandbox_objects: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
     progress: Progress = field(default_factory=SilentProgress, compare=False)
     #: What bounds the calls of Cloudflare's API; None where none are made, as in the sandbox.
-    budget: Budget | None = field(default=None, compare=False)
+    budget: CallBudget | None = field(default=None, compare=False)
     #: Whether the SDK's own traces are shown.
     debug: bool = False
 

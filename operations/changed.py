@@ -50,7 +50,7 @@ def plans_of(target: Target, scope: Scope) -> dict[str, str]:
     return plans
 
 
-def asked(target: Target, scope: Scope) -> frozenset[str]:
+def changed_members(target: Target, scope: Scope) -> frozenset[str]:
     """The members that must be asked."""
     plans = plans_of(target, scope)
     return frozenset(

@@ -17,7 +17,7 @@ def adopt(
     server: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SERVER]",
+            metavar="SERVER",
             help="The server that it becomes; without it, what could be adopted is listed.",
             show_default=False,
         ),

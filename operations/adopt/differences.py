@@ -14,7 +14,7 @@ from operations.adopt.sources import Item
 from plan.graph import Resource
 
 #: Members that an API sets itself, or shows beside those that say the same.
-_OWN = frozenset({
+_API_FIELDS = frozenset({
     "account_id", "account_tag", "app_launcher_url", "aud", "comment_modified_on", "connections", "conns_active_at",
     "conns_inactive_at", "created_at", "created_on", "credentials_file", "data", "deleted_at", "domain", "domain_type", "id",
     "meta", "metadata", "modified_on", "proxiable", "remote_config", "self_hosted_domains", "status", "tags_modified_on",
@@ -26,7 +26,7 @@ _LONGEST = 60
 
 
 @dataclass(frozen=True)
-class Difference:
+class SettingChange:
     """One setting that the first `up` changes."""
 
     name: str
@@ -48,7 +48,7 @@ class Adoption:
     resource: Resource
     id: str
     name: str
-    differences: tuple[Difference, ...]
+    differences: tuple[SettingChange, ...]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -70,7 +70,7 @@ def adoption(kind: Kind, resource: Resource, item: Item, known: Mapping[str, str
     return Adoption(kind, resource, imported, name, tuple(_differences(inputs, item)))
 
 
-def _differences(inputs: Mapping[str, Any], item: Item) -> Iterator[Difference]:
+def _differences(inputs: Mapping[str, Any], item: Item) -> Iterator[SettingChange]:
     planned = {_api_name(key): _normal(value) for key, value in inputs.items()}
     real = {str(key): _normal(value) for key, value in item.items()}
     for name in sorted(planned.keys() | real.keys()):
@@ -79,21 +79,21 @@ def _differences(inputs: Mapping[str, Any], item: Item) -> Iterator[Difference]:
             before, after = _policies(real.get(name)), _policies(after)
         elif name == "service" and isinstance(before, dict):
             before = before.get("id")
-        if name in _OWN - planned.keys() or _same(before, after):
+        if name in _API_FIELDS - planned.keys() or _agree(before, after):
             continue
-        if name in _OWN and name not in real:
+        if name in _API_FIELDS and name not in real:
             continue
         if name not in planned and not before:
             continue
-        yield Difference(name, _shown(before), _shown(after))
+        yield SettingChange(name, _shown(before), _shown(after))
 
 
-def _same(before: Any, after: Any) -> bool:
+def _agree(before: Any, after: Any) -> bool:
     """Equal, or both nothing; a member that the plan leaves out of an object is the API's own."""
     if isinstance(before, dict) and isinstance(after, dict):
-        return all(_same(before.get(key), value) for key, value in after.items())
+        return all(_agree(before.get(key), value) for key, value in after.items())
     if isinstance(before, list) and isinstance(after, list):
-        return len(before) == len(after) and all(map(_same, before, after))
+        return len(before) == len(after) and all(map(_agree, before, after))
     return bool(before == after) or not (before or after or isinstance(before, int) or isinstance(after, int))
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from engine.repair.kinds import Kind
 from model.text import visible
-from operations.adopt.sources import Item, Source
+from operations.adopt.sources import Item, SetupSource
 
 _TUNNEL_SUFFIX = ".cfargotunnel.com"
+#: Before the stack's name in the comment of a record that Ringwall made.
+_MARK = "ringwall "
 #: Rules of an Access policy that a stack file's `access.people` says in the same words.
 _PEOPLE = {"email": "email", "email_domain": "domain"}
 
@@ -63,59 +65,62 @@ class Existing:
         return f"{inner}/mcp" if isinstance(inner, str) and inner.startswith("http") else None
 
 
-def read_existing(source: Source, hostname: str, *, has_file: bool) -> Existing:
+def read_existing(source: SetupSource, hostname: str, *, has_file: bool, stack: str | None = None) -> Existing:
     """Read everything that stands for a host name.
 
     Args:
         has_file: a stack file says already who may come, so that the policies need not say it.
+        stack: what it becomes; an object that Ringwall made for another stack has an owner.
 
     Raises:
         Unreachable: an API does not answer.
     """
     objects: dict[Kind, Item] = {}
     misfits = [
-        *_record(source, hostname, objects),
+        *_record(source, hostname, objects, stack),
         *_tunnel(source, hostname, objects),
         *_application(source, hostname, objects, has_file=has_file),
-        *_gateway(source, hostname, objects),
+        *_gateway(source, hostname, objects, stack),
     ]
     return Existing(hostname, objects, tuple(misfits))
 
 
-def hostnames(source: Source, zone: str) -> list[str]:
+def hostnames(source: SetupSource, zone: str) -> list[str]:
     """The names of the zone that an Access application or a route of Kong stands for, sorted; wildcards are none."""
     named = {_host(uri) for item in source.all(Kind.application) for uri in _addresses(item)}
     named |= {_lower(host) for route in source.all(Kind.route) for host in route.get("hosts") or ()}
     return sorted(name for name in named if name.endswith(f".{zone}") and "*" not in name)
 
 
-def _record(source: Source, hostname: str, objects: dict[Kind, Item]) -> Iterator[Misfit]:
+def _record(source: SetupSource, hostname: str, objects: dict[Kind, Item], stack: str | None) -> Iterator[Misfit]:
     records = source.all(Kind.record)
-    own = [record for record in records if _lower(record.get("name")) == hostname and record.get("type") != "TXT"]
+    named = [record for record in records if _lower(record.get("name")) == hostname and record.get("type") != "TXT"]
     wildcard = f"*.{hostname.partition('.')[2]}"
-    if not own and any(_lower(record.get("name")) == wildcard for record in records):
+    if not named and any(_lower(record.get("name")) == wildcard for record in records):
         yield Misfit(
             Kind.record,
             wildcard,
             f"a wildcard answers for {hostname}, and for names that are not adopted",
             f"make a CNAME record {hostname} with the wildcard's content, then adopt it",
         )
-    if len(own) > 1:
+    if len(named) > 1:
         yield Misfit(
-            Kind.record, hostname, f"{len(own)} records have this name", "keep the one that leads to the tunnel"
+            Kind.record, hostname, f"{len(named)} records have this name", "keep the one that leads to the tunnel"
         )
-    elif own and not (own[0].get("type") == "CNAME" and _tunnel_of(own[0])):
+    elif named and not (named[0].get("type") == "CNAME" and _tunnel_of(named[0])):
         yield Misfit(
             Kind.record,
             hostname,
-            f"leads to {visible(str(own[0].get('content')))} and to no tunnel, so the server can be reached past Access",
+            f"leads to {visible(str(named[0].get('content')))} and to no tunnel, so the server can be reached past Access",
             "move it behind a tunnel first, or remove it and let `up` make the name",
         )
-    elif own:
-        objects[Kind.record] = own[0]
+    elif named and (owner := _owner_of_record(named[0])) not in (None, stack):
+        yield _owned(Kind.record, hostname, str(owner))
+    elif named:
+        objects[Kind.record] = named[0]
 
 
-def _tunnel(source: Source, hostname: str, objects: dict[Kind, Item]) -> Iterator[Misfit]:
+def _tunnel(source: SetupSource, hostname: str, objects: dict[Kind, Item]) -> Iterator[Misfit]:
     if Kind.record not in objects:
         return
     id_ = _tunnel_of(objects[Kind.record])
@@ -163,7 +168,7 @@ def _tunnel(source: Source, hostname: str, objects: dict[Kind, Item]) -> Iterato
             objects[Kind.ingress] = ingress
 
 
-def _application(source: Source, hostname: str, objects: dict[Kind, Item], *, has_file: bool) -> Iterator[Misfit]:
+def _application(source: SetupSource, hostname: str, objects: dict[Kind, Item], *, has_file: bool) -> Iterator[Misfit]:
     applications = [(item, _addresses(item)) for item in source.all(Kind.application)]
     covering = [(item, uris) for item, uris in applications if any(_host(uri) == hostname for uri in uris)]
     wildcard = f"*.{hostname.partition('.')[2]}"
@@ -245,26 +250,26 @@ def _says_people_alone(policy: Mapping[str, Any]) -> bool:
     )
 
 
-def _gateway(source: Source, hostname: str, objects: dict[Kind, Item]) -> Iterator[Misfit]:
+def _gateway(source: SetupSource, hostname: str, objects: dict[Kind, Item], stack: str | None) -> Iterator[Misfit]:
     routes = source.all(Kind.route)
-    own = [route for route in routes if hostname in map(_lower, route.get("hosts") or ())]
+    matching = [route for route in routes if hostname in map(_lower, route.get("hosts") or ())]
     wildcard = f"*.{hostname.partition('.')[2]}"
     by_wildcard = [route for route in routes if wildcard in map(_lower, route.get("hosts") or ())]
-    if not own and by_wildcard:
+    if not matching and by_wildcard:
         yield Misfit(
             Kind.route,
             visible(str(by_wildcard[0].get("name"))),
             f"answers for {hostname} by the wildcard {wildcard}",
             f"make a route for {hostname} alone, then adopt it",
         )
-    if len(own) > 1:
-        names = ", ".join(visible(str(route.get("name"))) for route in own)
-        yield Misfit(Kind.route, hostname, f"{len(own)} routes answer for it ({names})", "keep one")
-    if len(own) != 1:
+    if len(matching) > 1:
+        names = ", ".join(visible(str(route.get("name"))) for route in matching)
+        yield Misfit(Kind.route, hostname, f"{len(matching)} routes answer for it ({names})", "keep one")
+    if len(matching) != 1:
         return
-    route = own[0]
+    route = matching[0]
     name = visible(str(route.get("name") or route.get("id")))
-    others = sorted(str(host) for host in route.get("hosts") or () if _lower(host) != hostname)
+    further = sorted(str(host) for host in route.get("hosts") or () if _lower(host) != hostname)
     service_id = (route.get("service") or {}).get("id")
     service = next((item for item in source.all(Kind.service) if item.get("id") == service_id), None)
     sharing = [r for r in routes if (r.get("service") or {}).get("id") == service_id and r.get("id") != route.get("id")]
@@ -275,19 +280,21 @@ def _gateway(source: Source, hostname: str, objects: dict[Kind, Item]) -> Iterat
         or (service_id is not None and (plugin.get("service") or {}).get("id") == service_id)
     ]
     problems = []
-    if others:
+    if (owner := _owner_of_route(route)) not in (None, stack):
+        problems.append(_owned(Kind.route, name, str(owner)))
+    if further:
         problems.append(
             Misfit(
                 Kind.route,
                 name,
-                f"answers for {', '.join(map(visible, others))} too",
+                f"answers for {', '.join(map(visible, further))} too",
                 "give the others a route of their own",
             )
         )
     if service is None:
         problems.append(Misfit(Kind.route, name, "leads to no service", "remove it, `up` makes one"))
     elif sharing:
-        names = ", ".join(visible(str(other.get("name") or other.get("id"))) for other in sharing)
+        names = ", ".join(visible(str(user.get("name") or user.get("id"))) for user in sharing)
         problems.append(
             Misfit(
                 Kind.service,
@@ -308,6 +315,31 @@ def _gateway(source: Source, hostname: str, objects: dict[Kind, Item]) -> Iterat
     yield from problems
     if not problems and service is not None:
         objects[Kind.route], objects[Kind.service] = route, service
+
+
+def _owned(kind: Kind, name: str, owner: str) -> Misfit:
+    return Misfit(
+        kind,
+        name,
+        f"belongs to Ringwall's stack {visible(owner)}",
+        "keep it there, or destroy that stack first",
+    )
+
+
+def _owner_of_record(record: Item) -> str | None:
+    """The stack that made a record, as its comment says."""
+    comment = str(record.get("comment") or "")
+    return comment.removeprefix(_MARK) if comment.startswith(_MARK) else None
+
+
+def _owner_of_route(route: Item) -> str | None:
+    """The stack that made a route, as its tags say."""
+    marks = [str(tag).removeprefix("ringwall-") for tag in route.get("tags") or () if str(tag).startswith("ringwall-")]
+    parts = dict(mark.partition("-")[::2] for mark in marks)
+    if "environment" not in parts:
+        return None
+    member = parts.get("server") or parts.get("model_route") or ""
+    return f"{parts['environment']}.{member}" if member else parts["environment"]
 
 
 def _rules(ingress: Item) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from wire.kong_reader import KongReader
 Item = Mapping[str, Any]
 
 
-class Source(Protocol):
+class SetupSource(Protocol):
     """What exists, as the APIs show it: names in their spelling, Kong's references as ``{"id": …}``."""
 
     def all(self, kind: Kind) -> Sequence[Item]:
@@ -82,7 +82,7 @@ def _rule(rule: Item) -> dict[str, Any]:
 
 
 @contextmanager
-def opened_source(target: Target, settings: Environment) -> Iterator[Source]:
+def opened_source(target: Target, settings: Environment) -> Iterator[SetupSource]:
     """The sandbox's objects, or the real APIs; raises `Unreachable` where no token is set or Kong is another version."""
     if target.sandbox_objects is not None:
         yield SandboxSource(target.sandbox_objects)

@@ -26,7 +26,7 @@ def adoptions(graph: Graph, existing: Existing) -> tuple[Adoption, ...]:
         InputError: the plan has no such resource for this host name, or several.
     """
     known: dict[str, str] = {}
-    taken = []
+    objects = []
     for kind in ORDER:
         item = existing.objects.get(kind)
         if item is None:
@@ -41,8 +41,8 @@ def adoptions(graph: Graph, existing: Existing) -> tuple[Adoption, ...]:
         for key in ("id", "aud"):
             if key in item:
                 known[f"${{{resource.name}.{key}}}"] = str(item[key])
-        taken.append(adoption(kind, resource, item, known))
-    return tuple(taken)
+        objects.append(adoption(kind, resource, item, known))
+    return tuple(objects)
 
 
 def refuse_recorded(target: Target, stack: str) -> None:
@@ -57,16 +57,16 @@ def refuse_recorded(target: Target, stack: str) -> None:
         )
 
 
-def take_over(target: Target, graph: Graph, taken: Sequence[Adoption]) -> Run:
+def take_over(target: Target, graph: Graph, objects: Sequence[Adoption]) -> Run:
     """Record the objects in the stack's state as they are; nothing at the providers changes.
 
     Raises:
         EngineFailed: an object cannot be read, or is not what its resource is; the state is as it was before.
     """
-    run = Run(graph.stack, "up", expected=len(taken))
+    run = Run(graph.stack, "up", expected=len(objects))
     try:
         with target.progress.running([run]):
-            execute(target, run, program=_program(graph, taken))
+            execute(target, run, program=_program(graph, objects))
         fail_on_error([run])
     except (RingwallError, KeyboardInterrupt):
         _forget(target, graph.stack)
@@ -74,7 +74,7 @@ def take_over(target: Target, graph: Graph, taken: Sequence[Adoption]) -> Run:
     return run
 
 
-def _program(graph: Graph, taken: Sequence[Adoption]) -> Callable[[], None]:
+def _program(graph: Graph, objects: Sequence[Adoption]) -> Callable[[], None]:
     """Declares the adopted resources alone, in their places in the plan, each imported with the settings that it has.
 
     The stack's own program would wait for policies that the environment does not have before its next `up`.
@@ -96,7 +96,7 @@ def _program(graph: Graph, taken: Sequence[Adoption]) -> Callable[[], None]:
                 )
             return declared[resource.urn]
 
-        for item in taken:
+        for item in objects:
             resource = item.resource
             if resource.provider not in declared:
                 declared[str(resource.provider)] = _provider(graph, str(resource.provider))

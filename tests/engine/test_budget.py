@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.budget import Budget, least_seconds
+from engine.budget import CallBudget, least_seconds
 from wire.cloudflare_allowance import Allowance, allowance_of
 
 WINDOW = 0.4
 
 
-def budget(notes: list[str] | None = None, **settings: object) -> Budget:
-    return Budget((notes if notes is not None else []).append, window=WINDOW, **settings)  # type: ignore[arg-type]
+def budget(notes: list[str] | None = None, **settings: object) -> CallBudget:
+    return CallBudget((notes if notes is not None else []).append, window=WINDOW, **settings)  # type: ignore[arg-type]
 
 
 def test_no_window_ever_holds_more_calls_than_the_limit() -> None:
@@ -66,7 +66,7 @@ def test_a_refusal_is_waited_for_as_long_as_the_api_says_and_is_said() -> None:
 
 def test_closing_lets_go_of_those_who_wait() -> None:
     notes: list[str] = []
-    kept = Budget(notes.append, ask=lambda: Allowance(0, 300.0))
+    kept = CallBudget(notes.append, ask=lambda: Allowance(0, 300.0))
     with ThreadPoolExecutor(2) as pool:
         paused, admitted = pool.submit(kept.pause, "dev.one"), pool.submit(kept.admit, "dev.two", 5)
         kept.close()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from engine.api_calls import Calls
-from engine.budget import Budget
+from engine.budget import CallBudget
 from engine.run import Run
 from engine.runs import execute
 from sandbox import Fault
@@ -24,7 +24,7 @@ REFUSED = (
 
 def test_a_run_goes_on_after_the_api_took_no_more_calls(engine_project: EngineProject) -> None:
     notes: list[str] = []
-    budget = Budget(notes.append, ask=lambda: Allowance(0, 0.1))
+    budget = CallBudget(notes.append, ask=lambda: Allowance(0, 0.1))
     target = replace(engine_project.target, budget=budget)
     engine_project.sandbox.faults.add(Fault("create", "cloudflare:*", nth=3, message=REFUSED))
     run = execute(target, Run("dev", "up"))
@@ -39,7 +39,7 @@ def test_a_run_goes_on_after_the_api_took_no_more_calls(engine_project: EnginePr
 @pytest.mark.rare
 def test_a_run_that_is_refused_again_and_again_ends_with_the_apis_words(engine_project: EngineProject) -> None:
     notes: list[str] = []
-    target = replace(engine_project.target, budget=Budget(notes.append, ask=lambda: Allowance(0, 0.0)))
+    target = replace(engine_project.target, budget=CallBudget(notes.append, ask=lambda: Allowance(0, 0.0)))
     engine_project.sandbox.faults.add(Fault("create", "cloudflare:*", nth=0, message=REFUSED))
     run = execute(target, Run("dev", "up", calls=Calls(cloudflare=2)))
     assert run.state == "failed"

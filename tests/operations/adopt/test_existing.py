@@ -250,6 +250,18 @@ MISFITS: list[tuple[str, Callable[[Objects], object], Kind, str]] = [
         "serves the routes wiki too",
     ),
     (
+        "a record of another stack",
+        lambda o: of(o, "/dns_records")[0].update(comment="ringwall prod.desk"),
+        Kind.record,
+        "belongs to Ringwall's stack prod.desk",
+    ),
+    (
+        "a route of another stack",
+        lambda o: o["/routes"][0].update(tags=["ringwall", "ringwall-environment-prod", "ringwall-server-desk"]),
+        Kind.route,
+        "belongs to Ringwall's stack prod.desk",
+    ),
+    (
         "plugins of its own",
         lambda o: o["/plugins"].append({"id": "g-1", "name": "key-auth", "service": {"id": "s-1"}}),
         Kind.plugin,
