@@ -1,4 +1,4 @@
-"""What Kong itself asks for a model route in edition ai: each service's address, and the references to its secrets. Pure."""
+"""What Kong itself asks for a model route in edition ai, by address; its secrets are in `gateway_secrets`. Pure."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from model.model_target import ProviderModel
 
 
 class OutsideService(NamedTuple):
-    """One service: where it is, what for, and the vault references by which Kong is let in."""
+    """One service: where it is, and what for."""
 
     destination: str
     purpose: str
-    references: tuple[str, ...]
 
 
 def gateway_services(manifest: ModelRoute) -> Iterator[OutsideService]:
     """Every service of the route's `gateway` and of its cache by meaning."""
     gateway = manifest.gateway
     if gateway.lakera is not None:
-        yield _service(gateway.lakera.url, "Lakera Guard, asked by Kong", gateway.lakera.api_key)
+        yield OutsideService(gateway.lakera.url, "Lakera Guard, asked by Kong")
     if gateway.prisma_airs is not None:
-        yield _service(gateway.prisma_airs.url, "Prisma AIRS, asked by Kong", gateway.prisma_airs.api_key)
+        yield OutsideService(gateway.prisma_airs.url, "Prisma AIRS, asked by Kong")
     if gateway.sanitizer is not None:
-        yield _service(gateway.sanitizer.url, "personal data, asked by Kong")
+        yield OutsideService(gateway.sanitizer.url, "personal data, asked by Kong")
     if gateway.topics is not None:
         yield from _search(gateway.topics, "topics of prompts")
     if manifest.cache.semantic is not None:
@@ -36,12 +35,8 @@ def gateway_services(manifest: ModelRoute) -> Iterator[OutsideService]:
 
 def _search(search: VectorSearch, purpose: str) -> Iterator[OutsideService]:
     port = search.port or (6379 if search.store == "redis" else 5432)
-    yield _service(f"{search.host}:{port}", f"vectors of {purpose}", search.username, search.password)
-    yield _service(model_address(search.embeddings), f"embeddings for {purpose}", search.embeddings.credential)
-
-
-def _service(destination: str, purpose: str, *references: str | None) -> OutsideService:
-    return OutsideService(destination, purpose, tuple(reference for reference in references if reference is not None))
+    yield OutsideService(f"{search.host}:{port}", f"vectors of {purpose}")
+    yield OutsideService(model_address(search.embeddings), f"embeddings for {purpose}")
 
 
 def model_address(model: ProviderModel) -> str:

@@ -9,11 +9,8 @@ from urllib.parse import urlsplit
 from components.editions import Protection
 from components.gateway.spec import name_of
 from components.guard.settings import ETC, audit_file, bundle_file, public_key_file, state_directory
-<<<<<<< HEAD
-from components.origin.gateway_services import gateway_services, model_address
-=======
 from components.origin.gateway_secrets import gateway_secrets
->>>>>>> main
+from components.origin.gateway_services import gateway_services, model_address
 from model.base import SecretRef
 from model.environment import KONG_STATUS_PORT
 from model.host_bundle import (
@@ -28,12 +25,7 @@ from model.host_bundle import (
     ProvidedFile,
     Secret,
 )
-<<<<<<< HEAD
 from model.model_route import ModelRoute
-from model.server import Server, ServerGuard
-=======
-from model.model_route import ModelRoute, ModelTarget
->>>>>>> main
 from model.stacks import ModelStack, PerimeterStack
 
 
@@ -228,36 +220,10 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
     return tuple(result + gateway_secrets(server))
 
 
-<<<<<<< HEAD
-def _credentials(manifest: ModelRoute) -> list[Secret]:
-    """What lets Kong in at providers and services. It reads `{vault://env/NAME}` from its own environment, in capitals and
-    with underscores."""
-    purposes: dict[str, list[str]] = {}
-    for model, routed in sorted(manifest.models.items()):
-        for target in routed.targets:
-            if target.credential is not None:
-                purposes.setdefault(_variable(target.credential), []).append(model)
-    for service in gateway_services(manifest):
-        for reference in service.references:
-            purposes.setdefault(_variable(reference), []).append(service.purpose)
-    return [
-        Secret(
-            reader="kong",
-            reference=SecretRef(env=variable),
-            purpose=f"credential of {', '.join(dict.fromkeys(names))}",
-        )
-        for variable, names in sorted(purposes.items())
-    ]
-=======
 def _gateway_logs(server: PerimeterStack) -> tuple[str, ...]:
     if server.settings.topology == "central":
         return ()
     return tuple(sorted({logs.file.path for logs in (server.settings.logs, server.manifest.logs) if logs.file}))
->>>>>>> main
-
-
-def _variable(reference: str) -> str:
-    return reference[len("{vault://env/") : -1].partition("/")[0].replace("-", "_").upper()
 
 
 def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
@@ -300,17 +266,14 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     if guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":
-<<<<<<< HEAD
         if name_of(Protection.SIGNATURE, settings) != "jwt":
             # The licensed plugins fetch the keys by themselves; for jwt `ringwall keys sync` brings them.
             issuer = server.manifest.oauth.issuer
             jwks = settings.issuers[issuer].jwks_uri if issuer else settings.cloudflare.jwks_uri
             result.append(Egress(process="kong", destination=jwks, purpose="signing keys"))
-=======
         shared = settings.gateway.redis
         if shared:
             result.append(Egress(process="kong", destination=f"{shared.host}:{shared.port}", purpose="shared counters"))
->>>>>>> main
         for logs in (settings.logs, server.manifest.logs):
             if logs.http:
                 result.append(Egress(process="kong", destination=logs.http.url, purpose="request log"))
