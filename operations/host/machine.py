@@ -158,8 +158,8 @@ class Machine:
 
     def _require_own_log_folders(self) -> None:
         for folder in self.gateway_log_folders:
-            own = folder == posixpath.normpath(folder) and folder.startswith("/var/log/")
-            if not own or f"{folder}/".startswith("/var/log/ringwall/"):
+            separate = folder == posixpath.normpath(folder) and folder.startswith("/var/log/")
+            if not separate or f"{folder}/".startswith("/var/log/ringwall/"):
                 raise InputError(
                     f"the gateway node of host {self.name} would write its log into {folder}; all but a folder of its own"
                     " below /var/log is closed to it",
