@@ -73,7 +73,7 @@ NO_REMAINDER = ReachedLimit("limits.tokens_per_minute")
 
 
 #: Principals whose charges for a request are kept made.
-_KEPT_CHARGES = 4096
+_MOST_CHARGES = 4096
 
 
 class Limited(Exception):
@@ -222,7 +222,7 @@ class Limiter:
         settings, owner = self._settings, principal.id
         charges = self._request_charges.get(owner)
         if charges is None:
-            if len(self._request_charges) >= _KEPT_CHARGES:
+            if len(self._request_charges) >= _MOST_CHARGES:
                 self._request_charges.clear()
             # The hour first: where both are used up, it is what the caller has to wait for.
             charges = self._request_charges[owner] = (

@@ -24,10 +24,10 @@ READ_AHEAD = 2**18
 #: Headers of an answer at most.
 MAX_HEADERS = 128
 #: What stands in a URL as it is (RFC 3986), the escapes that it has already among it.
-_KEPT = "/?%:@!$&'()*+,;=~-._[]"
+_URL_MARKS = "/?%:@!$&'()*+,;=~-._[]"
 
 
-class NoConnection(Exception):
+class ConnectionRefusal(Exception):
     """The server does not take the connection, so nothing was sent. `silent`: it did not even refuse it."""
 
     def __init__(self, reason: str, *, silent: bool = False) -> None:
@@ -68,12 +68,12 @@ class HttpClient:
         self._tls = ssl.create_default_context() if parts.scheme == "https" and socket is None else None
         self._port = parts.port or (443 if self._tls else 80)
         self._socket = socket
-        path, query = quote(parts.path or "/", _KEPT), quote(parts.query, _KEPT)
+        path, query = quote(parts.path or "/", _URL_MARKS), quote(parts.query, _URL_MARKS)
         self._target = f"{path}?{query}" if query else path
         self._authority = parts.netloc.rpartition("@")[2]
         self._connect = connect
         self.silence = silence
-        self.look_every = min(IDLE_SECONDS, silence)
+        self.check_every = min(IDLE_SECONDS, silence)
         self.longest_header = longest_header
         self.loop = asyncio.get_running_loop()
         self._idle: list[_Connection] = []
@@ -81,7 +81,7 @@ class HttpClient:
 
     async def request(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool = False
-    ) -> HttpAnswer:
+    ) -> ArrivingAnswer:
         """Send one request, and return its answer once the headers are there; the caller reads it to its end or closes it.
 
         Args:
@@ -89,7 +89,7 @@ class HttpClient:
             endless: once it has begun, the answer may be silent for ever.
 
         Raises:
-            NoConnection, BrokenOff, NotHttp: there is no answer.
+            ConnectionRefusal, BrokenOff, NotHttp: there is no answer.
             ValueError: a header is none.
         """
         head = self._head(verb, headers, body)
@@ -133,9 +133,9 @@ class HttpClient:
                         lambda: _Connection(self), self._host, self._port, ssl=self._tls
                     )
         except TimeoutError as error:
-            raise NoConnection(type(error).__name__, silent=True) from None
+            raise ConnectionRefusal(type(error).__name__, silent=True) from None
         except OSError as error:
-            raise NoConnection(type(error).__name__) from None
+            raise ConnectionRefusal(type(error).__name__) from None
         return connection
 
     def opened(self, connection: _Connection) -> None:
@@ -156,7 +156,7 @@ class HttpClient:
             connection.abort()
 
 
-class HttpAnswer:
+class ArrivingAnswer:
     """An answer as it arrives. `headers` are by lower-case name, of several equal names the first."""
 
     __slots__ = ("_connection", "_failure", "_parts", "_size", "_waiter", "ended", "headers", "status")
@@ -238,7 +238,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, client: HttpClient) -> None:
         self.client = client
-        self._answer: HttpAnswer | None = None
+        self._answer: ArrivingAnswer | None = None
         self._transport: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._parser: Any = None
@@ -259,9 +259,9 @@ class _Connection(asyncio.Protocol):
         """Whether the connection is open, and was used so lately that the server holds it too."""
         return not self._transport.is_closing() and self.client.loop.time() - self._heard < IDLE_SECONDS
 
-    def begin(self, request: bytes, *, endless: bool) -> HttpAnswer:
+    def begin(self, request: bytes, *, endless: bool) -> ArrivingAnswer:
         """Send a request; its answer has not begun."""
-        self._answer = answer = HttpAnswer(self)
+        self._answer = answer = ArrivingAnswer(self)
         self._endless = endless
         self.touch()
         if self._transport.is_closing():
@@ -293,7 +293,7 @@ class _Connection(asyncio.Protocol):
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self.client.opened(self)
         self.touch()
-        self._timer = self.client.loop.call_later(self.client.look_every, self._look)
+        self._timer = self.client.loop.call_later(self.client.check_every, self._check_time)
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
@@ -337,7 +337,7 @@ class _Connection(asyncio.Protocol):
         else:
             answer.fail(BrokenOff("the connection ended" if exc is None else type(exc).__name__))
 
-    def _look(self) -> None:
+    def _check_time(self) -> None:
         """End the connection if it is unused, or its server silent, for too long."""
         answer, loop = self._answer, self.client.loop
         allowed = IDLE_SECONDS
@@ -348,7 +348,7 @@ class _Connection(asyncio.Protocol):
             allowed = float("inf") if self._endless and answer.status else self.client.silence
         remaining = self._heard + allowed - loop.time()
         if remaining > 0:
-            self._timer = loop.call_later(min(remaining, self.client.look_every), self._look)
+            self._timer = loop.call_later(min(remaining, self.client.check_every), self._check_time)
             return
         if answer is not None:
             answer.fail(BrokenOff("TimeoutError", silent=True))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from guard.decide.reasons import Reason
-from guard.http.http_client import BrokenOff, HttpAnswer, HttpClient, LongHeader, NoConnection, NotHttp
+from guard.http.http_client import ArrivingAnswer, BrokenOff, ConnectionRefusal, HttpClient, LongHeader, NotHttp
 from guard.identity.exchanged_tokens import ExchangedToken, ExchangedTokens
 from guard.identity.introduction import CallerIntroduction
 from model.server import Origin
@@ -107,7 +107,7 @@ class UpstreamAnswer:
     status: int
     headers: Mapping[str, str]
     media_type: str
-    _response: HttpAnswer | None = None
+    _response: ArrivingAnswer | None = None
     _decoder: Decoder | None = None
     #: The scheme of the credentials that the server asks for, with 401.
     scheme: str = ""
@@ -301,12 +301,14 @@ class HttpUpstream:
         scheme = challenge_scheme(response.headers)
         return UpstreamAnswer(response.status, passed(response.headers), media_type, response, decoder, scheme)
 
-    async def _request(self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool) -> HttpAnswer:
+    async def _request(
+        self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool
+    ) -> ArrivingAnswer:
         pause, until = 0.05, None
         while True:
             try:
                 return await self._client.request(verb, headers, body, endless=endless)
-            except NoConnection as error:
+            except ConnectionRefusal as error:
                 moment = asyncio.get_running_loop().time()
                 until = until or moment + RECONNECT_SECONDS
                 if error.silent or moment + pause > until:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from engine.state import outputs
 from model.model_guard_config import ModelGuardConfig

@@ -11,6 +11,7 @@ import pytest
 from model.plain_schemas import fits_at_once
 
 TYPES = ("string", "boolean", "integer", "number", "null")
+MORE: tuple[dict[str, Any], ...] = ({}, {"b": "x"}, {"b": 1}, {"c": "x"})
 VALUES: tuple[Any, ...] = ("", "a", True, False, 0, -1, 10**30, 1.0, 1.5, None, [], {}, ["a"], {"a": 1})
 DRAFTS = (jsonschema.Draft4Validator, jsonschema.Draft7Validator, jsonschema.Draft202012Validator)
 
@@ -29,7 +30,7 @@ def test_what_fits_at_once_fits(draft: Any, closed: dict[str, Any]) -> None:
             **closed,
         }
         fits, validator = fits_at_once(schema), draft(schema)
-        for value, more in itertools.product(VALUES, further):
+        for value, more in itertools.product(VALUES, MORE):
             for arguments in ({"a": value, **more}, more, value):
                 if fits(arguments):
                     quick += 1

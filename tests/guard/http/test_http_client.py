@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from guard.http.http_client import READ_AHEAD, BrokenOff, HttpAnswer, HttpClient, LongHeader, NoConnection, NotHttp
+from guard.http.http_client import (
+    READ_AHEAD,
+    ArrivingAnswer,
+    BrokenOff,
+    ConnectionRefusal,
+    HttpClient,
+    LongHeader,
+    NotHttp,
+)
 from tests.support.waiting import eventually
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -66,11 +74,11 @@ async def served(server: ScriptedServer, silence: float = 20) -> AsyncIterator[H
             await server.ended()
 
 
-async def get(client: HttpClient) -> HttpAnswer:
+async def get(client: HttpClient) -> ArrivingAnswer:
     return await client.request("GET", {"accept": "*/*"}, None)
 
 
-async def body_of(answer: HttpAnswer) -> bytes:
+async def body_of(answer: ArrivingAnswer) -> bytes:
     parts = []
     while part := await answer.part():
         parts.append(part)
@@ -236,5 +244,5 @@ async def test_a_header_that_would_be_two_is_not_sent_and_a_server_that_is_away_
             with pytest.raises(ValueError, match="line break"):
                 await client.request("GET", {"x": value}, None)
         assert server.requests == []
-    with pytest.raises(NoConnection):
+    with pytest.raises(ConnectionRefusal):
         await get(client)
