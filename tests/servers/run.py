@@ -265,7 +265,8 @@ def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
             "-y", *origin, *(["--allow-exposed"] if server.exposed else []),
         )  # fmt: skip
     if done.returncode:
-        row.reasons.append("onboard: " + (done.stderr.strip().splitlines() or ["?"])[-1][:300])
+        line = (done.stderr.strip().splitlines() or ["?"])[-1].replace(f"{places['bin']}/", "")
+        row.reasons.append(f"onboard: {line}"[:300])
         return row
     row.onboard = True
     for arguments in acceptances(done.stderr):
