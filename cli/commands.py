@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "explain": CommandEntry(
         "cli.flags.explain", "Explain what each ring says to one call, by which line of which file."
     ),
-    "who": CommandEntry("cli.flags.callers", "Show who may use one tool, by which grant, and who may not."),
+    "who": CommandEntry("cli.flags.callers", "Show who may use one tool or model, by which grant, and who may not."),
     "test": CommandEntry("cli.flags.access_tests", "Test who may and may never do what, by tests/NAME.access.yaml."),
     "comment": CommandEntry(
         "cli.flags.comment",
