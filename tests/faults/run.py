@@ -141,8 +141,8 @@ def main() -> int:
     if options.write:
         operations = len({case for case, _, _ in outcomes})
         write_page(
-            f"{table(outcomes)}\nThat is {len(outcomes)} of the {len(cases) * len(KINDS)} pairs of an operation and a fault, "
-            f"with {operations} of the {len(cases)} operations.\n"
+            f"{table(outcomes)}\nThat is {len(outcomes)} of the {len(cases) * len(KINDS)} pairs of an operation and a "
+            f"fault, with {operations} of the {len(cases)} operations.\n"
         )
     return 1 if failed else 0
 
