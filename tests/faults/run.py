@@ -139,7 +139,11 @@ def main() -> int:
     print(table(outcomes))
     print(f"{failed} of {len(outcomes)} not whole" if failed else f"all {len(outcomes)} whole")
     if options.write:
-        write_page(table(outcomes))
+        operations = len({case for case, _, _ in outcomes})
+        write_page(
+            f"{table(outcomes)}\nThat is {len(outcomes)} of the {len(cases) * len(KINDS)} pairs of an operation and a "
+            f"fault, with {operations} of the {len(cases)} operations.\n"
+        )
     return 1 if failed else 0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.repair.kinds import Kind
 from engine.repair.lookup import ProviderLookup
-from model.project import load, open_project
+from model.project import Project, load, open_project
 from sandbox.state import Store
 from tests.support.command_line import Result, ringwall
 from tests.support.company import Authority
@@ -22,10 +22,12 @@ TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared
 
 
 @pytest.mark.engine
-def test_an_object_that_no_record_knows_is_named_after_destroy(tmp_path: Path) -> None:
+def test_destroy_refuses_running_connectors_and_names_an_object_that_no_record_knows(tmp_path: Path) -> None:
     project = open_project(write_project(tmp_path / "project"))
     assert ringwall("up", "dev", "--sandbox", "--yes", "--project", project.root).code == 0
-    with Store(project.root / ".ringwall" / "sandbox" / "providers").transaction() as world:
+    store = Store(project.root / ".ringwall" / "sandbox" / "providers")
+    _assert_not_taken_down_while_connected(project, store)
+    with store.transaction() as world:
         recorded = world.records_of(TUNNEL)[0]
         world.records.append(replace(recorded, id="twin"))
     name = recorded.outputs["name"]
@@ -38,6 +40,23 @@ def test_an_object_that_no_record_knows_is_named_after_destroy(tmp_path: Path) -
     others = {"dev", "dev.one"} - {done.json["leftovers"][0]["stack"]}
     assert all(f"{stack}: nothing is left, by the providers' own lists" in done.err for stack in others)
     assert done.json["unproven"] == {}
+
+
+def _assert_not_taken_down_while_connected(project: Project, store: Store) -> None:
+    """A stack whose connectors run is refused whole, instead of left half there when Cloudflare keeps the tunnel (1022)."""
+    with store.transaction() as world:
+        (tunnel,) = world.records_of(TUNNEL)
+        tunnel.outputs["connections"] = [{"coloName": "arn01"}]
+        before = list(world.records)
+    refused = ringwall("destroy", "dev.one", "--sandbox", "--yes", "--project", project.root)
+    assert refused.code == 2, refused.err
+    (error,) = refused.errors
+    assert "is connected, and Cloudflare deletes none that is; nothing was taken down" in error
+    assert "`systemctl stop ringwall-cloudflared@dev.one`" in error
+    with store.transaction() as world:
+        assert world.records == before
+        (tunnel,) = world.records_of(TUNNEL)
+        tunnel.outputs["connections"] = []
 
 
 @pytest.mark.engine

@@ -4,7 +4,7 @@ touched. The rows are those of docs/operate/faults.md."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -46,11 +46,6 @@ class Trap:
 
 def stranger(type_: str, id_: str, **outputs: object) -> Callable[[World], None]:
     return lambda world: world.records.append(Record(id_, type_, "of somebody else", dict(outputs)))
-
-
-def connected(world: World) -> None:
-    for tunnel in world.records_of(TUNNEL):
-        tunnel.outputs["connections"] = [{"coloName": "arn01"}]
 
 
 REFUSED = (
@@ -122,23 +117,6 @@ def test_what_is_there_already_is_named_before_anything_is_made(project: Project
     with store(project).transaction() as world:
         assert world.records == before
         world.records.clear()
-
-
-@pytest.mark.engine
-def test_a_stack_whose_connectors_run_is_not_taken_down_halfway(project: Project) -> None:
-    assert run(project, "up", "dev").code == 0
-    with store(project).transaction() as world:
-        connected(world)
-        before = list(world.records)
-    done = run(project, "destroy", "dev.one")
-    assert done.code == 2, done.err
-    (error,) = done.errors
-    assert "is connected, and Cloudflare deletes none that is; nothing was taken down" in error
-    assert "`systemctl stop ringwall-cloudflared@dev.one`" in error
-    with store(project).transaction() as world:
-        assert world.records == before
-        world.records[:] = [replace(record, outputs={**record.outputs, "connections": []}) for record in world.records]
-    assert run(project, "destroy", "dev", "--servers").code == 0
 
 
 @pytest.fixture(scope="module")
