@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment soak exposure interrupt faults readers servers wheel released lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak exposure interrupt faults readers servers wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ conformance: setup ## The official MCP suite, directly and behind the guard
 containment: setup ## Servers that try to get out of the host's units, enforced by real systemd (root, on Linux)
 	$(BIN)/python tests/containment/run.py
 
+image: setup ## Build the image of the Dockerfile and run it, where podman or buildah is
+	$(BIN)/pytest -m rare tests/operations/host/test_dockerfile.py
+
 soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then the books
 	$(BIN)/python tests/soak/run.py
 
@@ -76,7 +79,7 @@ exposure: setup ## Every kind of change on the real engine, cut off at every ope
 	$(BIN)/python tests/exposure/run.py
 
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
-	$(BIN)/python tests/servers/run.py
+	$(BIN)/python tests/servers/run.py --page
 
 # Each tool is pinned by hash, and what the bill of materials lists is what the lock file names.
 OUT ?= dist/release

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cli import console
+from cli.paragraphs import folded
 from cli.project import current_project
 from model.stacks import ModelStack, ServerStack
 from operations.access.callers import CallerRow, callers_of
@@ -36,6 +37,8 @@ def callers(stack: str, *, tool: str | None, prompt: str | None, resource: str |
     console.say(f"{perimeter.stack}: {question}" + (f" (risk: {locked.risk})" if locked else ""))
     if perimeter.manifest.lockdown is not None:
         console.say(f"closed to everyone: {perimeter.manifest.lockdown.reason}")
+    if result.portal is not None:
+        console.say(folded(result.portal))
     for state, title in _SECTIONS.items():
         rows = result.having(state)
         if rows or state == "may":

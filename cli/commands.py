@@ -112,6 +112,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "host": CommandEntry("cli.flags.host", "What origin hosts run, as files."),
     "guard": CommandEntry("cli.flags.guard", "Run the guard, and sign the configuration it runs by."),
     "audit": CommandEntry("cli.flags.audit", "Prove, search, watch and export a guard's audit log."),
+    "gateway": CommandEntry("cli.flags.gateway", "What Kong holds for an environment, as a file."),
     "keys": CommandEntry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),
     "agents": CommandEntry("cli.flags.agents", "Show agents, and rotate their service tokens."),
     "hosted": CommandEntry("cli.flags.hosted", "Clients that run in their vendor's cloud."),

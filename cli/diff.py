@@ -13,7 +13,8 @@ from cli.paragraphs import folded
 from cli.project import current_project
 from model.errors import InputError
 from model.text import counted
-from operations.pull_request.reports import breaks_rules, report_of, write, write_all
+from operations.output_file import write_output
+from operations.pull_request.reports import breaks_rules, report_of, write_all
 from plan.diff.html import render_html
 from plan.diff.markdown import render_markdown
 from plan.diff.model import DiffReport, Direction, document, finding_line, grouped, stand_ins
@@ -61,9 +62,9 @@ def diff(
         if to_stdout:
             print(text, end="")
         else:
-            write(Path(markdown), text)
+            write_output(Path(markdown), text)
     if html is not None:
-        write(html, render_html(report))
+        write_output(html, render_html(report))
     if output is not None:
         write_all(report, output, artifact_url)
     if invocation.current().json:

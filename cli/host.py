@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from model.host_bundle import HostBundle
 from model.project import Project, load
 from model.stacks import PerimeterStack, Stack
 from model.text import counted
-from operations.host.render import Difference, Layout, compare, read_hosts, write
+from operations.host.machine import Machine
+from operations.host.render import FileDifference, Layout, WrittenHost, compare, compare_placed, read_hosts, write
 from operations.host.render import render as rendered
 from operations.host.sources import deployed_bundles, planned_bundles
 
@@ -43,13 +44,18 @@ def render(stack: str, out: Path, *, layout: str, images: list[str], offline: bo
         console.print_json({"version": 1, "stack": stack, "format": layout, "hosts": written})
 
 
-def check(folder: Path, *, offline: bool, sandbox: bool) -> None:
+def check(folder: Path, *, placed: Path | None, offline: bool, sandbox: bool) -> None:
     """What `ringwall host check` does; its flags and help are in `cli.flags.host`."""
     written = read_hosts(folder)
-    differences: list[Difference] = []
+    if placed is not None:
+        _refuse_root(placed, written)
+    differences: list[FileDifference] = []
     for host in written:
         bundles = _bundles(host.environment, offline=offline, sandbox=sandbox, machine=host.host)
-        differences += compare(host, rendered(bundles, host.layout, host.images)[host.host])
+        expected = rendered(bundles, host.layout, host.images)[host.host]
+        differences += compare(host, expected)
+        if placed is not None:
+            differences += compare_placed(Machine.of(bundles), expected, placed)
     if invocation.current().json:
         rows = [{"file": str(item.file), "problem": item.problem} for item in differences]
         console.print_json({"version": 1, "hosts": [host.host for host in written], "differences": rows})
@@ -60,6 +66,17 @@ def check(folder: Path, *, offline: bool, sandbox: bool) -> None:
     console.say(f"{names}: {summary}")
     if differences:
         raise typer.Exit(3)
+
+
+def _refuse_root(placed: Path, written: Sequence[WrittenHost]) -> None:
+    """Refuse a root that is no folder, or that cannot be the one host's."""
+    if not placed.is_dir():
+        raise InputError(
+            "is no folder", key="--placed", remedy="name the root where install.sh placed the files, such as /"
+        )
+    if len(written) > 1 or written[0].layout is not Layout.systemd:
+        remedy = "name the folder of one host, rendered with --format systemd"
+        raise InputError("is for one host with systemd units", key="--placed", remedy=remedy)
 
 
 def _bundles(stack: str, *, offline: bool, sandbox: bool, machine: str | None = None) -> list[HostBundle]:

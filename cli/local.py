@@ -44,9 +44,21 @@ def local(
     if server.manifest.origin.command and command:
         raise InputError("the guard starts this server itself (origin.command)", remedy="leave the command out")
     _refuse_taken(config, starts_server=bool(command))
+    if command or config.origin.command:
+        console.note(f"note: {_unconfined(server)}")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with started(config, command or []):
         asyncio.run(serve_demo(Opened(config, config.tool_lock_sha256, 1, frozenset()), state))
+
+
+def _unconfined(server: ServerStack) -> str:
+    """What the host's units do to a server that is started here, and this command does not."""
+    egress = server.manifest.origin.egress
+    allowed = f"calls {', '.join(egress)} alone" if egress else "calls nothing"
+    return (
+        "here the server has your user, files and network; as `ringwall host render` has it run, it has a user and a network"
+        f" of its own, and {allowed}"
+    )
 
 
 def local_config(

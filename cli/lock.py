@@ -42,8 +42,8 @@ def approve(
 ) -> None:
     """What `ringwall lock approve` does; its flags and help are in `cli.flags.lock`."""
     files, comparison = _compare(server, timeout, client_capabilities, thorough=True)
-    chosen = with_choices(comparison.new, read_choices(comparison.new, parameter))
-    new = review(chosen, accept, yes=yes, command=f"ringwall lock approve {files.stack}")
+    lock = with_choices(comparison.new, read_choices(comparison.new, parameter))
+    new = review(lock, accept, yes=yes, command=f"ringwall lock approve {files.stack}")
     comparison = with_acceptances(comparison, files.locked(), new)
     if comparison.is_unchanged:
         report(files, comparison, findings=False)

@@ -38,7 +38,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "destroy",
         "offboard",
     ),
-    "Run the guard": ("host", "guard", "audit", "keys", "agents", "hosted"),
+    "Run the guard": ("host", "guard", "audit", "gateway", "keys", "agents", "hosted"),
     "Prove and react": ("verify", "drift", "lockdown", "revoke"),
     "Tooling": ("engine", "schema", "migrate", "help", "version"),
 }

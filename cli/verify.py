@@ -58,6 +58,7 @@ def verify(
     caller, sibling_caller = callers(subject, bearer, principal)
     resolved = parse_resolve(resolve or [])
     known = {door.hostname for door in subject.doors} | set(subject.siblings)
+    known |= {subject.portal.door.hostname} if subject.portal else set()
     for host in resolved:
         if insecure_http and host not in known:
             raise InputError(

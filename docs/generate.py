@@ -59,6 +59,7 @@ COMMAND_EXAMPLES = {
     "audit tail": "ringwall audit tail dev.tickets --follow",
     "audit verify": "ringwall audit verify dev.tickets --anchors heads.jsonl",
     "audit export": "ringwall audit export dev.tickets --to syslog+tls://siem.example.com --position ~/tickets.position",
+    "gateway export": "ringwall gateway export dev -o kong.yaml",
     "keys sync": "ringwall keys sync dev --watch",
     "agents show": "ringwall agents show dev ci",
     "agents rotate": "ringwall agents rotate dev ci --grace 24h",

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from components.gateway.entity_options import ENTITIES
+from components.gateway.licensed_options import ADDED_OPTIONS, LICENSED_PLUGINS
 from components.gateway.option_table import OptionTable
 from components.gateway.options import PLUGINS
 
@@ -17,7 +18,7 @@ DOCS = Path(__file__).parent
 HEAD = """\
 # What Ringwall sets at the gateway
 
-Made by `make docs` from `components/gateway/options.py` and `components/gateway/entity_options.py`.
+Made by `make docs` from `components/gateway/options.py`, `licensed_options.py` and `entity_options.py`.
 
 Every option that a stack sets at Kong, plugin by plugin and then the objects around them, with what Kong does with it at
 its edges: 0, negative, absent, an array, null. It is the list to go through, line by line, on another Kong than 3.9.3.
@@ -27,10 +28,21 @@ read in Kong's source. `ringwall preview` shows the values of your own stacks.
 """
 
 
+LICENSED = """\
+Editions `enterprise` and `ai`. Their source is not published: these rows say what Kong's schemas and pages of 3.15 say, and
+none was run. [Who enforces what](editions.md) says which edition has which."""
+
+
 def gateway_reference() -> str:
     """The page."""
     lines = [HEAD, "## Plugins", ""]
     for name, table in PLUGINS.items():
+        lines += _section(name, table)
+    lines += ["## What 3.15 adds to these plugins", ""]
+    for name, table in ADDED_OPTIONS.items():
+        lines += _section(f"{name} (3.15)", table)
+    lines += ["## Licensed plugins", "", LICENSED, ""]
+    for name, table in LICENSED_PLUGINS.items():
         lines += _section(name, table)
     lines += ["## Services, routes and what else is there", ""]
     for name, table in ENTITIES.items():

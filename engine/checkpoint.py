@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,25 +46,32 @@ def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
     folder = target.stacks_folder()
     if folder is None:
         return None
-    for name, read in _FORMS:
+    for name in CHECKPOINT_FORMS:
         file = folder / f"{stack}{name}"
         try:
-            deployment = json.loads(read(file))["checkpoint"].get("latest") or {}
-            if all(isinstance(resource["type"], str) for resource in deployment.get("resources") or []):
-                return dict(deployment)
-            problem = "a resource has no type"
+            return deployment_in(file)
         except FileNotFoundError:
             continue
         except OSError as error:
             problem = error.strerror or type(error).__name__
         except (ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
             problem = f"{type(error).__name__}: it is not what Pulumi writes"
-        backups = folder.parent.parent / "backups" / target.project.name / stack
         raise EngineFailed(
-            f"{file}: the recorded state cannot be read ({problem})", remedy=f"restore it from {backups}"
+            f"{file}: the recorded state cannot be read ({problem})",
+            remedy=f"run `ringwall repair {stack}`, which puts back the newest whole copy",
         )
     stack_text(target.project, stack)
     raise NoSuchStack(f"stack {stack} does not exist in the backend", remedy=f"run `ringwall up {stack}` first")
+
+
+def deployment_in(file: Path) -> dict[str, Any]:
+    """The deployment that a checkpoint or a copy of one holds; raises what reading and decoding raise."""
+    data = file.read_bytes()
+    checkpoint = json.loads(gzip.decompress(data) if ".json.gz" in file.name else data)["checkpoint"]
+    deployment = checkpoint.get("latest") or {}
+    if not all(isinstance(resource["type"], str) for resource in deployment.get("resources") or []):
+        raise TypeError("a resource has no type")
+    return dict(deployment)
 
 
 def recorded_stacks(target: Target) -> list[str]:
@@ -78,7 +84,7 @@ def recorded_stacks(target: Target) -> list[str]:
     folder = target.stacks_folder()
     if folder is None:
         return sorted(list_stacks(target))
-    return sorted({file.name.removesuffix(form) for form, _ in _FORMS for file in folder.glob(f"*{form}")})
+    return sorted({file.name.removesuffix(form) for form in CHECKPOINT_FORMS for file in folder.glob(f"*{form}")})
 
 
 def mend_attributes(target: Target, stack: str) -> list[Path]:
@@ -102,13 +108,3 @@ def mend_attributes(target: Target, stack: str) -> list[Path]:
         except FileNotFoundError:
             continue
     return removed
-
-
-def _unzipped(file: Path) -> bytes:
-    return gzip.decompress(file.read_bytes())
-
-
-#: How each form of checkpoint is read.
-_FORMS: tuple[tuple[str, Callable[[Path], bytes]], ...] = tuple(
-    zip(CHECKPOINT_FORMS, (Path.read_bytes, _unzipped), strict=True)
-)

@@ -254,8 +254,7 @@ def _execute(target: Target, scope: Scope, runs: Sequence[Run], **options: Any) 
     if due:
         with target.progress.running(due):
             execute_all(target, due, program_of=scope.program_of, **options)
-    for run in due:
-        reconcile(target, run)
+    reconcile(target, due)
 
 
 def refuse_live_servers(target: Target, stack: str) -> None:
@@ -283,5 +282,5 @@ def destroy(target: Target, stack: str) -> Run:
     run = Run(stack, "destroy")
     with target.progress.running([run]):
         execute_all(target, [run])
-    reconcile(target, run)
+    reconcile(target, [run])
     return run

@@ -5,11 +5,12 @@ A lock that a killed process of this machine left is released; the holder of any
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.holder import all_ended, holders
+from engine.holder import all_ended, holders, on_file
 from engine.progress import Note
+from engine.workspace import Target
 from model.errors import EngineFailed
 
 if TYPE_CHECKING:
@@ -39,6 +40,20 @@ def with_lock(selected: Stack, stack: str, call: Callable[[], T], note: Note) ->
         return call()
     except ConcurrentUpdateError as error:
         raise EngineFailed(lock_refusal(stack, [str(holder) for holder in holders(str(error))])) from None
+
+
+def refuse_running(target: Target, stacks: Sequence[str]) -> None:
+    """Refuse stacks that another process is changing, before their half-made state is read.
+
+    Only a state folder shows it beforehand; with any other backend the engine says it when it takes the lock.
+
+    Raises:
+        EngineFailed: it is, or may be, still running.
+    """
+    for stack in stacks:
+        held_by = on_file(target.backend, target.project.name, stack) or []
+        if held_by and not all_ended(held_by):
+            raise EngineFailed(lock_refusal(stack, [str(holder) for holder in held_by]))
 
 
 def lock_refusal(stack: str, names: list[str]) -> str:

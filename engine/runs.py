@@ -25,6 +25,7 @@ from engine.locked import with_lock
 from engine.progress import Note
 from engine.repair.conflicts import explained
 from engine.run import Run
+from engine.state_folder import refuse_unwritable
 from engine.workspace import Target, workspace
 from model import effects
 from model.errors import EngineFailed, NoSuchStack, RingwallError
@@ -106,6 +107,8 @@ def _attempt(
     create = run.operation in ("preview", "up")
     run.steps.refreshes_first = run.refresh
     try:
+        if run.operation in _CHANGING:
+            refuse_unwritable(target, run.stack)
         with workspace(
             target,
             run.stack,

@@ -348,10 +348,22 @@ def engine_failure(output: str) -> EngineFailed:
     return kind(problem)
 
 
+#: The password in a backend's address, which the engine repeats whole.
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@|(?<=[?&])(password)=[^&\s:]+", re.IGNORECASE)
+
+
+def _in_one_line(problem: str) -> str:
+    text = _PASSWORD.sub(
+        lambda m: f"{m[1]}:[secret]@" if m[2] is None else f"{m[2]}=[secret]", " ".join(problem.split())
+    )
+    return re.sub(r"^\d+ errors? occurred:\s*\* ", "", text).replace(" * ", "; ")
+
+
 def backend_problem(output: str) -> str:
     """The last ``error:`` that the engine printed, with the remedy where it is known."""
-    lines = re.findall(r"error: (.+)", output)
-    problem = str(lines[-1]).strip() if lines else "the engine stopped without saying why; use --debug"
+    # Several at once stand below a count, an asterisk before each.
+    lines = re.findall(r"error: (.+(?:\n+\s+\* .+)*)", output)
+    problem = _in_one_line(lines[-1]) if lines else "the engine stopped without saying why; use --debug"
     if "incorrect passphrase" in problem:
         problem += "; the passphrase in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE is not this stack's"
     elif "passphrase" in problem:
@@ -360,6 +372,10 @@ def backend_problem(output: str) -> str:
         problem += "; set backend.url in Pulumi.yaml or run `pulumi login`"
     elif re.search(_UNREACHED, problem):
         problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
+    elif re.search(r"read-only file system|permission denied", problem, re.IGNORECASE):
+        problem += "; the state cannot be written: let this user write there, or mount it writable"
+    elif re.search(r"no space left|file too large|disk quota", problem, re.IGNORECASE):
+        problem += "; the disk is full: make room, then run `ringwall repair STACK` with its name"
     elif "failed to load checkpoint: EOF" in problem:
         problem += (
             "; a killed run left a half-written file next to the state: run `ringwall repair STACK` with its name"

@@ -5,10 +5,11 @@ Labels are few and bounded. Tools are those of the tool lock; principals, argume
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from guard.decide.limits import LIMIT_KEYS
 from guard.decide.reasons import Decision, Reason
@@ -93,21 +94,60 @@ GAUGES: Mapping[str, MetricFamily] = {
 }  # fmt: skip
 
 
+class Tally:
+    """A series of a counter that costs one addition a call; what was added is handed on when somebody reads the metrics."""
+
+    __slots__ = ("_added", "_counter")
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._added = 0
+
+    def inc(self, amount: int = 1) -> None:
+        self._added += amount
+
+    def hand_on(self) -> None:
+        added, self._added = self._added, 0
+        if added:
+            self._counter.inc(added)
+
+
+class Tallies(Collector):
+    """All tallies of a registry. It stands first in it, and shows no metric of its own."""
+
+    def __init__(self) -> None:
+        self._all: list[Tally] = []
+
+    def of(self, counter: Counter) -> Tally:
+        """A tally of this series, of which there must be no other."""
+        tally = Tally(counter)
+        self._all.append(tally)
+        return tally
+
+    def collect(self) -> Iterable[Metric]:
+        for tally in self._all:
+            tally.hand_on()
+        return ()
+
+
 class BoundedCounter:
     """A counter whose labels come from outside: beyond `most` series, every new one is counted under `overflow`."""
 
-    def __init__(self, counter: Counter, most: int, overflow: tuple[str, ...]) -> None:
+    def __init__(self, counter: Counter, tallies: Tallies, most: int, overflow: tuple[str, ...]) -> None:
         self._counter = counter
+        self._tallies = tallies
         self._most = most
         self._overflow = overflow
-        self._children: dict[tuple[str, ...], Counter] = {}
+        self._children: dict[tuple[str, ...], Tally] = {}
 
     def count(self, *labels: str, amount: int = 1) -> None:
         child = self._children.get(labels)
         if child is None:
             if len(self._children) >= self._most:
                 labels = self._overflow
-            child = self._children.setdefault(labels, self._counter.labels(*labels))
+            child = self._children.get(labels)
+            if child is None:
+                child = self._children[labels] = self._tallies.of(self._counter.labels(*labels))
         child.inc(amount)
 
 
@@ -130,6 +170,8 @@ class GuardMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        tallies = Tallies()
+        self.registry.register(tallies)
         counters = {
             name: Counter(PREFIX + name, family.text, family.labels, registry=self.registry)
             for name, family in COUNTERS.items()
@@ -142,13 +184,15 @@ class GuardMetrics:
             name: Gauge(PREFIX + name, family.text, family.labels, registry=self.registry)
             for name, family in GAUGES.items()
         }
-        self._decisions = BoundedCounter(counters["decisions"], _REASONS, (UNLISTED, UNLISTED, ""))
-        self._outcomes = {decision: counters["outcomes"].labels(decision) for decision in Decision}
+        self._decisions = BoundedCounter(counters["decisions"], tallies, _REASONS, (UNLISTED, UNLISTED, ""))
+        self._outcomes = {decision: tallies.of(counters["outcomes"].labels(decision)) for decision in Decision}
         self._no_verdicts = counters["no_verdicts"]
-        self._tool_decisions = BoundedCounter(counters["tool_decisions"], MAX_SERIES, (UNLISTED, UNLISTED, ""))
-        self._model_decisions = BoundedCounter(counters["model_decisions"], MAX_SERIES, (UNLISTED, UNLISTED, ""))
+        self._tool_decisions = BoundedCounter(counters["tool_decisions"], tallies, MAX_SERIES, (UNLISTED, UNLISTED, ""))
+        self._model_decisions = BoundedCounter(
+            counters["model_decisions"], tallies, MAX_SERIES, (UNLISTED, UNLISTED, "")
+        )
         self._model_tokens = counters["model_tokens"]
-        self._limits = BoundedCounter(counters["limits_reached"], MAX_SERIES, (UNLISTED,))
+        self._limits = BoundedCounter(counters["limits_reached"], tallies, MAX_SERIES, (UNLISTED,))
         for limit in LIMIT_KEYS:
             self._limits.count(limit, amount=0)
         self._uninspected = counters["uninspected_bytes"]
@@ -161,8 +205,8 @@ class GuardMetrics:
         self.spans_exported = counters["spans_exported"]
         self.spans_dropped = counters["spans_dropped"]
         self.span_export_failures = counters["span_export_failures"]
-        self.request_tokens = counters["tokens"].labels("request")
-        self.result_tokens = counters["tokens"].labels("result")
+        self.request_tokens = tallies.of(counters["tokens"].labels("request"))
+        self.result_tokens = tallies.of(counters["tokens"].labels("result"))
 
     def decided(self, decision: Decision, reason: str | None, leg: Leg | None, tool: str | None = None) -> None:
         """Count a decision; `tool` is the name of a locked tool or UNLISTED where it is about a call, else None."""

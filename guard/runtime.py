@@ -30,7 +30,7 @@ from guard.inspect.inspection import Inspected
 from guard.inspect.payload import payload_of
 from guard.inspect.verdict import Leg
 from guard.metrics import UNLISTED
-from guard.traces.tracer import Tracer
+from guard.traces.tracer import Tracer, close_tracer
 from guard.work import GuardWork
 from model.text import visible
 from wire.jsonrpc import Id
@@ -102,17 +102,18 @@ class Runtime(GuardWork[Policy]):
         """Begin further spans with this tracer; those that are under way go where they would have gone."""
         old, self.tracer = self.tracer, tracer
         if old is not None:
-            self.in_background(_close_tracer(old, _LINGER))
+            self.in_background(close_tracer(old, _LINGER))
 
     def look_again(self) -> None:
-        """Read the server's lists once more if that fails: a server that asks who calls fetches the keys of the guard's
-        token from the admin port, which does not listen at the first look."""
-        if self.policy.introduction is not None:
-            self.in_background(self._look_twice())
+        """Read the server's lists again until they could be read once, so that /readyz says so before anybody calls: a
+        server may start after its guard, and one that asks who calls first fetches the keys of the guard's token here."""
+        self.in_background(self._look_until_reached())
 
-    async def _look_twice(self) -> None:
-        if not await self.watch.reached():
-            await self.watch.reached()
+    async def _look_until_reached(self) -> None:
+        pause = _FIRST_PAUSE
+        while not await self.watch.reached():
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE)
 
     def judge_definitions(self) -> None:
         """Begin to judge the pinned definitions of the policy in force, so that /readyz names what it withholds."""
@@ -274,7 +275,7 @@ class Runtime(GuardWork[Policy]):
         await self.policy.close()
         await self.upstream.close()
         if self.tracer is not None:
-            await _close_tracer(self.tracer)
+            await close_tracer(self.tracer)
         await self.audit.close()
 
 
@@ -284,8 +285,9 @@ _PASSING = frozenset((Decision.ALLOW, Decision.FLAG, Decision.REDACT))
 MAX_REFUSALS_IN_FLIGHT = 256
 #: Seconds until a replaced policy or connection is closed: what began under it should have ended by then.
 _LINGER = 120.0
-#: Seconds that a closing guard waits for the collector of traces.
-_TRACE_GRACE = 2.0
+#: Seconds between two looks for a server that was not reached yet; twice as many after each. A command is started for each.
+_FIRST_PAUSE = 1.0
+_LAST_PAUSE = 60.0
 
 
 async def _close_later(replaced: Policy | Upstream) -> None:
@@ -293,13 +295,6 @@ async def _close_later(replaced: Policy | Upstream) -> None:
         await asyncio.sleep(_LINGER)
     finally:
         await replaced.close()
-
-
-async def _close_tracer(tracer: Tracer, wait: float = 0.0) -> None:
-    try:
-        await asyncio.sleep(wait)
-    finally:
-        await asyncio.get_running_loop().run_in_executor(None, tracer.close, _TRACE_GRACE)
 
 
 def _pending(kind: str, id_: Id) -> str:

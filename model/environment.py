@@ -263,6 +263,9 @@ class Issuer(Model):
 
     issuer: HttpsUrl = Field(description="Exact `iss`.")
     jwks_uri: HttpsUrl = Field(description="Where its signing keys are; pinned here, never taken from a token.")
+    opaque: bool = Field(
+        False, description="Its access tokens are no JWTs: a server that takes them is refused, with what to do."
+    )
 
 
 class HttpLog(Model):

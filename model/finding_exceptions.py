@@ -145,7 +145,9 @@ class ModelFindingException(Model):
         None, description="Only at this JSON pointer, * for any one step; else anywhere on that leg."
     )
     action: Literal["flag", "allow"] = Field(
-        "flag", description="flag: it passes, and the record says so; allow: it passes as if nothing was found."
+        "flag",
+        description="flag: it passes, and of a tool result the model may then ask for no tool call; allow: it passes as if "
+        "nothing was found.",
     )
     reason: Reason = Field(description="Why it is harmless here, and who decided it.")
     expires: Day = Field(description="Last day it holds, in UTC, quoted; the guard itself ends it.")

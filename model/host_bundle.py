@@ -16,6 +16,10 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
+#: The purpose of the gateway's port where its /metrics are served.
+GATEWAY_METRICS = "health and metrics of the gateway"
+
+
 class Listener(Model):
     """A socket that the host may have open. No other socket may be open."""
 
@@ -103,3 +107,6 @@ class HostBundle(Model):
     provided: Many[ProvidedFile] = Field((), description="Files the operator provides beside them.")
     secrets: Many[Secret] = Field((), description="Secrets to provide.")
     egress: Many[Egress] = Field((), description="Destinations to allow.")
+    gateway_logs: Many[AbsolutePath] = Field(
+        (), exclude_if=lambda value: not value, description="Files to which the gateway node writes its log."
+    )

@@ -38,6 +38,7 @@ from model.model_target import ModelTarget as ModelTarget
 from model.name_patterns import matches_any
 from model.problems import Wrong
 from model.server import Access, Cors, Grantees, OAuth, Pattern
+from model.traces import Traces
 from model.waivers import Waiver
 
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
@@ -144,12 +145,25 @@ class ModelLegs(Model):
     tool_calls: Verdict = Field("block", description="Arguments of the tool calls that it asks for.")
 
 
+class ModelTaint(Model):
+    """The toxic flow in one conversation: the model reads untrusted text in a tool result, and then asks for a tool call."""
+
+    tool_calls: Literal["block", "allow"] = Field(
+        "block",
+        description="What happens to tool calls that the model asks for in a conversation with a tool result that tries to "
+        "steer it, where that passed: its leg flags, or an exception without `action: allow` covers it.",
+    )
+
+
 class ModelGuard(Model):
     """The guard's settings of one route."""
 
     engines: Engines = Field(Engines(embedded=EmbeddedEngine()), description="Verdict engines, as before a server.")
     deadline: Duration = Field("5s", description="For all engines together; no verdict in time is a refusal.")
     legs: ModelLegs = Field(ModelLegs(), description="What a finding on each leg leads to.")
+    taint: ModelTaint = Field(
+        ModelTaint(), exclude_if=lambda value: value == ModelTaint(), description="The toxic flow."
+    )
     hold_back: Annotated[int, Field(ge=64, le=65536)] = Field(
         1024, description="Characters of a stream that wait for their verdict before they are sent."
     )
@@ -158,6 +172,11 @@ class ModelGuard(Model):
     )
     audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
     audit_anchor: Anchor | None = Field(None, description="Send the audit log's signed head off the host.")
+    traces: Traces | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Send a span of each request to a collector of traces (OpenTelemetry).",
+    )
     redis: GuardRedis | None = Field(None, description="Counters shared by several replicas of the guard.")
     exceptions: Many[ModelFindingException] = Field(
         (), description="Findings that do not block, each for one model and rule."

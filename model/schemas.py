@@ -20,6 +20,7 @@ from referencing.jsonschema import UnknownDialect, specification_with
 
 from model.canonical import canonical_json
 from model.difference import short_json
+from model.plain_schemas import fits_at_once
 from model.schema_keywords import (
     DIALECTS,
     ENFORCED_FORMATS,
@@ -111,7 +112,7 @@ def _compile(schema: Any, strict: bool, skippable: Collection[str] | None) -> tu
         raise Unenforceable("it is nested too deep") from None
     formats = FormatChecker(ENFORCED_FORMATS) if strict else None
     validator = validator_class(schema, registry=_NOTHING, format_checker=formats)
-    return _checker(validator, frozenset(preparation.names)), tuple(sorted(preparation.left_out))
+    return _checker(validator, schema, frozenset(preparation.names)), tuple(sorted(preparation.left_out))
 
 
 def _dialect(schema: Any) -> str:
@@ -292,8 +293,12 @@ def _names(contents: dict[str, Any]) -> set[str]:
     return names | {item for item in required if isinstance(item, str)} if isinstance(required, list) else names
 
 
-def _checker(validator: Any, names: frozenset[str]) -> Checker:
+def _checker(validator: Any, schema: Any, names: frozenset[str]) -> Checker:
+    fits = fits_at_once(schema)
+
     def check(arguments: Any) -> str | None:
+        if fits(arguments):
+            return None
         Budget.remaining = Budget.PER_CHECK
         try:
             _countable(arguments)

@@ -7,6 +7,8 @@ rewrite the screen.
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -100,6 +102,11 @@ def way_out(record: dict[str, Any], today: date) -> list[str]:
     reason = str(record.get("reason"))
     if reason == Reason.UNREADABLE and record.get("leg") in (Leg.RESULTS, Leg.RESOURCES):
         text = f"List its media type in the lock of {server}: media_types of {record.get('name')}."
+    elif reason == Reason.TAINT and KINDS.get(str(record.get("method"))) == "model":
+        text = (
+            f"Let the model ask all the same: guard.taint.tool_calls: allow in {_file_of(server)}. Where the tool result is "
+            "harmless, an exception for it with `action: allow` no longer taints."
+        )
     elif reason in _WAYS:
         text = next(advice for known, advice in _WAYS.items() if known == reason).format(
             server=server, file=_file_of(server)
@@ -140,12 +147,31 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
         lines += [f"          leg: {leg}", f"          rule: {_quoted(rule)}"]
         lines += [f"          place: {_quoted(place)}"] if place else []
         lines += [f"          reason: {_quoted(reason)}", f'          expires: "{expires}"']
-    flagged = "It is flagged" if of_model else "It is flagged and still taints"
     return [
         *lines,
         "",
-        *wrapped(f"{flagged}; `action: allow` makes it count as harmless. Then:"),
+        *wrapped("It is flagged and still taints; `action: allow` makes it count as harmless. Then:"),
         f"    ringwall check {server}",
+        *_own_page(record, findings, server),
+    ]
+
+
+def _own_page(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str) -> list[str]:
+    """The narrower way for an address that an argument names, where it is one of the guard's own machine."""
+    prefix = "/arguments/"
+    places = [place for rule, place in findings if rule == "url.forbidden" and place.startswith(prefix)]
+    if not places or len(places) != len(findings) or len(places) > _PLACES:
+        return []
+    tool = str(record.get("name"))
+    # The lock names all items of a list by one place.
+    named = dict.fromkeys(re.sub(r"/[0-9]+(?=/|$)", "/*", f"/{place.removeprefix(prefix)}") for place in places)
+    options = [f"--parameter {shlex.quote(f'{tool}:{place}=local_url')}" for place in named]
+    return [
+        "",
+        *wrapped(
+            "If a person opens pages of the guard's own machine with it (http://localhost:3000), have the lock say so:"
+        ),
+        *(f"    ringwall lock approve {server} {option}" for option in map(visible, options)),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -85,6 +86,9 @@ def run(
     # httpx brings a command line of its own, with rich: 0.05 s and 5 MB. None makes that import fail, which httpx allows for
     # (its __init__.py).
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    # pydantic loads what other packages registered as plugins of its own: nothing that a guard should run, and to look for
+    # them takes 0.05 s (pydantic/plugin/_loader.py).
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from cli.guard import run as work  # noqa: PLC0415 - 0.4 s of imports that --help and completion do without
 
     work(

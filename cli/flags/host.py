@@ -59,6 +59,14 @@ def render(
 @app.command()
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `render` wrote.", show_default=False)],
+    placed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ROOT",
+            help="On the host: also compare what install.sh placed below ROOT, and look for what the README asks for.",
+            show_default=False,
+        ),
+    ] = None,
     offline: Offline = False,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
@@ -68,4 +76,4 @@ def check(
     """Say whether a host's files are the stack's, file by file. Exit code 3 where they are not."""
     from cli.host import check as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 
-    work(folder, offline=offline, sandbox=sandbox)
+    work(folder, placed=placed, offline=offline, sandbox=sandbox)

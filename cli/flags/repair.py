@@ -22,7 +22,8 @@ def repair(
 
     Each is looked up at Cloudflare or Kong by name and tag. What is there is recorded, what is not is forgotten, what was
     being changed or deleted is read back; nothing that was recorded is touched. `up` and `destroy` do the same first. An
-    environment stands for its servers too. Exit code 3 with --dry-run where there is something to mend.
+    environment stands for its servers too. A recorded state that cannot be read, as a full disk leaves it, is put back from
+    its newest whole copy. Exit code 3 with --dry-run where there is something to mend.
     """
     from cli.repair import repair as work  # noqa: PLC0415 - 0.3 s of imports that --help and completion do without
 

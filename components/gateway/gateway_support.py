@@ -131,6 +131,13 @@ def _kinds(stack: ModelStack) -> Iterator[InputError]:
                         f"name {' or '.join(_PROVIDERS[kind])}",
                         *("models", name, "targets", index, "provider"),
                     )
+        if "embeddings" in further and len({target.model for target in model.targets}) > 1:
+            yield _error(
+                stack,
+                "vectors of two models cannot be compared, and one would take over from the other",
+                "make each a model of its own",
+                *("models", name, "targets"),
+            )
         if len(model.kinds) > 1:
             for index, target in enumerate(model.targets):
                 if target.url is not None:

@@ -10,6 +10,7 @@ from components.gateway.names import inner_host, inner_name, inner_upstream_name
 from components.gateway.spec import name_of
 from model.base import seconds, split_url
 from model.model_route import ModelKind, ModelTarget
+from model.model_target import ProviderModel
 from model.stacks import ModelStack
 
 Inputs = dict[str, Any]
@@ -120,7 +121,7 @@ def target_inputs(stack: ModelStack, target: ModelTarget) -> Inputs:
     return {"target": f"{host}:{port}", "weight": target.weight, "tags": server_tags(stack)}
 
 
-def address(target: ModelTarget) -> tuple[str, str, int]:
+def address(target: ProviderModel) -> tuple[str, str, int]:
     """Scheme, host and port that a target's prompts go to."""
     if target.url is None:
         host = (

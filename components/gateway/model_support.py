@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pcre2
+
 from components.editions import Protection
 from components.gateway.gateway_support import gateway_problems
 from components.gateway.spec import name_of
@@ -76,12 +78,28 @@ def _prompts(stack: ModelStack) -> Iterator[InputError]:
         )
     for key, patterns in (("deny", policy.deny), ("allow", policy.allow)):
         for index, pattern in enumerate(patterns):
+            if problem := _unreadable(pattern):
+                yield stack.document.error(
+                    manifest_path(stack, "prompt_policy", key, index),
+                    f"is no regular expression that Kong reads (PCRE): {problem}",
+                    "correct it: by a pattern that it cannot read, Kong answers every prompt with 500",
+                )
             if len(pattern.encode()) > _MAX_TEXT:
                 yield stack.document.error(
                     manifest_path(stack, "prompt_policy", key, index),
                     f"is {len(pattern.encode())} bytes, and Kong takes {_MAX_TEXT}",
                     "shorten it, or write two",
                 )
+
+
+def _unreadable(pattern: str) -> str | None:
+    """What PCRE says about a pattern that it does not compile. As bytes: Kong hands no UTF flag on (3.9.3,
+    kong/plugins/ai-prompt-guard/filters/guard-prompt.lua)."""
+    try:
+        pcre2.compile(pattern.encode())
+    except pcre2.PatternError as error:
+        return str(error).removeprefix("compilation failed ")
+    return None
 
 
 def _model(stack: ModelStack, name: str) -> Iterator[InputError]:

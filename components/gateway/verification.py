@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.editions import Protection
+from components.editions import Protection, enforcer
 from components.gateway import lua as kong_lua
 from components.gateway.flood import flood_kilobytes
 from components.gateway.licensed.mcp_oauth2 import mcp_oauth2
@@ -32,6 +32,11 @@ def bearer_check(server: PerimeterStack) -> kong_lua.BearerCheck | None:
             key="oauth.issuer",
             remedy="add it to the environment's issuers",
         )
+    if settings.issuers[oauth.issuer].opaque:
+        try:
+            enforcer(Protection.OPAQUE_TOKENS, settings.gateway.edition, settings.gateway.version)
+        except InputError as error:
+            raise InputError(error.problem, key=f"issuers.{oauth.issuer}.opaque", remedy=error.remedy) from None
     return kong_lua.BearerCheck(
         issuer=settings.issuers[oauth.issuer].issuer,
         audience=oauth.audience,

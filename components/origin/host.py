@@ -6,11 +6,15 @@ import hashlib
 import json
 from urllib.parse import urlsplit
 
-from components.gateway.inner_entities import address
+from components.editions import Protection
+from components.gateway.spec import name_of
 from components.guard.settings import ETC, audit_file, bundle_file, public_key_file, state_directory
+from components.origin.gateway_secrets import gateway_secrets
+from components.origin.gateway_services import gateway_services, model_address
 from model.base import SecretRef
 from model.environment import KONG_STATUS_PORT
 from model.host_bundle import (
+    GATEWAY_METRICS,
     Cloudflared,
     Egress,
     File,
@@ -21,8 +25,7 @@ from model.host_bundle import (
     ProvidedFile,
     Secret,
 )
-from model.model_route import ModelRoute, ModelTarget
-from model.server import Server, ServerGuard
+from model.model_route import ModelRoute
 from model.stacks import ModelStack, PerimeterStack
 
 
@@ -65,6 +68,7 @@ def build_host_bundle(
         ),
         secrets=_secrets(server, local=local),
         egress=_egress(server),
+        gateway_logs=_gateway_logs(server),
     )
 
 
@@ -162,6 +166,8 @@ def _listeners(server: PerimeterStack) -> tuple[Listener, ...]:
         result.append(
             Listener(process="kong", address=f"127.0.0.1:{host.gateway_port}", purpose="traffic from cloudflared")
         )
+        purpose = GATEWAY_METRICS if settings.metrics.prometheus else "health of the gateway"
+        result.append(Listener(process="kong", address=f"127.0.0.1:{KONG_STATUS_PORT}", purpose=purpose))
     if isinstance(manifest, ModelRoute):
         return _in_order(result)
     if manifest.origin.url:
@@ -189,7 +195,7 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
     anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
     if anchor and anchor.token:
         result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
-    traces = manifest.guard.traces if isinstance(manifest, Server) else None
+    traces = manifest.guard.traces
     for name, header in sorted(traces.headers.items() if traces else ()):
         reference = SecretRef(env=header.env, file=header.file)
         result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} for the collector of traces"))
@@ -202,7 +208,7 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
             )
     if isinstance(manifest, ModelRoute):
         result.append(Secret(reader="guard", reference=manifest.guard_key, purpose="key of the gateway's inner routes"))
-        return tuple(result + _credentials(manifest))
+        return tuple(result + gateway_secrets(server))
     for name, header in sorted(manifest.origin.headers.items()):
         reference = SecretRef(env=header.env, file=header.file)
         result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} that the server is sent"))
@@ -211,30 +217,13 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
         result.append(Secret(reader="guard", reference=reference, purpose="the guard's secret at the token endpoint"))
     for variable, reference in sorted(manifest.origin.environment.items()):
         result.append(Secret(reader="server", reference=reference, purpose=f"the server's {variable}"))
-    return tuple(result)
+    return tuple(result + gateway_secrets(server))
 
 
-def _credentials(manifest: ModelRoute) -> list[Secret]:
-    """The providers' keys. Kong reads `{vault://env/NAME}` from its own environment, in capitals and with underscores."""
-    names: dict[str, list[str]] = {}
-    for model, routed in sorted(manifest.models.items()):
-        for target in routed.targets:
-            if target.credential is not None:
-                variable = target.credential[len("{vault://env/") : -1].partition("/")[0].replace("-", "_").upper()
-                names.setdefault(variable, []).append(model)
-    return [
-        Secret(
-            reader="kong",
-            reference=SecretRef(env=variable),
-            purpose=f"credential of {', '.join(dict.fromkeys(models))}",
-        )
-        for variable, models in sorted(names.items())
-    ]
-
-
-def _address(target: ModelTarget) -> str:
-    scheme, host, port = address(target)
-    return f"{scheme}://{host}:{port}"
+def _gateway_logs(server: PerimeterStack) -> tuple[str, ...]:
+    if server.settings.topology == "central":
+        return ()
+    return tuple(sorted({logs.file.path for logs in (server.settings.logs, server.manifest.logs) if logs.file}))
 
 
 def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
@@ -252,14 +241,18 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     if isinstance(server, ModelStack):
         for name, model in sorted(server.manifest.models.items()):
             result += [
-                Egress(process="kong", destination=_address(target), purpose=f"prompts for {name}")
+                Egress(process="kong", destination=model_address(target), purpose=f"prompts for {name}")
                 for target in model.targets
             ]
+        result += [
+            Egress(process="kong", destination=service.destination, purpose=service.purpose)
+            for service in gateway_services(server.manifest)
+        ]
     else:
         origin = server.manifest.origin
         if origin.token_exchange:
-            endpoint = origin.token_exchange.token_endpoint
-            result.append(Egress(process="guard", destination=endpoint, purpose="tokens in callers' names"))
+            place = origin.token_exchange.token_endpoint
+            result.append(Egress(process="guard", destination=place, purpose="tokens in callers' names"))
         result += [
             Egress(process="server", destination=place, purpose="the server's own calls") for place in origin.egress
         ]
@@ -268,12 +261,19 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
         result.append(
             Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
         )
-    traces = guard.traces if isinstance(guard, ServerGuard) else None
-    if traces:
-        result.append(Egress(process="guard", destination=traces.endpoint, purpose="spans of calls"))
+    if guard.traces:
+        result.append(Egress(process="guard", destination=guard.traces.endpoint, purpose="spans of calls"))
     if guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":
+        if name_of(Protection.SIGNATURE, settings) != "jwt":
+            # The licensed plugins fetch the keys by themselves; for jwt `ringwall keys sync` brings them.
+            issuer = server.manifest.oauth.issuer
+            jwks = settings.issuers[issuer].jwks_uri if issuer else settings.cloudflare.jwks_uri
+            result.append(Egress(process="kong", destination=jwks, purpose="signing keys"))
+        shared = settings.gateway.redis
+        if shared:
+            result.append(Egress(process="kong", destination=f"{shared.host}:{shared.port}", purpose="shared counters"))
         for logs in (settings.logs, server.manifest.logs):
             if logs.http:
                 result.append(Egress(process="kong", destination=logs.http.url, purpose="request log"))

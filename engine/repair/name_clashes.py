@@ -96,5 +96,5 @@ def _problems(target: Target, stack: str, objects: Sequence[NewObject], lists: L
                 f"{stack}: {named(kind, inputs)}: {SHAPES[kind].service} has one already ({id}), which this stack does not "
                 "record",
                 file=target.project.stack_file(stack),
-                remedy=f"run `{command}` to take it over, or delete it there",
+                remedy=f"run `{command}` to take it over, or rename or delete it there",
             )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from engine.causes import cause
 from engine.checkpoint import mend_attributes, recorded
 from engine.events import Steps
-from engine.locked import with_lock
+from engine.locked import refuse_running, with_lock
 from engine.progress import Note
 from engine.repair.kinds import SHAPES, Kind, named, own_id
 from engine.repair.lookup import Lookup, find, opened_lookup
@@ -136,6 +136,7 @@ def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: 
     Raises what `resolve` raises, and what ends the command when consent is refused.
     """
     note = target.progress.note
+    refuse_running(target, stacks)
     for stack in stacks:
         for file in mend_attributes(target, stack):
             note(f"{stack}: removed {file.name}, which a killed run left half written; the recorded state is whole")

@@ -8,7 +8,8 @@ provider is asked right after the run, and the recorded state is corrected as af
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.events import FailedOperation
@@ -17,7 +18,7 @@ from engine.repair.pending import SETTLE, settled
 from engine.repair.pending_state import Pending
 from engine.run import Run
 from engine.workspace import Target
-from model.errors import RingwallError
+from model.errors import RingwallError, Unreachable
 from model.project import load
 from model.sentinels import WIRE_SIGNATURE
 from plan.graph import Graph
@@ -34,25 +35,33 @@ _WORDS = {
 }
 
 
-def reconcile(target: Target, run: Run, *, settle: float = SETTLE) -> None:
-    """Ask the providers about every operation of a failed run that may have been carried out, correct the recorded state,
-    and note a line for each.
+def reconcile(target: Target, runs: Sequence[Run], *, settle: float = SETTLE) -> None:
+    """Ask the providers about every operation of failed runs that may have been carried out, correct the recorded state, and
+    note a line for each. One that does not answer is not asked again for each of many runs.
 
     Args:
-        settle: seconds for which an object that is not there yet may still appear.
+        settle: seconds after the end of a run for which an object that is not there yet may still appear.
     """
-    failures = [failure for failure in run.steps.failures.values() if _is_open(failure)]
-    if not failures:
-        return
     note = target.progress.note
-    subjects = ", ".join(dict.fromkeys(f"{_WORDS[failure.operation]} of {_subject(failure)}" for failure in failures))
-    note(f"{run.stack}: {subjects} failed, and the service may have done it all the same: it is asked")
-    try:
-        operations = list(_operations(failures, _graph(target, run)))
-        for resolution in settled(target, run.stack, operations, settle=settle):
-            note(resolution.line)
-    except RingwallError as error:
-        note(f"{run.stack}: it cannot be asked ({error.summary}); the same command asks before it makes anything")
+    silence: Unreachable | None = None
+    for run in runs:
+        failures = [failure for failure in run.steps.failures.values() if _is_open(failure)]
+        if not failures:
+            continue
+        subjects = ", ".join(
+            dict.fromkeys(f"{_WORDS[failure.operation]} of {_subject(failure)}" for failure in failures)
+        )
+        note(f"{run.stack}: {subjects} failed, and the service may have done it all the same: it is asked")
+        try:
+            if silence is not None:
+                raise silence
+            operations = list(_operations(failures, _graph(target, run)))
+            waiting = max(0.0, settle - (time.monotonic() - (run.ended or 0.0)))
+            for resolution in settled(target, run.stack, operations, settle=waiting):
+                note(resolution.line)
+        except RingwallError as error:
+            silence = error if isinstance(error, Unreachable) else None
+            note(f"{run.stack}: it cannot be asked ({error.summary}); the same command asks before it makes anything")
 
 
 def _is_open(failure: FailedOperation) -> bool:

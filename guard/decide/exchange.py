@@ -162,7 +162,7 @@ class Exchange:
             key=key,
             problem=problem,
         )
-        self.span.decided(context, decision, reason, leg)
+        self.span.decided(context.incident, decision, reason, leg)
 
     async def record_inspected(
         self, context: Context, inspected: Inspected, leg: Leg, answer_size: int | None = None

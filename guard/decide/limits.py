@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, Slot
@@ -71,6 +72,10 @@ UNCOUNTED = ReachedLimit("guard.redis", retry_after_seconds=1)
 NO_REMAINDER = ReachedLimit("limits.tokens_per_minute")
 
 
+#: Principals whose charges for a request are kept made.
+_KEPT_CHARGES = 4096
+
+
 class Limited(Exception):
     """A request beyond a limit, refused before anything is executed."""
 
@@ -97,7 +102,7 @@ class Admission:
         """Charge tokens of a result, even beyond the budget. If they cannot be counted the budget counts as used up."""
         if not self._budgets or tokens <= 0:
             return
-        charges = [replace(budget, amount=float(tokens)) for budget in self._budgets]
+        charges = [Charge(budget.key, budget.most, float(tokens), budget.seconds) for budget in self._budgets]
         # A request without a slot is charged under a slot that nobody took, so charging renews none.
         slot = self._slot or Slot(self._budgets[0].key[-1], "", 0)
         try:
@@ -126,6 +131,7 @@ class Limiter:
         self._counters = counters
         self._run = secrets.token_hex(8)
         self._numbers = itertools.count()
+        self._request_charges: dict[str, tuple[Charge, Charge]] = {}
 
     async def admit(self, principal: Principal, tool: str | None, right: ToolRight | None, tokens: int) -> Admission:
         """Admit one tool call of `tokens` request tokens, or another request that holds a place (`tool` None).
@@ -204,7 +210,7 @@ class Limiter:
                 ReachedLimit("limits.tokens_per_minute", most, most - remaining, seconds_to_next_minute(time))
             )
 
-    async def _spend(self, charges: list[Charge]) -> None:
+    async def _spend(self, charges: Sequence[Charge]) -> None:
         try:
             short = await self._counters.spend(charges)
         except CountersUnavailable:
@@ -212,13 +218,18 @@ class Limiter:
         if short is not None:
             raise Limited(_reached(short))
 
-    def _requests(self, principal: Principal) -> list[Charge]:
+    def _requests(self, principal: Principal) -> tuple[Charge, Charge]:
         settings, owner = self._settings, principal.id
-        # The hour first: where both are used up, it is what the caller has to wait for.
-        return [
-            Charge(("limits.requests_per_hour", owner), settings.requests_per_hour, 1.0, 3600),
-            Charge(("limits.requests_per_minute", owner), settings.requests_per_minute, 1.0),
-        ]
+        charges = self._request_charges.get(owner)
+        if charges is None:
+            if len(self._request_charges) >= _KEPT_CHARGES:
+                self._request_charges.clear()
+            # The hour first: where both are used up, it is what the caller has to wait for.
+            charges = self._request_charges[owner] = (
+                Charge(("limits.requests_per_hour", owner), settings.requests_per_hour, 1.0, 3600),
+                Charge(("limits.requests_per_minute", owner), settings.requests_per_minute, 1.0),
+            )
+        return charges
 
     def _principal_tokens(self, principal: Principal, tokens: int) -> Charge:
         key = ("limits.principal_tokens_per_minute", principal.id)

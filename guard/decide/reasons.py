@@ -134,7 +134,8 @@ class Reason(_Explained):
     UNCLEAR_QUESTION = "unclear_question", "The server's question has no single meaning, or is of no known mode."
     TAINT = (
         "taint",
-        "The principal was sent text that steers a model, and this call may send data out.",
+        "The principal was sent text that steers a model, and this call may send data out; or such a text stands in a "
+        "conversation, and the model asks for a tool call.",
         "guard.taint.outbound_call",
     )
     TAINT_ASKED = "taint_asked", "The person is asked about such a call."

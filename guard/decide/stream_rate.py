@@ -7,7 +7,7 @@ wait. What is over the rate is left out of the stream, and the result comes all 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 #: A second, and at once: a person sees no more, and a loop of a few hundred steps passes whole.
 PROGRESS = (50.0, 200.0)
@@ -35,13 +35,15 @@ class TokenBucket:
 
 @dataclass(slots=True)
 class StreamRate:
-    """The rates of one stream."""
+    """The rates of one stream, each made when it is first asked: most answers are no streams."""
 
-    _progress: TokenBucket = field(default_factory=lambda: TokenBucket(*PROGRESS))
-    _empty: TokenBucket = field(default_factory=lambda: TokenBucket(*EMPTY))
+    _progress: TokenBucket | None = None
+    _empty: TokenBucket | None = None
 
     def admits_progress(self) -> bool:
+        self._progress = self._progress or TokenBucket(*PROGRESS)
         return self._progress.take(time.monotonic())
 
     def admits_empty(self) -> bool:
+        self._empty = self._empty or TokenBucket(*EMPTY)
         return self._empty.take(time.monotonic())

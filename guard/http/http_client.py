@@ -276,7 +276,7 @@ class _Connection(asyncio.Protocol):
 
     def read_on(self) -> None:
         """Let the server send more."""
-        if self._paused:
+        if self._paused and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
 

@@ -6,7 +6,7 @@ How headers repeat a body in MCP 2026-07-28 is in `wire.mirrored_headers`. The b
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,12 +55,14 @@ class HttpRefusal(Exception):
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def read_headers(raw: Collection[tuple[bytes, bytes]]) -> dict[str, str]:
     """The headers, by lower-case name. Raises Refused (400) for a routing header that is given twice or is not ASCII."""
     headers: dict[str, str] = {}
+    # One look at all values, as nearly all requests pass it.
+    readable = _VALUE.fullmatch(b"".join([value for _, value in raw])) is not None
     for name_bytes, value in raw:
         name = name_bytes.decode("latin-1").lower()
-        if not _VALUE.fullmatch(value):
+        if not readable and not _VALUE.fullmatch(value):
             # Every reader must understand these headers alike; any other header with such a value is dropped.
             if name in _ONCE or name.startswith(_PARAM):
                 raise HttpRefusal(

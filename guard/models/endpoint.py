@@ -29,6 +29,7 @@ from guard.models.refusals import OF_STATUS, ErrorCode, ModelRefusal
 from guard.models.requests import FORMATS
 from guard.models.runtime import ModelContext, ModelRuntime
 from guard.models.sink import ModelSink
+from guard.traces.trace_context import TRACEPARENT
 from guard.work import WorkEnded
 from model.model_route import ModelKind
 
@@ -125,8 +126,11 @@ class ModelEndpoint:
                 check_body_headers(headers, policy.body_end)
                 body = await read_body(receive, policy.body_end)
                 context = ModelContext(policy, principal, FORMATS[kind].path, len(body))
-                async with until_disconnect(receive, sink.task):
-                    await ModelExchange(runtime, context, sink).serve(kind, body)
+                if runtime.tracer is not None:
+                    context.span = runtime.tracer.begin(kind, headers.get(TRACEPARENT))
+                with context.span or contextlib.nullcontext():
+                    async with until_disconnect(receive, sink.task):
+                        await ModelExchange(runtime, context, sink).serve(kind, body)
 
     async def _identify(self, policy: ModelPolicy, scope: Scope, hostname: str, sink: ModelSink) -> Principal:
         try:

@@ -36,6 +36,7 @@ from guard.models.relay import relay_stream, send_as_stream
 from guard.models.requests import ModelRequest, read_request
 from guard.models.runtime import ModelContext, ModelRuntime
 from guard.models.sink import ModelSink
+from guard.models.taint import TAINTED, closes_tool_calls
 from guard.models.usage import NOTHING, ModelUsage, read_usage
 from guard.models.verdicts import blocked_answer, blocked_request
 from model.model_route import ModelKind
@@ -83,6 +84,8 @@ class ModelExchange:
         value = _read(body)
         granted = self._granted(value)
         context.model, context.name = granted.model, granted.model.name
+        if context.span is not None:
+            context.span.about(context.name)
         if len(body) > policy.body_limit:
             raise _too_large(policy.config.limits.body_kilobytes, len(body))
         request = read_request(kind, granted.model, value, policy.extra)
@@ -156,6 +159,9 @@ class ModelExchange:
                 raise blocked_request(decision, context.incident)
             if decision.result.decision is Decision.REDACT:
                 body = merged(body, decision.result.value)
+        context.tainted = any(item.leg is ModelLeg.TOOL_RESULTS and item.result.attacked for item in decisions)
+        if context.tainted:
+            self.runtime.metrics.taints.inc()
         await self._record(decisions)
         return body
 
@@ -189,6 +195,8 @@ class ModelExchange:
         if request.stream:
             self.sink.stream_if_silent()
         try:
+            if self.context.span is not None:
+                self.context.span.work()
             upstream = await runtime.routes.send(request, request.forwarded(body), owner)
             if upstream.status != 200:
                 if upstream.status >= 500:
@@ -277,6 +285,9 @@ class ModelExchange:
             raise self._with_usage(unusable(str(problem)), usage) from None
         await reservation.settle(usage)
         context = self.context
+        if any(part.leg is ModelLeg.TOOL_CALLS for part in parts) and closes_tool_calls(context):
+            self.runtime.budget.owe(usage.tokens)
+            raise self._with_usage(blocked_answer(ModelLeg.TOOL_CALLS, TAINTED, context.incident), usage)
         decisions = await self.policy.inspector.inspect(
             parts, context.method, context.name, principal=context.principal, incident=context.incident
         )

@@ -20,6 +20,7 @@ from guard.models.requests import ModelRequest
 from guard.models.responses_stream import ProviderStreamError, ResponsesStream
 from guard.models.runtime import ModelContext, ModelRuntime
 from guard.models.sink import ModelSink
+from guard.models.taint import TAINTED, closes_tool_calls
 from guard.models.usage import ModelUsage
 from guard.models.verdicts import blocked_answer
 from model.parameter_kinds import KindTree
@@ -44,6 +45,8 @@ async def relay_stream(
     used is charged and recorded."""
 
     async def judge(leg: ModelLeg, value: Any, kinds: KindTree) -> Inspected:
+        if leg is ModelLeg.TOOL_CALLS and closes_tool_calls(context):
+            return TAINTED
         return await context.policy.inspector.judge(
             leg,
             value,

@@ -27,6 +27,8 @@ from guard.models.budgets import limit_json
 from guard.models.inner import InnerConnections
 from guard.models.policy import ModelPolicy
 from guard.models.usage import ModelUsage
+from guard.traces.model_tracer import ModelSpan, ModelTracer
+from guard.traces.tracer import close_tracer
 from guard.work import GuardWork
 from model.base import seconds
 from model.model_guard_config import InnerModel
@@ -49,6 +51,9 @@ class ModelContext:
     name: str = ""
     model: InnerModel | None = None
     admitted: bool = False
+    span: ModelSpan | None = None
+    #: Whether the conversation has a tool result that tries to steer the model, and passed.
+    tainted: bool = False
     incident: str = field(default_factory=new_incident)
     started: float = field(default_factory=time.monotonic)
 
@@ -68,6 +73,7 @@ class ModelRuntime(GuardWork[ModelPolicy]):
         super().__init__(policy, audit, keep_alive=keep_alive, bounds=bounds)
         self.routes = routes
         self.cache = _cache(policy)
+        self.tracer: ModelTracer | None = None
         self._breakers: dict[str, OriginBreaker] = {}
         self._wait_for_disk = policy.config.audit.fsync == "always"
 
@@ -90,6 +96,12 @@ class ModelRuntime(GuardWork[ModelPolicy]):
         if old.config.grants and not policy.config.grants:
             self.end_work()
         self.in_background(_close_later(old))
+
+    def trace_with(self, tracer: ModelTracer | None) -> None:
+        """Begin further spans with this tracer; those that are under way go where they would have gone."""
+        old, self.tracer = self.tracer, tracer
+        if old is not None:
+            self.in_background(close_tracer(old, _LINGER))
 
     def look_again(self) -> None:
         """Begin to look for the gateway, so that /readyz says whether it is there before anybody calls."""
@@ -135,6 +147,10 @@ class ModelRuntime(GuardWork[ModelPolicy]):
         """
         model = UNLISTED if context.model is None else context.model.name
         self.metrics.model_decided(decision, reason, leg, model)
+        if context.span is not None:
+            context.span.decided(context.incident, decision, reason, leg)
+            if usage is not None:
+                context.span.used(usage)
         if reached is not None:
             self.metrics.limit_reached(reached.key)
         if not context.admitted and decision in (Decision.REFUSE, Decision.BLOCK):
@@ -235,6 +251,8 @@ class ModelRuntime(GuardWork[ModelPolicy]):
             await breaker.close()
         await self.policy.close()
         await self.routes.close()
+        if self.tracer is not None:
+            await close_tracer(self.tracer)
         await self.audit.close()
 
 

@@ -30,6 +30,7 @@ from guard.models.inner import InnerConnections
 from guard.models.policy import ModelPolicy
 from guard.models.runtime import ModelRuntime
 from guard.opening import anchor_token, counters_of, make_state
+from guard.traces.opening import collector_headers, model_tracer_of
 from wire.http import HttpPolicy
 from wire.sse import KEEP_ALIVE_SECONDS
 
@@ -63,6 +64,7 @@ class ModelGuardService:
         counters = counters_of(config)
         policy = _policy(opened, client, counters)
         routes = InnerConnections(config)
+        trace_headers = collector_headers(config)
         audit = AuditLog.open(
             config.audit,
             server=policy.server,
@@ -71,6 +73,7 @@ class ModelGuardService:
         )
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         runtime = ModelRuntime(policy, routes, audit, keep_alive=keep_alive, bounds=bounds.within(files))
+        runtime.trace_with(model_tracer_of(config, trace_headers, runtime.metrics))
         runtime.watch_term()
         audit.event(
             "open",
@@ -101,8 +104,12 @@ class ModelGuardService:
                 remedy="restart the guard",
             )
         policy = _policy(opened, self._client, self._counters, self.runtime.policy)
+        retraced = (old.guard.traces, old.inner) != (new.guard.traces, new.inner)
+        trace_headers = collector_headers(new) if retraced else {}
         moved = (old.inner, old.models, old.timeouts) != (new.inner, new.models, new.timeouts)
         await self.runtime.apply(policy, InnerConnections(new) if moved else None)
+        if retraced:
+            self.runtime.trace_with(model_tracer_of(new, trace_headers, self.runtime.metrics))
         policy.verifier.problems()
         self.runtime.log.info("configuration %d (%s) is in force", opened.sequence, opened.sha256)
 

@@ -39,7 +39,13 @@ def blocked_request(decision: InspectedLeg, incident: str) -> ModelRefusal:
 def blocked_answer(leg: ModelLeg, result: Inspected, incident: str) -> ModelRefusal:
     """The refusal of an answer. The request was carried out and is charged; it must not read as if it were not."""
     part = "a tool call of the model's answer" if leg is ModelLeg.TOOL_CALLS else "the model's answer"
-    if result.reason is Reason.NO_VERDICT:
+    if result.reason is Reason.TAINT:
+        text = (
+            "The model asked for a tool call in a conversation with a tool result that tries to steer it. The guard blocked "
+            f"the call. An operator can allow it: give them incident {incident}"
+        )
+        refusal = ModelRefusal(ErrorCode.CONTENT_FILTER, text, Reason.TAINT)
+    elif result.reason is Reason.NO_VERDICT:
         text = f"The model answered. The guard could not reach a verdict on {part}, which is withheld"
         refusal = ModelRefusal(ErrorCode.ANSWER_UNJUDGED, text, Reason.NO_VERDICT)
     else:

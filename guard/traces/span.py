@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from guard.decide.context import Caller, Context
+from guard.decide.context import Caller
 from guard.decide.methods import Method
 from guard.decide.reasons import AnyReason, Decision
-from guard.inspect.verdict import Leg
+from guard.inspect.verdict import Leg, ModelLeg
 from guard.traces.trace_context import TraceContext, new_span_id, with_context
 from wire.jsonrpc import Answer
 
@@ -41,7 +41,7 @@ class Span:
     ) -> None:
         return None
 
-    def decided(self, context: Context, decision: Decision, reason: AnyReason | None, leg: Leg | None) -> None:
+    def decided(self, incident: str, decision: Decision, reason: AnyReason | None, leg: Leg | ModelLeg | None) -> None:
         """Note a decision of the guard."""
 
     def answered(self, answer: Answer) -> None:
@@ -123,7 +123,7 @@ class CallSpan(Span):
             return kind.__name__
         return None if self._work is None else self._work.error
 
-    def decided(self, context: Context, decision: Decision, reason: AnyReason | None, leg: Leg | None) -> None:
+    def decided(self, incident: str, decision: Decision, reason: AnyReason | None, leg: Leg | ModelLeg | None) -> None:
         record = self._record
         attributes: Attributes = {"ringwall.decision": decision, "ringwall.reason": str(reason or decision)}
         if leg is not None:
@@ -134,7 +134,7 @@ class CallSpan(Span):
             self._reason = reason or decision
             if decision is Decision.ERROR and self._work is not None:
                 self._work.error = str(self._reason)
-        record.attributes |= {**attributes, "ringwall.incident": context.incident}
+        record.attributes |= {**attributes, "ringwall.incident": incident}
 
     def answered(self, answer: Answer) -> None:
         work = self._work

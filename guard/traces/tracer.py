@@ -9,9 +9,10 @@ that the client sent.
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from guard.decide import methods
@@ -29,6 +30,10 @@ _NOBODY = bytes(8)
 _NAMED = {Names.NAME: (PROMPT, Section.PROMPTS), Names.URI: (RESOURCE, Section.RESOURCES)}
 
 
+#: Seconds that a tracer which is closed waits for the collector.
+GRACE = 2.0
+
+
 class SpanTaker(Protocol):
     """Where ended spans go (`guard.traces.exporter`)."""
 
@@ -37,12 +42,40 @@ class SpanTaker(Protocol):
     def close(self, grace: float) -> None: ...
 
 
+class Closable(Protocol):
+    """A tracer, of a server's guard or a model route's."""
+
+    def close(self, grace: float) -> None: ...
+
+
+class Beginning:
+    """Begins spans: in whose trace each is, and whether it is recorded."""
+
+    def __init__(self, settings: Traces) -> None:
+        self._continues = settings.parent == "continue"
+        self._share = settings.sampling_percent * 2**32 // 100
+
+    def record(self, name: str, attributes: Attributes, carried: Iterable[Any]) -> SpanRecord:
+        """A span of the client's request; `carried` are the values of `traceparent`, the one that counts most first."""
+        links = [context for value in carried if (context := read_context(value)) is not None]
+        parent = links.pop(0) if links and self._continues else None
+        if parent is None:
+            context = TraceContext(new_trace_id(), new_span_id(), self._samples())
+        else:
+            context = TraceContext(parent.trace_id, new_span_id(), parent.sampled)
+        record = SpanRecord(name, context, parent.span_id if parent else _NOBODY, attributes, of_server=True)
+        record.links = tuple(links)
+        return record
+
+    def _samples(self) -> bool:
+        return int.from_bytes(os.urandom(4)) < self._share
+
+
 class Tracer:
     """The spans of one guard under one configuration. `close` it when another one is in force."""
 
     def __init__(self, settings: Traces, origin: Origin, exporter: SpanTaker) -> None:
-        self._continues = settings.parent == "continue"
-        self._share = settings.sampling_percent * 2**32 // 100
+        self._beginning = Beginning(settings)
         self._destination = _destination(origin)
         self._exporter = exporter
 
@@ -52,22 +85,12 @@ class Tracer:
             return NO_SPAN
         # That of the message comes first: one request of HTTP may carry several messages (conventions for MCP).
         carried = (meta_of(message.params).get(TRACEPARENT), headers.get(TRACEPARENT))
-        links = [context for value in carried if (context := read_context(value)) is not None]
-        parent = links.pop(0) if links and self._continues else None
-        if parent is None:
-            context = TraceContext(new_trace_id(), new_span_id(), self._samples())
-        else:
-            context = TraceContext(parent.trace_id, new_span_id(), parent.sampled)
         kind = MessageKind.REQUEST if isinstance(message, Request) else MessageKind.NOTIFICATION
         row = methods.from_client(message.method, kind, modern=caller.modern)
         id_ = message.id if isinstance(message, Request) else None
         name, attributes = described(message.method, row, caller, id_, _named(policy, row, message))
-        record = SpanRecord(name, context, parent.span_id if parent else _NOBODY, attributes, of_server=True)
-        record.links = tuple(links)
-        return CallSpan(record, self._destination, self._exporter.add if context.sampled else None)
-
-    def _samples(self) -> bool:
-        return int.from_bytes(os.urandom(4)) < self._share
+        record = self._beginning.record(name, attributes, carried)
+        return CallSpan(record, self._destination, self._exporter.add if record.context.sampled else None)
 
     def close(self, grace: float) -> None:
         """Export what waits for up to `grace` seconds; blocks."""
@@ -98,3 +121,11 @@ def _destination(origin: Origin) -> Attributes:
         "server.address": address.hostname or "",
         "server.port": address.port or 80,
     }
+
+
+async def close_tracer(tracer: Closable, wait: float = 0.0) -> None:
+    """Close a tracer after so many seconds, on a thread."""
+    try:
+        await asyncio.sleep(wait)
+    finally:
+        await asyncio.get_running_loop().run_in_executor(None, tracer.close, GRACE)

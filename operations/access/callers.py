@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from components.edge.offered import offered_prompts, offered_tools
 from model.environment import Environment, Group
 from model.errors import InputError
+from model.portal_checks import portal_words
 from model.server import Grantees, People
 from model.stacks import PerimeterStack, ServerStack
 from operations.access.answers import RingAnswer
@@ -45,11 +47,13 @@ class CallerRow:
 
 @dataclass(frozen=True)
 class Callers:
-    """Who may and who may not use what is asked for."""
+    """Who may and who may not use what is asked for. `portal` says whether the environment's portal has it on, and for
+    whom it calls; None where no portal offers the server."""
 
     stack: str
     question: AccessQuestion
     rows: tuple[CallerRow, ...]
+    portal: str | None = None
 
     def having(self, state: str) -> list[CallerRow]:
         return [row for row in self.rows if row.state == state]
@@ -60,6 +64,7 @@ class Callers:
             "stack": self.stack,
             "kind": self.question.kind,
             "name": self.question.name,
+            "portal": self.portal,
             "callers": [
                 {
                     "name": row.name,
@@ -87,7 +92,18 @@ async def _callers_of(stack: PerimeterStack, question: AccessQuestion) -> Caller
             file = stack.lock_file if isinstance(stack, ServerStack) else stack.document.file
             raise InputError(absence_words(stack, question), file=file, remedy=remedy)
         rows = [await _row(rehearsal, question, name, visitor) for name, visitor in _named(stack).items()]
-    return Callers(stack.stack, question, tuple(rows))
+    return Callers(stack.stack, question, tuple(rows), _in_portal(stack, question))
+
+
+def _in_portal(stack: PerimeterStack, question: AccessQuestion) -> str | None:
+    """A sentence about the portal. What it has on of tools and prompts follows from lock and grants."""
+    portal = stack.settings.portal
+    if portal is None or not isinstance(stack, ServerStack) or (offer := portal_words(stack)) is None:
+        return None
+    if question.kind == "resource":
+        return offer
+    on = offered_tools(stack, portal) if question.kind == "tool" else offered_prompts(stack, portal)
+    return f"{offer}; {question} is {'on' if on.get(question.name) else 'off'} there"
 
 
 async def _row(rehearsal: AnyRehearsal, question: AccessQuestion, name: str, visitor: Visitor) -> CallerRow:

@@ -158,7 +158,7 @@ def _config(stack: ModelStack, folder: Path) -> ModelGuardConfig:
     key.touch(mode=0o600)
     key.write_text("nothing-is-sent", encoding="utf-8")
     guard = config.guard.model_copy(
-        update={"engines": engines_here(manifest.guard.engines), "redis": None, "audit_anchor": None}
+        update={"engines": engines_here(manifest.guard.engines), "redis": None, "audit_anchor": None, "traces": None}
     )
     inner = config.inner.model_copy(update={"key": SecretRef(file=str(key))})
     audit = Audit(path=str(folder / "audit.jsonl"))

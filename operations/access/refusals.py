@@ -104,9 +104,7 @@ def stopped(stack: PerimeterStack, record: Mapping[str, Any], place: FilePlace) 
         # The YAML stands between two blank lines.
         begin = lines.index("    guard:")
         example = tuple(line.removeprefix("    ") for line in lines[begin : lines.index("", begin)])
-        remedy = f"send something else, or except just this below {stack.config_key} of {stack.stack}"
-        if isinstance(stack, ServerStack):
-            remedy += "; it still taints"
+        remedy = f"send something else, or except just this below {stack.config_key} of {stack.stack}; it still taints"
         return RingAnswer(RING, "refuses", text, place, remedy, example)
     return RingAnswer(RING, "refuses", text, place, " ".join(line.strip() for line in lines) or None)
 

@@ -83,7 +83,7 @@ def references(manifest: PerimeterManifest) -> Iterator[tuple[str, SecretRef]]:
             yield f"{service.title} {service.secret_title}", service.secret
     if anchor and anchor.token:
         yield "token for the audit log's anchor", anchor.token
-    traces = None if isinstance(manifest, ModelRoute) else manifest.guard.traces
+    traces = manifest.guard.traces
     for name, header in sorted(traces.headers.items() if traces else ()):
         yield f"header {name} for the collector of traces", header
     if redis and redis.password:

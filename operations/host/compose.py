@@ -29,8 +29,8 @@ from operations.host.images import Images, pinning_advice
 from operations.host.instructions import container_readme
 from operations.host.kong_conf import kong_conf, operator_settings
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
+from operations.host.passages import Passage, hosts_file, passages
 from operations.host.scraping import scrape_settings
-from operations.host.way_out import WayOut, hosts_file, ways_out
 
 Service = dict[str, Any]
 #: Where a relay and a server with a port meet.
@@ -39,7 +39,7 @@ _RELAY = "/run/relay/port"
 
 def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
     """Every file of the host's folder."""
-    relayed = any(member.url or ways_out(member) for member in machine.servers)
+    relayed = any(member.url or passages(member) for member in machine.servers)
     images = Images(named, needed_images(machine, helpers=("pause", *(("socat",) if relayed else ()))))
     builder = _Compose(machine, images)
     files = [
@@ -47,7 +47,7 @@ def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
         HostFile("prometheus.yml", scrape_settings(machine)),
         *(HostFile(f"start/{member.stack}", start_script(member), 0o755) for member in machine.commands),
     ]
-    files += [HostFile(_hosts(member), hosts_file(member)) for member in machine.servers if ways_out(member)]
+    files += [HostFile(_hosts(member), hosts_file(member)) for member in machine.servers if passages(member)]
     if machine.kong_runs_here:
         files.append(HostFile("kong.conf", kong_conf(machine)))
     for member in machine.members:
@@ -90,7 +90,15 @@ class _Compose:
                 if secret.reference.file and secret.reference.file.startswith(f"{member.folder}/"):
                     name = secret.reference.file.removeprefix(f"{member.folder}/")
                     lines.append(f"`guards/{member.stack}/{name}`, readable by user {GUARD} alone: {secret.purpose}.")
+        if self._machine.kong_runs_here:
+            lines += [
+                f"`logs/{number}/`, of user {KONG} and writable to it alone: {folder} of Kong, for its log."
+                for number, folder in self._log_folders()
+            ]
         return [*lines, *self._purposes]
+
+    def _log_folders(self) -> list[tuple[int, str]]:
+        return list(enumerate(self._machine.gateway_log_folders, 1))
 
     # -- services -------------------------------------------------------------------------------------------------------
 
@@ -106,8 +114,8 @@ class _Compose:
             services[f"server-{short(member)}"] = self._server(member)
             if member.url:
                 services |= self._relays(member)
-            for way in ways_out(member):
-                services |= self._way(member, way)
+            for passage in passages(member):
+                services |= self._passage(member, passage)
         return services
 
     def _confined(self, image: str, user: int) -> Service:
@@ -165,12 +173,13 @@ class _Compose:
             for name, purpose in {**names, **machine.variables("kong")}.items()
         }
         self._volumes["kong-prefix"] = _memory(f"mode=0700,uid={KONG},gid={KONG}")
+        logs = [_bind(f"./logs/{number}", folder, writable=True) for number, folder in self._log_folders()]
         return {
             **self._inside("kong", KONG),
             "environment": {"KONG_PREFIX": "/run/kong"},
             **_with_variables(["/docker-entrypoint.sh", "kong", "docker-start"], variables),
             "tmpfs": ["/tmp"],  # noqa: S108 - inside the container
-            "volumes": [_bind("./kong.conf", "/etc/kong/kong.conf"), _volume("kong-prefix", "/run/kong")],
+            "volumes": [_bind("./kong.conf", "/etc/kong/kong.conf"), _volume("kong-prefix", "/run/kong"), *logs],
         }
 
     def _tunnel(self, member: HostMember) -> Service:
@@ -203,8 +212,8 @@ class _Compose:
             "network_mode": "none",
             "tmpfs": ["/tmp"],  # noqa: S108 - inside the container
         }
-        volumes = [_bind(f"./{_hosts(member)}", "/etc/hosts")] if ways_out(member) else []
-        if any(way.port < 1024 for way in ways_out(member)):
+        volumes = [_bind(f"./{_hosts(member)}", "/etc/hosts")] if passages(member) else []
+        if any(passage.port < 1024 for passage in passages(member)):
             # The relays in this network namespace listen where the server calls, and are not root either.
             service["sysctls"] = {"net.ipv4.ip_unprivileged_port_start": "0"}
         if member.socket:
@@ -247,9 +256,9 @@ class _Compose:
             },
         }
 
-    def _way(self, member: HostMember, way: WayOut) -> dict[str, Service]:
+    def _passage(self, member: HostMember, passage: Passage) -> dict[str, Service]:
         """One relay in the server's namespace, where it finds the destination; one that reaches the real one."""
-        name, user = f"out-{short(member)}-{way.number}", server_user(member)
+        name, user = f"out-{short(member)}-{passage.number}", server_user(member)
         self._volumes[name] = _memory(f"mode=0700,uid={user},gid={user}")
         mounted = {"volumes": [_volume(name, "/run/relay")]}
         return {
@@ -257,7 +266,7 @@ class _Compose:
                 **self._confined("socat", user),
                 "network_mode": f"service:server-{short(member)}",
                 "command": [
-                    f"TCP4-LISTEN:{way.port},bind={way.address},fork,reuseaddr",
+                    f"TCP4-LISTEN:{passage.port},bind={passage.address},fork,reuseaddr",
                     f"UNIX-CONNECT:{_RELAY}",
                 ],
                 **mounted,
@@ -265,7 +274,7 @@ class _Compose:
             name: {
                 **self._confined("socat", user),
                 "networks": ["default"],
-                "command": socket_listener(_RELAY, f"TCP:{way.name}:{way.port}"),
+                "command": socket_listener(_RELAY, f"TCP:{passage.name}:{passage.port}"),
                 **mounted,
             },
         }
@@ -308,9 +317,9 @@ def _files_elsewhere(machine: Machine) -> list[Secret]:
     ]
 
 
-def _bind(source: str, target: str) -> dict[str, Any]:
+def _bind(source: str, target: str, *, writable: bool = False) -> dict[str, Any]:
     bind = {"create_host_path": False}
-    return {"type": "bind", "source": source, "target": target, "read_only": True, "bind": bind}
+    return {"type": "bind", "source": source, "target": target, "read_only": not writable, "bind": bind}
 
 
 def _volume(source: str, target: str) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operations.host.kong_conf import operator_settings
-from operations.host.machine import ETC, HostMember, Machine
+from operations.host.machine import Machine
+from operations.host.needs import needs_of
 from operations.host.systemd import KONG_USER, started_units
-from operations.host.way_units import STARTERS
 
 
 def systemd_readme(machine: Machine) -> str:
@@ -33,12 +32,14 @@ def systemd_readme(machine: Machine) -> str:
         "",
         "The users and folders that these belong to are there now.",
         "",
-        *_programs(machine),
-        *_secrets(machine),
+        *(f"- {need.text}" for need in needs_of(machine)),
+        *_key_files(machine),
         "",
         "## Start",
         "",
         *(f"    systemctl enable --now {name}" for name in units),
+        "",
+        "`ringwall host check` with `--placed /` says what is not as it is written here.",
         "",
         "To undo: `systemctl disable --now` for the same units, `systemctl stop 'ringwall-*'` for what these started, then",
         "`./install.sh --undo` and `systemctl daemon-reload`.",
@@ -69,50 +70,10 @@ def container_readme(machine: Machine, start: Sequence[str], secrets: Sequence[s
     return "\n".join(lines) + "\n"
 
 
-def _programs(machine: Machine) -> list[str]:
-    lines = ["- `/opt/ringwall`: Ringwall, of the version that made these files."]
-    if machine.kong_runs_here:
-        settings = ", ".join(f"`KONG_{name.upper()}`" for name in operator_settings(machine))
-        lines += [
-            f"- Kong {machine.kong.version}, in `/usr/local/bin/kong`. `{ETC}/kong.env`, root's, mode 0600: {settings}.",
-            f"  Key files that these name must be readable by `{KONG_USER}`.",
-            "- `/usr/local/bin/cloudflared`.",
-        ]
-    for member in machine.servers:
-        if not member.command:
-            place = f"`{member.url}`" if member.url else f"`{member.socket}`"
-            lines.append(f"- `{STARTERS}/{member.stack}`: the program or script that starts {member.stack} at {place}.")
-    return lines
-
-
-def _secrets(machine: Machine) -> list[str]:
-    lines = []
-    for member in machine.members:
-        lines += [f"- `{item.path}`: {item.purpose}." for item in member.bundle.provided]
-        for secret in member.bundle.secrets:
-            if secret.reader == "cloudflared" and not machine.kong_runs_here:
-                continue
-            if secret.reader == "cloudflared":
-                lines.append(
-                    f"- `{secret.reference.file}`, root's, mode 0600: {secret.purpose}. {_tunnel_advice(member)}"
-                )
-            elif secret.reader == "server":
-                name = secret.purpose.removeprefix("the server's ")
-                lines.append(f"- `{member.folder}/server.env`, root's, mode 0600: a line `{name}=…`.")
-            elif secret.reference.file:
-                lines.append(
-                    f"- `{secret.reference.file}`, of `ringwall-{secret.reader}`, mode 0400: {secret.purpose}."
-                )
-    for reader in ("guard", "kong"):
-        for name, purpose in machine.variables(reader).items():
-            lines.append(f"- `{ETC}/{reader}.env`, root's, mode 0600: a line `{name}=…`, {purpose}.")
-    return lines
-
-
-def _tunnel_advice(member: HostMember) -> str:
-    if member.bundle.cloudflared.mode == "local":
-        return "`cloudflared tunnel token --cred-file FILE TUNNEL` writes it."
-    return f"`cloudflared tunnel token TUNNEL` prints it; TUNNEL is `ringwall outputs {member.stack} tunnel_id`."
+def _key_files(machine: Machine) -> list[str]:
+    if machine.kong.role != "data_plane":
+        return []
+    return ["", f"The key files that `KONG_CLUSTER_…` name must be readable by `{KONG_USER}`."]
 
 
 def _egress(machine: Machine) -> list[str]:

@@ -75,6 +75,7 @@ def kubernetes_files(machine: Machine, named: Mapping[str, str]) -> list[HostFil
         "",
         "The network policy holds only where the cluster's network plugin enforces it.",
         "",
+        *_unknown_ports(machine),
         *pinning_advice(images),
     ]
     readme = container_readme(
@@ -246,8 +247,12 @@ class _Manifests:
 
     def _kong(self) -> Resource:
         settings = _mount("settings", "/etc/kong/kong.conf", subPath="kong.conf", readOnly=True)
+        logs = [
+            _mount("storage", folder, subPath=f"kong-{number}")
+            for number, folder in enumerate(self._machine.gateway_log_folders, 1)
+        ]
         return {
-            **self._confined("kong", "kong", KONG, settings, _mount("kong-prefix", "/kong")),
+            **self._confined("kong", "kong", KONG, settings, _mount("kong-prefix", "/kong"), *logs),
             "env": [{"name": "KONG_PREFIX", "value": "/kong"}, *self._environment("kong")],
         }
 
@@ -302,6 +307,24 @@ class _Manifests:
                     {"name": f"socket-{short(member)}", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
                 )
         return volumes
+
+
+def _unknown_ports(machine: Machine) -> list[str]:
+    """What the README says of destinations that the gateway alone knows, so that no port of theirs is open."""
+    unknown = {
+        item.destination
+        for member in machine.members
+        for item in member.bundle.egress
+        if _port(item.destination) is None
+    }
+    if not unknown:
+        return []
+    listed = ", ".join(f"`{destination}`" for destination in sorted(unknown))
+    return [
+        f"The port of {listed} stands in no stack file. Where the policy does not name it, add it in an overlay of the",
+        "Kustomization.",
+        "",
+    ]
 
 
 def _mount(name: str, path: str, **options: Any) -> Resource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -103,6 +104,7 @@ class Machine:
         members = tuple(HostMember(bundle, number) for number, bundle in enumerate(ordered))
         machine = cls(first.environment, first.host, members, first.kong)
         machine._require_distinct_ports()
+        machine._require_own_log_folders()
         return machine
 
     @property
@@ -127,6 +129,12 @@ class Machine:
         return tuple(sorted(port for _, port in self._kong_listens()))
 
     @property
+    def gateway_log_folders(self) -> tuple[str, ...]:
+        """The folders that Kong writes its log files into."""
+        files = {file for member in self.members for file in member.bundle.gateway_logs}
+        return tuple(sorted({file.rpartition("/")[0] or "/" for file in files}))
+
+    @property
     def guard_arguments(self) -> tuple[str, ...]:
         sockets = ("--command-sockets", SOCKETS) if self.commands else ()
         return (
@@ -147,6 +155,17 @@ class Machine:
             for address in value.split(",")
         ]
         return [(key, int(address.split()[0].rpartition(":")[2])) for key, address in listens]
+
+    def _require_own_log_folders(self) -> None:
+        for folder in self.gateway_log_folders:
+            own = folder == posixpath.normpath(folder) and folder.startswith("/var/log/")
+            if not own or f"{folder}/".startswith("/var/log/ringwall/"):
+                raise InputError(
+                    f"the gateway node of host {self.name} would write its log into {folder}; all but a folder of its own"
+                    " below /var/log is closed to it",
+                    key="logs.file.path",
+                    remedy="write it such as /var/log/kong/requests.log",
+                )
 
     def _require_distinct_ports(self) -> None:
         owners: dict[int, str] = {HOST_PORT: "the guard's own port of this machine"}

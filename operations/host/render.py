@@ -16,6 +16,7 @@ from operations.host.host_file import LIST, HostFile, with_list
 from operations.host.instructions import systemd_readme
 from operations.host.kubernetes import kubernetes_files
 from operations.host.machine import Machine
+from operations.host.needs import lacking, needs_of
 from operations.host.placing import install_script
 from operations.host.systemd import systemd_files
 
@@ -28,8 +29,13 @@ class Layout(StrEnum):
     kubernetes = "kubernetes"
 
 
+#: Where systemd looks for the units and drop-ins of a machine, and the drop-ins of every unit of a kind (systemd.unit(5)).
+_UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system")
+_FOR_ALL = ("service.d", "socket.d")
+
+
 @dataclass(frozen=True)
-class Difference:
+class FileDifference:
     """A file that is not what the stack's host has."""
 
     file: Path
@@ -106,19 +112,19 @@ def _read(path: Path) -> WrittenHost:
         raise InputError(problem, file=path, remedy="render the host again") from None
 
 
-def compare(written: WrittenHost, expected: Sequence[HostFile]) -> list[Difference]:
+def compare(written: WrittenHost, expected: Sequence[HostFile]) -> list[FileDifference]:
     """What differs, file by file: lacking, other content, other permissions, files of an earlier rendering, unknown ids."""
     differences = []
     for file in expected:
         path = written.folder / file.path
         problem = _problem(path, file)
         if problem is not None:
-            differences.append(Difference(path, problem))
+            differences.append(FileDifference(path, problem))
     names = {file.path for file in expected}
     for path in sorted(written.folder.rglob("*")):
         name = path.relative_to(written.folder).as_posix()
         if name not in names and (path.is_symlink() or not path.is_dir()):
-            differences.append(Difference(path, "is no file of this host"))
+            differences.append(FileDifference(path, "is no file of this host"))
     return differences
 
 
@@ -134,10 +140,43 @@ def _problem(path: Path, file: HostFile) -> str | None:
     if file.unknown_ids:
         return f"lacks {', '.join(file.unknown_ids)}, which only a deployment knows"
     if content != file.content.encode():
-        return "has other content than the stack's"
+        return f"has other content than the stack's: {_first_difference(content, file.content)}"
     if path.stat().st_mode & 0o777 != file.mode:
         return f"has mode {path.stat().st_mode & 0o777:04o}, not {file.mode:04o}"
     return None
+
+
+def _first_difference(content: bytes, expected: str) -> str:
+    """The first line that is not the stack's. What stands there instead is not shown: it may be a secret."""
+    lines, required = content.decode(errors="replace").split("\n"), expected.split("\n")
+    for number, (line, right) in enumerate(zip(lines, required, strict=False), 1):
+        if line != right:
+            return f"line {number} is to be {right!r}" if right else f"line {number} is to be empty"
+    return (
+        f"it ends before line {len(lines) + 1}"
+        if len(lines) < len(required)
+        else f"it goes on after line {len(required)}"
+    )
+
+
+def compare_placed(machine: Machine, expected: Sequence[HostFile], root: Path) -> list[FileDifference]:
+    """What differs below `root` from a systemd host's files, which units are not its own, and what is not provided."""
+    placed = [(root / file.path.removeprefix("root/"), file) for file in expected if file.path.startswith("root/")]
+    differences = [
+        FileDifference(path, problem) for path, file in placed if (problem := _problem(path, file)) is not None
+    ]
+    paths = {path for path, _ in placed}
+    for path in sorted(path for folder in _UNIT_FOLDERS for path in (root / folder).glob("*")):
+        if path.name in _FOR_ALL or (path.name.startswith("ringwall-") and path.suffix == ".d"):
+            differences += [FileDifference(file, "changes a unit") for file in sorted(path.glob("*.conf"))]
+        elif path.name.startswith("ringwall-") and path.suffix in (".service", ".socket") and path not in paths:
+            differences.append(FileDifference(path, "is no unit of this host"))
+    for need in needs_of(machine):
+        path = root / need.path.lstrip("/")
+        problem = lacking(need, path)
+        if problem is not None:
+            differences.append(FileDifference(path, problem))
+    return differences
 
 
 def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:

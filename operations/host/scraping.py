@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from model.host_bundle import Listener
+from model.host_bundle import GATEWAY_METRICS, Listener
 from operations.host.machine import Machine
 
 
@@ -17,6 +17,9 @@ def scrape_settings(machine: Machine) -> str:
     guards = {member.stack: port for member in machine.members if (port := _admin_port(member.bundle.listeners))}
     lines += _job("ringwall-guard", guards)
     if machine.kong_runs_here:
+        listeners = (item for member in machine.members for item in member.bundle.listeners)
+        served = sorted({_port(item) for item in listeners if item.purpose == GATEWAY_METRICS})
+        lines += _job("kong", dict.fromkeys([machine.name], served[0]), label="host") if served else []
         lines += _job("cloudflared", {member.stack: member.metrics for member in machine.members})
     return "\n".join(lines) + "\n"
 
@@ -24,12 +27,16 @@ def scrape_settings(machine: Machine) -> str:
 def _admin_port(listeners: tuple[Listener, ...]) -> int | None:
     for item in listeners:
         if item.purpose == "readiness and metrics":
-            return int(item.address.rpartition(":")[2])
+            return _port(item)
     return None
 
 
-def _job(name: str, targets: dict[str, int]) -> list[str]:
+def _port(item: Listener) -> int:
+    return int(item.address.rpartition(":")[2])
+
+
+def _job(name: str, targets: dict[str, int], *, label: str = "server") -> list[str]:
     lines = [f"  - job_name: {name}", "    static_configs:"]
     for stack, port in targets.items():
-        lines += [f"      - targets: [{json.dumps(f'127.0.0.1:{port}')}]", f"        labels: {{server: {stack}}}"]
+        lines += [f"      - targets: [{json.dumps(f'127.0.0.1:{port}')}]", f"        labels: {{{label}: {stack}}}"]
     return lines

@@ -11,10 +11,10 @@ from __future__ import annotations
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import KONG_CONF, kong_conf
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
+from operations.host.passage_units import STARTERS, hosts_path, network_owner, passage_files, passage_lines
+from operations.host.passages import passages
 from operations.host.scraping import scrape_settings
 from operations.host.unit_text import CONFINEMENT, HIDDEN, UNITS, Section, command_line, endpoint, setting, unit
-from operations.host.way_out import ways_out
-from operations.host.way_units import STARTERS, hosts_path, network_owner, way_files, way_lines
 
 GUARD_USER = "ringwall-guard"
 KONG_USER = "ringwall-kong"
@@ -40,7 +40,7 @@ def systemd_files(machine: Machine) -> list[HostFile]:
             files.append(_socket_server(member))
         elif member.url:
             files += [_port_server(member), _port_socket(member), _port(member)]
-        files += way_files(member)
+        files += passage_files(member)
     return files
 
 
@@ -121,6 +121,7 @@ def _kong(machine: Machine) -> HostFile:
                 ("StateDirectory", "ringwall-kong"),
                 ("StateDirectoryMode", "0700"),
                 ("UMask", "0077"),
+                *(("ReadWritePaths", setting(folder)) for folder in machine.gateway_log_folders),
                 *CONFINEMENT,
                 ("InaccessiblePaths", "-/var/lib/ringwall -/var/log/ringwall"),
                 ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
@@ -213,7 +214,11 @@ def _command(member: HostMember) -> HostFile:
         f"One connection of the guard to the command of {member.stack}.",
         (
             "Unit",
-            (("Description", f"MCP server {member.stack}"), ("CollectMode", "inactive-or-failed"), *way_lines(member)),
+            (
+                ("Description", f"MCP server {member.stack}"),
+                ("CollectMode", "inactive-or-failed"),
+                *passage_lines(member),
+            ),
         ),
         ("Service", lines),
     )
@@ -223,7 +228,7 @@ def _command(member: HostMember) -> HostFile:
 def _port_server(member: HostMember) -> HostFile:
     text = unit(
         f"The MCP server {member.stack}, in a network of its own.",
-        ("Unit", (("Description", f"MCP server {member.stack}"), *way_lines(member))),
+        ("Unit", (("Description", f"MCP server {member.stack}"), *passage_lines(member))),
         (
             "Service",
             (
@@ -287,7 +292,7 @@ def _socket_server(member: HostMember) -> HostFile:
     folder = str(member.socket).rpartition("/")[0]
     text = unit(
         f"The MCP server {member.stack}, which opens {member.socket} itself.",
-        ("Unit", (("Description", f"MCP server {member.stack}"), *way_lines(member))),
+        ("Unit", (("Description", f"MCP server {member.stack}"), *passage_lines(member))),
         (
             "Service",
             (
@@ -308,7 +313,7 @@ def _server_lines(member: HostMember) -> tuple[tuple[str, str], ...]:
     variables = [("EnvironmentFile", f"{member.folder}/server.env")] if member.secrets("server") else []
     # A socket's folder belongs to a user that is there before the server runs.
     dynamic = [] if member.socket else [("DynamicUser", "yes")]
-    hosts = [("BindReadOnlyPaths", f"{hosts_path(member)}:/etc/hosts")] if ways_out(member) else []
+    hosts = [("BindReadOnlyPaths", f"{hosts_path(member)}:/etc/hosts")] if passages(member) else []
     return (
         *dynamic,
         *variables,
@@ -347,6 +352,8 @@ def _folders(machine: Machine) -> HostFile:
     lines = ["# Folders of this host's units (tmpfiles.d(5)).", f"d {ETC} 0755 root root"]
     lines += [f"d {member.folder} 0755 root root" for member in machine.members]
     lines.append(f"d {STARTERS} 0755 root root")
+    if machine.kong_runs_here:
+        lines += [f'd "{setting(folder)}" 0750 {KONG_USER} {KONG_USER}' for folder in machine.gateway_log_folders]
     for member in machine.servers:
         if member.socket:
             # Set-group-ID: the socket that the server makes in it is the guard's group's, so the guard may connect.

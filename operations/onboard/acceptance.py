@@ -32,9 +32,9 @@ def read_acceptances(lock: ToolLock, values: Iterable[str]) -> Acceptances:
     Raises:
         InputError: no definition has that name, or the rule finds nothing in it.
     """
-    found = definition_findings(lock)
-    findings = [finding for finding in found if finding.acceptable and not finding.advisory]
-    notes = {(name_of(finding.key), finding.rule) for finding in found if finding.advisory}
+    every_finding = definition_findings(lock)
+    findings = [finding for finding in every_finding if finding.acceptable and not finding.advisory]
+    notes = {(name_of(finding.key), finding.rule) for finding in every_finding if finding.advisory}
     places = [(pinned.kind, pinned.key) for pinned in pinned_definitions(lock)]
     accepted: dict[tuple[str, str], set[str]] = {}
     for value in values:

@@ -23,6 +23,9 @@ from operations.onboard.risk_words import (
     VARIABLE_HOLDERS,
 )
 
+#: What a Helm release was installed with, or made: passwords stand in both.
+_RELEASE = frozenset(("values", "manifest", "manifests"))
+
 
 @dataclass(frozen=True)
 class ServerTraits:
@@ -81,13 +84,21 @@ def _chosen_secrets(parameters: Parameters) -> list[str]:
 def _reads_cluster(definition: dict[str, Any], parts: Sequence[str], parameters: Parameters) -> bool:
     """Whether a caller chooses the kind of what is read from a Kubernetes cluster, and may choose secrets."""
     name = str(definition.get("name", "")).lower()
-    if "helm" in parts and "values" in parts:
+    if "helm" in parts and not _RELEASE.isdisjoint(_said(definition, parts, parameters)):
         return True
     cluster = not KUBERNETES.isdisjoint(parts) or "k8s" in name or "namespace" in parameters
     if not cluster or not {"log", "logs"}.isdisjoint(parts):
         return False
     kinds = [part.get("enum") for key, part in parameters.items() if "_".join(words(key)) in KIND_PARAMETERS]
     return any(not isinstance(kind, list) or "secret" in " ".join(map(str, kind)).lower() for kind in kinds)
+
+
+def _said(definition: dict[str, Any], parts: Sequence[str], parameters: Parameters) -> frozenset[str]:
+    """The words of a tool's name, description and parameters."""
+    texts = [definition.get("description"), *parameters, *(part.get("description") for part in parameters.values())]
+    choices = [part.get("enum") for part in parameters.values()]
+    texts += [item for choice in choices if isinstance(choice, list) for item in choice]
+    return frozenset([*parts, *(word for text in texts if isinstance(text, str) for word in words(text))])
 
 
 def _is_credential(parts: Sequence[str], place: int) -> bool:

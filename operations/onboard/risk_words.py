@@ -26,7 +26,7 @@ REFERENCES = _set("id ids uuid name names type types version versions language l
 #: Verbs that only read, whatever follows them.
 READ = _set(
     "get extract expand ps whois nslookup wait crawl scrape research list search read fetch describe find show view "
-    "lookup count check query inspect browse summarize summarise explain preview diff compare validate verify "
+    "lookup count check query inspect diagnose browse summarize summarise explain preview diff compare validate verify "
     "whoami ping echo help explore retrieve scan analyze analyse calculate compute convert translate look peek "
     "filter aggregate identify discover detect estimate forecast geocode locate recommend suggest rank rerank score "
     "classify tokenize lint parse decode encode hash observe cat ls grep stat tail hget hgetall hexists hkeys hvals "

@@ -6,12 +6,11 @@ How the terminal shows it is in `cli/diff.py`.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
-from model.errors import InputError
 from model.stacks import environment_of
+from operations.output_file import write_output
 from operations.pull_request.programs import RevisionPrograms
 from operations.pull_request.revisions import export_working_tree, repository
 from plan.diff.compare import Side, compare
@@ -75,21 +74,11 @@ def write_all(report: DiffReport, folder: Path, artifact_url: str | None) -> Non
     if not names and report.errors:
         names = {"all"}
     for name in sorted(names):
-        write(folder / f"{name}.md", render_markdown(report, None if name == "all" else name, artifact_url))
-    write(folder / "report.json", json.dumps(document(report), indent=2, ensure_ascii=False) + "\n")
-    write(folder / "report.html", render_html(report))
+        write_output(folder / f"{name}.md", render_markdown(report, None if name == "all" else name, artifact_url))
+    write_output(folder / "report.json", json.dumps(document(report), indent=2, ensure_ascii=False) + "\n")
+    write_output(folder / "report.html", render_html(report))
 
 
 def breaks_rules(report: DiffReport) -> bool:
     unjudged = any(change.id == UNPLANNABLE["head"] for change in report.changes)
     return unjudged or any(finding.refuses for _, finding in report.findings)
-
-
-def write(file: Path, text: str) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.{os.getpid()}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", file=file, remedy="name another file") from None

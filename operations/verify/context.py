@@ -37,7 +37,7 @@ class VerifyContext:
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def url(self, door: PublicHostname, path: str | None = None) -> str:
-        return f"https://{door.hostname}{self.subject.path if path is None else path}"
+        return f"https://{door.hostname}{path or door.path or self.subject.path}"
 
     def conversation_with(self, door: PublicHostname, caller: CallerIdentity) -> Conversation:
         """Make a conversation; it is opened by its own `open`."""

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-from operations.verify import behind, calls, clients, discovery, edge, tokens
+from operations.verify import behind, calls, clients, discovery, edge, portal, tokens
 from operations.verify.client import NoResponse
 from operations.verify.context import Probe, VerifyContext
 from operations.verify.conversation import CallerRefused
@@ -30,6 +30,7 @@ def planned(context: VerifyContext) -> Iterator[tuple[Probe, PublicHostname]]:
     yield from clients.planned(doors)
     for probe in calls.PROBES:
         yield probe, doors[0]
+    yield from portal.planned(context.subject.portal)
     for ring in context.subject.rings:
         for door in doors:
             yield behind.probe_of(ring), door
@@ -66,7 +67,7 @@ async def verify(context: VerifyContext, progress: Callable[[str], None] = lambd
                 time.monotonic() - began,
             )
         )
-        if probe is edge.REACHABLE and result.outcome == "fail":
+        if probe.id == edge.REACHABLE.id and result.outcome == "fail":
             silent[door.hostname] = result.observed
     records = tuple(checks)
     notes = (*_notes(context), *_about_clients(context, records), behind.proven(records))

@@ -9,7 +9,9 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from components.edge.offered import offered_tools
 from components.edge.registration import registration
 from components.guard.settings import OUTPUT, build_guard_config
 from engine.state import outputs
@@ -22,6 +24,7 @@ from model.guard_config import GuardConfig
 from model.json import parse_json
 from model.loader import Document
 from model.loopback import is_loopback
+from model.portal_checks import portal_server_id
 from model.project import Project
 from model.stacks import EnvironmentStack, ServerStack
 from operations.clients.snippets import (
@@ -35,6 +38,7 @@ from operations.verify.subject import (
     ExpectedClient,
     InnerRing,
     Listening,
+    OfferingPortal,
     PlantedCall,
     PublicHostname,
     VerifySubject,
@@ -88,6 +92,20 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
         ),
         ports=tuple(_ports(environment, server)),
         rings=tuple(_rings(environment, server)),
+        portal=_portal(environment, server),
+    )
+
+
+def _portal(environment: EnvironmentStack, server: ServerStack) -> OfferingPortal | None:
+    portal = environment.settings.portal
+    if portal is None or not portal.publishes(server.name):
+        return None
+    offered = offered_tools(server, portal)
+    return OfferingPortal(
+        PublicHostname(portal.hostname, path=urlsplit(portal.url).path),
+        f"{portal_server_id(server, environment.settings)}_",
+        frozenset(name for name, on in offered.items() if on),
+        portal.agents,
     )
 
 

@@ -36,7 +36,8 @@ class PublicHostname:
     """One public name. `audience` is the `aud` of its tokens, None where it is not known.
 
     `clients` are those that are meant to register there; None where nobody named any. `registration` is what the edge lets
-    register, None where another authorization server decides that. `hosted`: the name is one hosted client's own.
+    register, None where another authorization server decides that. `hosted`: the name is one hosted client's own. `path`:
+    where it is not the server's.
     """
 
     hostname: str
@@ -44,6 +45,18 @@ class PublicHostname:
     clients: tuple[ExpectedClient, ...] | None = None
     registration: Registration | None = None
     hosted: bool = False
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class OfferingPortal:
+    """The environment's MCP portal, where it offers the server. Its clients read `prefix` before the name of each of the
+    server's tools; `tools` are those that are on, `agents` those that may call through it."""
+
+    door: PublicHostname
+    prefix: str
+    tools: frozenset[str]
+    agents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,7 @@ class VerifySubject:
     siblings: tuple[str, ...] = ()
     ports: tuple[Listening, ...] = ()
     rings: tuple[InnerRing, ...] = ()
+    portal: OfferingPortal | None = None
 
     def tools_of(self, principal: str | None) -> tuple[frozenset[str], frozenset[str]]:
         """The tools that a principal certainly has, and those it may have, as group membership is not known here.

@@ -115,7 +115,12 @@ def guard_fails_open(subject: Subject) -> Iterator[Broken]:
     source="Invariant Labs, toxic flows; the lethal trifecta (Willison, 2025)",
 )
 def taint_ignored(subject: Subject) -> Iterator[Broken]:
-    if subject.guard is None or subject.is_model:
+    if subject.guard is None:
+        return
+    if subject.is_model:
+        if mapping(mapping(subject.guard.get("guard")).get("taint")).get("tool_calls") == "allow":
+            text = "lets a model ask for tool calls after untrusted text"
+            yield Broken(text, subject.guard_resource, key=("guard", "taint", "tool_calls"))
         return
     outbound = mapping(mapping(subject.guard.get("guard")).get("taint")).get("outbound_call")
     if outbound not in ("block", "ask"):

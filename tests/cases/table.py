@@ -38,9 +38,10 @@ CASES = (
     Case(
         "1",
         "A definition warns against sending secrets and is taken for an attack",
-        "A warning against it is no finding. What the rules do find is shown at onboard, and an acceptance "
-        "in the lock lists the tool.",
+        "A warning against it is no finding, and a quoted attack is a note, which stops nothing. What the rules do find is "
+        "shown at onboard, and an acceptance in the lock lists the tool.",
         (
+            "guard/decide/test_definitions.py::test_a_tool_that_quotes_an_attack_is_listed_and_called_and_taints_nobody",
             "cli/test_acceptance.py::test_onboard_with_an_acceptance_grants_the_tool",
             "guard/decide/test_definitions.py::test_a_tool_whose_findings_are_all_accepted_is_listed_and_called",
         ),
@@ -287,18 +288,25 @@ CASES = (
     Case(
         "39",
         "Challenges of the edge that clients do not understand",
-        "Not yet: `verify` is to tell them apart with the clients' presets.",
-        (),
+        "`verify` says which of the kinds it is, and which clients it keeps out.",
+        (
+            "operations/verify/test_clients.py::test_each_kind_of_challenge_is_told_apart_for_each_client",
+            "operations/verify/test_clients.py::test_the_documents_resource_is_compared_as_each_client_compares_it",
+            "clients/test_sign_in.py::test_the_sdk_comes_through_each_challenge_that_verify_says_it_does",
+        ),
     ),
     Case(
         "40",
         "Ordinary arguments that were blocked",
-        "An argument is judged by what it is; an exception lets one finding of one argument pass.",
+        "An argument is judged by what it is; an exception lets one finding of one argument pass. That a browser's argument "
+        "may name pages of its own machine, a reviewer says in the lock.",
         (
             "guard/engines/test_argument_kinds.py::test_ordinary_arguments_of_each_kind_pass",
             "guard/engines/test_argument_kinds.py::test_what_is_written_is_neither_run_nor_fetched",
             "guard/inspect/test_exceptions.py"
             "::test_a_private_address_is_excepted_for_the_one_argument_of_the_one_tool_that_is_for_it",
+            "guard/inspect/test_exceptions.py"
+            "::test_a_browsers_user_opens_pages_of_the_own_machine_where_the_lock_says_so_of_that_argument",
         ),
     ),
     Case(

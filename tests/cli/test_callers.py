@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from model.project import Project
 from tests.support.command_line import ringwall
+from tests.support.portals import add_portal
 
 
 def states(project: Project, tool: str, stack: str = "dev.one") -> dict[str, str]:
@@ -68,3 +69,13 @@ def test_an_unknown_tool_is_an_error_with_the_nearest_name(project: Project) -> 
         f"{project.lock_file('dev.one')}: the lock of dev.one has no tool list_tickts, so nobody may use it; "
         "did you mean list_tickets?"
     )
+
+
+def test_who_says_whether_the_portal_has_a_tool_on_and_for_whom_it_calls(project: Project) -> None:
+    assert ringwall("who", "dev.one", "create_ticket", "--json", "--project", project.root).json["portal"] is None
+    add_portal(project.root)
+    shown = ringwall("who", "dev.one", "create_ticket", "--project", project.root).out.splitlines()[1]
+    assert shown.startswith("the portal https://mcp.example.com/mcp offers it too, as dev-one-")
+    assert shown.endswith("calls it as the person who calls; tool create_ticket is off there")
+    on = ringwall("who", "dev.one", "list_tickets", "--json", "--project", project.root).json["portal"]
+    assert on.endswith("; tool list_tickets is on there")

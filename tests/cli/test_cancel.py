@@ -14,8 +14,19 @@ from tests.support.command_line import ringwall
 
 
 @pytest.mark.engine
-def test_a_holder_that_still_runs_here_keeps_the_lock(project: Project, tmp_path: Path) -> None:
-    folder = project.root / ".ringwall" / "state" / ".pulumi" / "locks" / "organization" / project.name / "dev"
+@pytest.mark.parametrize(
+    ("command", "home"),
+    [
+        (["cancel", "dev"], Path("state")),
+        (["up", "dev", "--sandbox"], Path("sandbox", "state")),
+        (["repair", "dev", "--sandbox"], Path("sandbox", "state")),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_holder_that_still_runs_here_keeps_the_lock_and_is_named_in_one_line(
+    project: Project, tmp_path: Path, command: list[str], home: Path
+) -> None:
+    folder = project.root / ".ringwall" / home / ".pulumi" / "locks" / "organization" / project.name / "dev"
     folder.mkdir(parents=True)
     engine = tmp_path / "pulumi"
     engine.symlink_to("/bin/cat")
@@ -28,7 +39,7 @@ def test_a_holder_that_still_runs_here_keeps_the_lock(project: Project, tmp_path
     }
     (folder / "a.json").write_text(json.dumps(content), encoding="utf-8")
     try:
-        done = ringwall("cancel", "dev", "--yes", "--project", project.root)
+        done = ringwall(*command, "--yes", "--project", project.root)
     finally:
         assert running.stdin is not None
         running.stdin.close()

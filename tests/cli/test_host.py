@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,66 @@ def test_what_differs_is_named_file_by_file(root: Path, written: Path, tmp_path:
     assert rows == {
         "README.md": "is missing",
         "install.sh": "has mode 0777, not 0755",
-        "root/etc/ringwall/kong.conf": "has other content than the stack's",
+        "root/etc/ringwall/kong.conf": "has other content than the stack's: line 1 is to be "
+        "'# Kong 3.9.3 on dev-1: what the stack files decide.'",
         "root/etc/extra.conf": "is no file of this host",
     }
+
+
+def test_on_the_host_whatever_is_not_as_the_readme_says_is_named(root: Path, written: Path, tmp_path: Path) -> None:
+    machine = tmp_path / "machine"
+    machine.mkdir()
+    subprocess.run([written / "dev-1" / "install.sh", "--root", machine], check=True, capture_output=True)
+    place(machine, "opt/ringwall/bin/ringwall", "#!/bin/sh\n", 0o755)
+    for program in ("usr/local/bin/kong", "usr/local/bin/cloudflared", "usr/local/lib/ringwall/dev.one"):
+        place(machine, program, "#!/bin/sh\n", 0o755)
+    for server in ("one", "external"):
+        for name in ("guard.bundle.json", "guard-signing.pub"):
+            place(machine, f"etc/ringwall/dev.{server}/{name}", "{}", 0o644)
+        place(machine, f"etc/ringwall/dev.{server}/tunnel-token", "token", 0o600)
+    variables = "KONG_PG_HOST=db\nKONG_PG_USER=kong\nKONG_PG_DATABASE=kong\nKONG_PG_PASSWORD=hunter2\n"
+    place(
+        machine, "etc/ringwall/kong.env", variables + "LOG_ENDPOINT=https://log.example.com\nLOG_TOKEN=hunter2\n", 0o600
+    )
+    place(machine, "etc/ringwall/dev.external/server.env", "API_KEY=hunter2\n", 0o600)
+    asked = ("host", "check", written / "dev-1", "--placed", machine, "--offline", "--project", root)
+    whole = ringwall(*asked)
+    assert (whole.code, whole.out) == (0, "dev-1: the files are those of the stack\n")
+
+    guard = machine / "etc/systemd/system/ringwall-guard.service"
+    guard.write_text(guard.read_text().replace("NoNewPrivileges=yes", "NoNewPrivileges=no"))
+    place(machine, "etc/systemd/system/ringwall-old.service", "[Service]\n", 0o644)
+    place(machine, "etc/systemd/system/ringwall-guard.service.d/mine.conf", "[Service]\nUser=root\n", 0o644)
+    place(machine, "run/systemd/system/service.d/every.conf", "[Service]\nPrivateNetwork=no\n", 0o644)
+    (machine / "etc/ringwall/prometheus.yml").chmod(0o666)
+    (machine / "etc/ringwall/dev.one/tunnel-token").chmod(0o644)
+    (machine / "etc/ringwall/dev.one/guard-signing.pub").unlink()
+    (machine / "usr/local/lib/ringwall/dev.one").chmod(0o644)
+    place(machine, "etc/ringwall/dev.external/server.env", "#API_KEY=hunter2\n", 0o600)
+    broken = ringwall(*asked, "--json")
+    assert broken.code == 3
+    assert "hunter2" not in broken.out
+    rows = {Path(row["file"]).relative_to(machine).as_posix(): row["problem"] for row in broken.json["differences"]}
+    assert rows == {
+        "etc/systemd/system/ringwall-guard.service": "has other content than the stack's: line 22 is to be "
+        "'NoNewPrivileges=yes'",
+        "etc/systemd/system/ringwall-old.service": "is no unit of this host",
+        "etc/systemd/system/ringwall-guard.service.d/mine.conf": "changes a unit",
+        "run/systemd/system/service.d/every.conf": "changes a unit",
+        "etc/ringwall/prometheus.yml": "has mode 0666, not 0644",
+        "etc/ringwall/dev.one/tunnel-token": "is a secret that others than root may read (mode 0644)",
+        "etc/ringwall/dev.one/guard-signing.pub": "is missing: the public key it is checked with: made by "
+        "`ringwall guard keygen`",
+        "usr/local/lib/ringwall/dev.one": "cannot be executed",
+        "etc/ringwall/dev.external/server.env": "has no line API_KEY=…: for dev.external",
+    }
+
+
+def place(machine: Path, path: str, content: str, mode: int) -> None:
+    file = machine / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+    file.chmod(mode)
 
 
 def test_a_folder_with_other_things_in_it_is_not_written_to(root: Path, tmp_path: Path) -> None:
@@ -80,12 +138,16 @@ def test_a_file_that_the_host_has_no_more_is_taken_away(root: Path, tmp_path: Pa
     [
         (("check", "{out}"), "holds no host's files"),
         (("render", "zone.example", "-o", "{out}", "--offline"), "there is no stack zone.example"),
+        (("check", "{written}", "--placed", "{out}", "--offline"), "--placed: is for one host with systemd units"),
+        (("check", "{written}", "--placed", "{out}/none", "--offline"), "--placed: is no folder"),
         (("render", "dev", "-o", "{out}", "--offline", "--image", "kong"), "--image: kong is not NAME=IMAGE"),
         (("render", "dev", "-o", "{out}", "--offline", "--image", "kong=x"), "--image: is for containers"),
     ],
 )
-def test_wrong_input_is_one_line(root: Path, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
-    filled = [argument.replace("{out}", str(tmp_path)) for argument in arguments]
+def test_wrong_input_is_one_line(
+    root: Path, written: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    filled = [argument.replace("{out}", str(tmp_path)).replace("{written}", str(written)) for argument in arguments]
     result = ringwall("host", *filled, "--project", root)
     assert (result.code, len(result.errors)) == (2, 1)
     assert message in result.errors[0]

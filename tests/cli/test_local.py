@@ -117,6 +117,7 @@ def test_a_server_that_opens_itself_to_the_network_is_ended(root: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 3
     assert "bound beyond loopback" in done.stderr
+    assert "has it run, it has a user and a network of its own, and calls nothing" in done.stderr
     assert listeners(server) == ()
 
 

@@ -65,14 +65,14 @@ def test_a_state_folder_is_read_without_an_engine_and_secrets_stay_hidden(root: 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"checkpoint": {"latest": {"resources": [{}]}}}', "\x00"])
-def test_a_checkpoint_that_cannot_be_read_is_one_line_that_names_it_and_its_backups(root: Path, text: str) -> None:
+def test_a_checkpoint_that_cannot_be_read_is_one_line_that_names_it_and_the_repair(root: Path, text: str) -> None:
     file = write_checkpoint(root, "dev", text)
     for command in (["status"], ["outputs", "dev"], ["agents", "show", "dev", "ci"]):
         done = ringwall(*command, "--project", root)
         assert done.code == 5, done.err
         (error,) = done.errors
         assert error.startswith(f"{file}: the recorded state cannot be read (")
-        assert error.endswith(f"restore it from {root}/.ringwall/state/.pulumi/backups/ringwall/dev")
+        assert error.endswith(f"run `ringwall repair dev --project {root}`, which puts back the newest whole copy")
 
 
 def test_status_asks_no_engine_however_many_servers_there_are(root: Path) -> None:
@@ -153,11 +153,13 @@ def test_without_the_passphrase_every_command_ends_in_one_line(
 def test_a_backend_that_is_out_of_reach_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"postgres://nobody@127.0.0.1:{free_port()}/pulumi")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"postgres://nobody:planted-pass@127.0.0.1:{free_port()}/pulumi")
     done = ringwall("status", "--project", root)
     assert done.code == 5
     (error,) = done.errors
     assert "the backend cannot be reached: check backend.url, its credentials and the network" in error
+    assert "postgres://nobody:[secret]@127.0.0.1" in error
+    assert "planted-pass" not in done.err
 
 
 COMMANDS = {
@@ -220,6 +222,13 @@ def test_a_moved_project_with_an_absolute_address_is_told_where_its_state_is(roo
         ('error: blob (key "x") (code=PermissionDenied): 403', EngineFailed, "check backend.url"),
         ("error: could not deserialize deployment: unexpected end of JSON input", EngineFailed, ".pulumi/backups"),
         ("error: PULUMI_ACCESS_TOKEN must be set for login", EngineFailed, "run `pulumi login`"),
+        # As the engine prints them: several causes stand below their number.
+        (
+            "error: 2 errors occurred:\n\t* open /s/dev.json: read-only file system\n\t* open /s/a: read-only file system\n",
+            EngineFailed,
+            "open /s/dev.json: read-only file system; open /s/a: read-only file system; the state cannot be written",
+        ),
+        ("error: write /s/dev.json: no space left on device", EngineFailed, "then run `ringwall repair STACK`"),
     ],
 )
 def test_what_the_engine_says_is_of_the_kind_that_a_command_can_act_on(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components.editions import TABLE, ByGuard, ByPlugin, Lacking, Protection
-from model.errors import InputErrors
+from model.errors import InputError, InputErrors
 from model.kong_versions import Edition
 from model.project import load, load_environment
 from operations.check import check_all
@@ -22,7 +22,7 @@ from tests.support.edition_projects import ASKED, EDITIONS, GATEWAY, asking, edi
 
 PLUGIN = "kong:index/plugin:Plugin"
 #: What no key of a stack file asks for: the table alone says why nobody does it.
-WITHOUT_A_KEY = {Protection.OPAQUE_TOKENS, Protection.CLIENT_CERTIFICATE}
+WITHOUT_A_KEY = {Protection.CLIENT_CERTIFICATE}
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,14 @@ def test_what_an_edition_lacks_is_refused_with_what_has_it(
     entry = TABLE[edition][protection]
     assert isinstance(entry, Lacking)
     project = edition_project(tmp_path, edition, asking(protection))
+    if protection is Protection.OPAQUE_TOKENS:
+        file = project.stack_file("dev")
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("      keycloak:\n", "      keycloak:\n        opaque: true\n"), encoding="utf-8")
+        with pytest.raises(InputError, match="cannot verify tokens that are no JWTs") as refused:
+            check_all(project, ["dev.external"])
+        assert (refused.value.key, refused.value.remedy) == ("issuers.keycloak.opaque", entry.remedy)
+        return
     with pytest.raises(InputErrors) as caught:
         check_all(project, ["dev.models"])
     problems = [error for error in caught.value.problems if f"cannot {protection.value}" in error.problem]

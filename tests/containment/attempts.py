@@ -36,7 +36,7 @@ _NEW_USER_NAMESPACE = 0x10000000
 def _metadata() -> str:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"http://{METADATA}/latest/meta-data/", timeout=PATIENCE) as answer:
-        return answer.read().decode()
+        return str(answer.read(), "utf-8")
 
 
 def _call_out() -> str:

@@ -197,9 +197,8 @@ def booted(root: Path, group: Path, log: Path) -> Iterator[Booted]:
             ["sh", "-c", 'echo 0 > "$0/cgroup.procs"; exec "$@"', group, "unshare", *new, HERE / "boot.sh", root, *paths],
             stdin=subprocess.PIPE, stdout=errors, stderr=errors,
         )  # fmt: skip
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     try:
-        first = int(eventually_sync(lambda: _alive(process, log) and children.read_text().split(), "it starts")[0])
+        first = int(eventually_sync(lambda: _children(process, log), "it starts")[0])
         _ip("link", "set", "host0", "netns", str(first))
         assert process.stdin is not None
         process.stdin.write(b"go\n")
@@ -221,6 +220,11 @@ def booted(root: Path, group: Path, log: Path) -> Iterator[Booted]:
     finally:
         process.kill()
         process.wait()
+
+
+def _children(process: subprocess.Popen[bytes], log: Path) -> list[str]:
+    _alive(process, log)
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
 
 
 def _alive(process: subprocess.Popen[bytes], log: Path) -> bool:

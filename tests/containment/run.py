@@ -79,7 +79,7 @@ def attempt_everything(scratch: Path, group: Path, names: Sequence[str]) -> Outc
     lay_out(root)
     write_project(project, servers)
     ringwall = Path(sys.executable).with_name("ringwall")
-    render = [ringwall, "host", "render", "dev", "--offline", "--output", hosts, "--project", project]
+    render: list[str | Path] = [ringwall, "host", "render", "dev", "--offline", "--output", hosts, "--project", project]
     subprocess.run(render, check=True, stdout=subprocess.DEVNULL)
     (hosts / "dev-1").rename(root / "srv/dev-1")
     start_scripts(root, servers)
@@ -224,8 +224,8 @@ the same program without a unit's settings, as root: there each attempt succeeds
 |---|{rules}---|
 """
 _FOOT = """
-*Named* servers have `origin.egress`, with `api.example.net:443` in it. Nothing is left on the machine once the README's way
-back was gone.
+*Named* servers have `origin.egress`, with `api.example.net:443` in it. Once all is undone as the README says, nothing
+is left on the machine.
 
 {enforced}
 
@@ -241,9 +241,9 @@ def page(outcome: Outcome) -> str:
     for row in (*ATTEMPTS, OPEN, OWN, NOTE, NAMED, UNNAMED):
         cells = [_cell(row, answers.get(row, "")) for answers in outcome.contained.values()]
         lines.append(f"| {' | '.join([row, *cells, _cell(row, outcome.control.get(row, ''))])} |")
-    unenforced = [name for name, held in outcome.enforced.items() if not held]
+    unenforced = " and ".join(f"`{name}`" for name, held in outcome.enforced.items() if not held)
     enforced = (
-        f"Where this was run last, the kernel did not let systemd enforce {', '.join(unenforced)}."
+        f"Where this was run last, the kernel did not let systemd enforce {unenforced}. No refusal in the table rests on it."
         if unenforced
         else "Where this was run last, the kernel let systemd enforce every setting of the units."
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import pytest
+
+from components.editions import TABLE, ByPlugin
 from model.project import load, load_environment, open_project
 from operations.check import check_all
+from plan.findings import Severity
 from plan.offline import plan_stack
 from plan.render import from_json, to_json
+from tests.support.kong_published_schema import plugin_problems
 from tests.support.projects import write_project, write_server
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +51,24 @@ def test_the_production_example_passes_every_check_and_is_shown_whole() -> None:
     ):
         text = (root / "stacks" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
         assert f"```yaml\n{text}```\n" in (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("edition", ["enterprise", "ai"])
+def test_the_example_of_an_edition_passes_every_check_and_its_plugins_kongs_schemas(edition: str) -> None:
+    project = open_project(ROOT / "examples" / edition)
+    stacks = ["prod", "prod.models", "prod.tickets", *(["prod.vectors"] if edition == "ai" else [])]
+    assert project.stacks() == stacks
+    refused = [str(finding) for _, finding in check_all(project, stacks) if finding.severity is Severity.ERROR]
+    assert refused == []
+    used = set()
+    for stack in stacks:
+        for plugin in plan_stack(project, load(project, stack)).by_type("kong:index/plugin:Plugin"):
+            name, config = str(plugin.inputs["name"]), json.loads(str(plugin.inputs["configJson"]))
+            assert plugin_problems(name, config) == [], f"{stack}: {name}"
+            used.add(name)
+    own = {entry.name for entry in TABLE[edition].values() if isinstance(entry, ByPlugin)}  # type: ignore[index]
+    unused = {"ai-semantic-cache", "cors", "file-log", "http-log", "opentelemetry"}
+    assert own - used <= unused
 
 
 def test_the_stack_file_in_the_readme_passes_every_check(tmp_path: Path) -> None:

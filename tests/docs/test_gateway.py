@@ -14,12 +14,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from components.gateway.entity_options import ENTITIES
 from components.gateway.inner_plugins import inner_plugins
+from components.gateway.licensed_options import ADDED_OPTIONS, LICENSED_PLUGINS
 from components.gateway.options import PLUGINS, options_of
 from components.gateway.plugins import environment_plugins, identity_plugin, metadata_plugins, server_plugins
 from model.environment import Gateway
 from model.project import load_environment, open_project
 from plan.graph import Graph
 from plan.offline import plan_stack
+from tests.components.gateway.test_gateway_checks import EVERYTHING, STORE, subject
+from tests.components.gateway.test_licensed import CASES as LICENSED_CASES
+from tests.components.gateway.test_licensed import everything, settings_of
 from tests.support.kong_admin import KongStandIn, kong_admin
 from tests.support.kong_manifests import CASES, audiences, environment_stack, stack
 from tests.support.model_routes import FILE as ROUTE_FILE
@@ -59,6 +63,30 @@ def planned_plugins() -> dict[str, set[str]]:
 
 def test_every_option_of_every_plugin_is_listed_and_no_other() -> None:
     assert {name: set(table.options) for name, table in PLUGINS.items()} == planned_plugins()
+
+
+def licensed_plugins() -> dict[str, set[str]]:
+    """Options by plugin, of every kind of server, environment and model route on the licensed editions."""
+    found: dict[str, set[str]] = {}
+    whole = subject(gateway=EVERYTHING, cache={"semantic": {**STORE, "shared": True}})
+    specs = inner_plugins(whole, "small")
+    for edition in ("enterprise", "ai"):
+        route = route_stack(settings_of(edition), whole_route())
+        specs += [spec for model in route.manifest.models for spec in inner_plugins(route, model)]
+        specs += [spec for case in LICENSED_CASES for spec in everything(edition, case)]
+    for spec in specs:
+        found.setdefault(spec.name, set()).update(options_of(spec.config))
+    return found
+
+
+def test_every_option_of_a_licensed_edition_is_listed_and_no_other() -> None:
+    planned = licensed_plugins()
+    assert set(LICENSED_PLUGINS) == set(planned) - set(PLUGINS)
+    for name, table in LICENSED_PLUGINS.items():
+        assert set(table.options) == planned[name], name
+    for name in set(planned) & set(PLUGINS):
+        added = set(ADDED_OPTIONS[name].options) if name in ADDED_OPTIONS else set()
+        assert planned[name] - set(PLUGINS[name].options) == added, name
 
 
 CENTRAL = {
@@ -134,6 +162,6 @@ def test_what_a_key_is_written_with_is_listed() -> None:
 
 
 def test_no_option_is_listed_twice() -> None:
-    for table in [*PLUGINS.values(), *ENTITIES.values()]:
+    for table in [*PLUGINS.values(), *LICENSED_PLUGINS.values(), *ADDED_OPTIONS.values(), *ENTITIES.values()]:
         assert len(table.options) == len(set(table.options))
         assert all(edges.endswith(".") for edges in table.rows.values())

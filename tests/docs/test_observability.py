@@ -176,6 +176,12 @@ def test_the_page_says_what_to_do_about_each_alert() -> None:
     assert re.findall(r"^\| `(Ringwall\w+)` \|", page, re.MULTILINE) == list(ALERTS)
 
 
+def test_every_metric_of_tools_and_models_has_a_panel() -> None:
+    shown = " ".join(expression for _, expression, _ in TARGETS)
+    missing = [name for name in SERVED if re.match(r"ringwall_guard_(tool|model)_", name) and name not in shown]
+    assert missing == []
+
+
 def test_panels_fit_their_grid_and_have_a_number_each() -> None:
     panels = json.loads((FOLDER / "dashboard.json").read_text("utf-8"))["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)

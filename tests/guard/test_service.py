@@ -214,6 +214,20 @@ async def test_answers_under_way_are_finished_before_the_guard_ends(tmp_path: Pa
         assert (await calling)["result"]["content"][0]["text"] == "finished"
 
 
+async def test_a_guard_that_starts_before_its_server_is_ready_once_the_server_is(tmp_path: Path) -> None:
+    origin = Origin(port=free_port())
+    config = config_for(origin, tmp_path)
+    async with running(Opened(config, "sha256:" + "1" * 64, 1, frozenset()), tmp_path / "state") as service:
+        stop, started = asyncio.Event(), asyncio.Event()
+        listening = asyncio.get_running_loop().create_task(serve(service, stop, started=started.set))
+        await started.wait()
+        await eventually(lambda: "refuses connections" in str(service.readiness()["problems"]), "the server is missed")
+        async with serving(origin):
+            await eventually(lambda: service.readiness()["ready"], "it is found, though nobody calls")
+            stop.set()
+            await listening
+
+
 async def test_a_guard_whose_issuer_has_no_keys_is_not_ready_until_it_has(tmp_path: Path) -> None:
     with TokenIssuer() as issuer:
         issuer.fault = 500

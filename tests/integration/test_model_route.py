@@ -7,9 +7,15 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from engine.state import outputs
 from model.model_guard_config import ModelGuardConfig
+from model.project import load_environment
+from model.stacks import Stack
+from operations.drift.comparison import DriftComparison
+from operations.gateway_file import GatewayFile, gateway_file
+from plan.offline import plan_stack, planned_contract
 from tests.support.engine_project import EngineProject
 from tests.support.model_routes import ROUTE
 
@@ -28,6 +34,18 @@ def routed(engine_project: EngineProject) -> EngineProject:
     return engine_project
 
 
+def exported(deployed: EngineProject) -> GatewayFile:
+    """Everything at Kong, as `gateway export` writes it once it is deployed."""
+    project = deployed.project
+    environment = load_environment(project, "dev")
+    recorded = DriftComparison(project, deployed.target, environment, ("dev", "dev.models"))
+    contract = planned_contract(project, environment)
+    stacks: list[Stack] = [environment, environment.models["models"]]
+    graphs = [plan_stack(project, stack, contract=contract) for stack in stacks]
+    known = {graph.stack: recorded.known(graph.stack) for graph in graphs}
+    return gateway_file(graphs, known, environment="dev", keys={})
+
+
 def test_a_model_route_comes_up_and_its_guards_key_is_found_nowhere(routed: EngineProject) -> None:
     routed.run("dev", "up")
     routed.run("dev.models", "up")
@@ -41,6 +59,16 @@ def test_a_model_route_comes_up_and_its_guards_key_is_found_nowhere(routed: Engi
     config = outputs(routed.project, "dev.models", show_secrets=True, target=routed.target)["guard_config"]
     guard = ModelGuardConfig.model_validate(json.loads(config))
     assert routes == {"models.example.com", *(model.inner_host for model in guard.models)}
+
+    file = exported(routed)
+    assert file.unknown == ()
+    assert GUARD_KEY not in file.text
+    document = yaml.safe_load(file.text)
+    plugins = [*document["plugins"], *(one for service in document["services"] for one in service["plugins"])]
+    made = [record.outputs for record in routed.sandbox.resources("kong:*:Plugin")]
+    assert sorted(json.dumps([one["name"], one["config"]], sort_keys=True) for one in plugins) == sorted(
+        json.dumps([one["name"], json.loads(one["configJson"])], sort_keys=True) for one in made
+    )
 
     planted = [GUARD_KEY, base64.b64encode(GUARD_KEY.encode()).decode()]
     files: list[Path] = [path for path in routed.project.root.rglob("*") if path.is_file()]

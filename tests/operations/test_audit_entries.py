@@ -125,6 +125,20 @@ def test_each_rule_that_blocked_gets_the_exception_that_lets_just_this_pass() ->
     assert "9a4c05fa4d8d882d" in first.reason
 
 
+def test_an_address_names_the_narrower_way_for_pages_of_the_own_machine() -> None:
+    def ways(*findings: tuple[str, str]) -> list[str]:
+        return [line for line in way_out(record(*findings, leg="arguments"), TODAY) if "lock approve" in line]
+
+    assert ways(("url.forbidden", "/arguments/url")) == [
+        "    ringwall lock approve dev.desk --parameter search:/url=local_url"
+    ]
+    assert ways(("url.forbidden", "/arguments/tabs/0/url"), ("url.forbidden", "/arguments/tabs/1/url")) == [
+        "    ringwall lock approve dev.desk --parameter 'search:/tabs/*/url=local_url'"
+    ]
+    assert ways(("url.forbidden", "/arguments/url"), ("url.metadata", "/arguments/url")) == []
+    assert ways(("url.forbidden", "/name")) == []
+
+
 def test_what_a_model_was_stopped_for_gets_an_exception_of_its_route() -> None:
     members = {"method": "chat/completions", "name": "small", "leg": "tool_results"}
     text = way_out(record(("injection.override", "/messages/2/content"), **members), TODAY)

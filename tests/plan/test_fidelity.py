@@ -16,6 +16,7 @@ from plan.graph import Graph
 from plan.offline import plan_stack
 from sandbox import Sandbox
 from tests.support.engine_project import EngineProject
+from tests.support.portals import add_portal
 from tests.support.projects import write_project
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
@@ -26,9 +27,10 @@ SECRET_KEY = "4dabf18193072939515e22adb298388d"
 
 @pytest.fixture(scope="module")
 def engine_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProject]:
-    """Every shape of server, its environment up, so that servers can be previewed."""
+    """Every shape of server and a portal that offers two, their environment up, so that servers can be previewed."""
     folder: Path = tmp_path_factory.mktemp("fidelity")
     root = write_project(folder / "project", every_shape=True)
+    add_portal(root)
     with Sandbox(folder / "world") as sandbox:
         yield EngineProject(open_project(root), sandbox, folder / "home")
     gc.collect()

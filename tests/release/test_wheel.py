@@ -26,22 +26,27 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def program(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`ringwall` as `uv tool install` puts it there."""
+#: The release of pipx that installs here; uv is the one of the lock.
+PIPX = "pipx==1.8.0"
+
+
+@pytest.fixture(scope="module", params=["uv", "pipx"])
+def program(release: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """`ringwall` as `uv tool install`, or `pipx install`, puts it there."""
     tools = tmp_path_factory.mktemp("tools")
     [wheel] = release.glob("*.whl")
-    install: list[str | Path] = [
-        "tool",
-        "install",
-        "--quiet",
-        "--python",
-        sys.executable,
-        "--constraints",
-        ROOT / "requirements.lock",
-    ]
-    places = {"UV_TOOL_DIR": str(tools / "environments"), "UV_TOOL_BIN_DIR": str(tools / "bin")}
-    subprocess.run([release / "tools" / "bin" / "uv", *install, wheel], env={**os.environ, **places}, check=True)
+    uv, pinned = release / "tools" / "bin" / "uv", ROOT / "requirements.lock"
+    if request.param == "uv":
+        install: list[str | Path] = [uv, "tool", "install", "--quiet", "--constraints", pinned]
+        places = {"UV_TOOL_DIR": tools / "environments", "UV_TOOL_BIN_DIR": tools / "bin"}
+    else:
+        # With hashes among the constraints pip would want one for the wheel too.
+        plain = tools / "constraints.txt"
+        plain.write_text("".join(f"{pin}\n" for pins in locked().values() for pin in pins), encoding="utf-8")
+        install = [uv, "tool", "run", "--quiet", PIPX, "install", "--quiet", f"--pip-args=--constraint={plain}"]
+        places = {"PIPX_HOME": tools / "environments", "PIPX_BIN_DIR": tools / "bin"}
+    variables = {**os.environ, **{name: str(place) for name, place in places.items()}}
+    subprocess.run([*install, "--python", sys.executable, wheel], env=variables, check=True)
     return tools / "bin" / "ringwall"
 
 

@@ -1,13 +1,14 @@
 """Real MCP servers from npm and PyPI, onboarded and then called through their guard beside being called directly.
 
     make servers
-    .venv/bin/python tests/servers/run.py [--only NAME] [--ringwall PATH] [--json FILE]
+    .venv/bin/python tests/servers/run.py [--only NAME] [--ringwall PATH] [--json FILE] [--page]
 
 A row says whether `ringwall onboard` took the server, whether its lock held over two more starts (`ringwall lock diff`
-twice), whether a client of the official SDK sees behind the guard what it sees directly once everything is granted, and
-whether each call's answer is the same, in the newest protocol era that the server speaks and, where that is 2026's, in
-2025's too; then the first reason where something is not. `--ringwall` tries another build. Whatever a server, npm or pip
-does ends that server's row with a reason, never the run.
+twice), whether a client of the official SDK sees behind the guard what it sees directly once everything is granted and
+every finding is accepted by the command that `onboard` names, and whether each call's answer is the same, in the newest
+protocol era that the server speaks and, where that is 2026's, in 2025's too; then the first reason where something is
+not. `--ringwall` tries another build, `--page` writes the table into docs/explain/real-servers.md. Whatever a server, npm
+or pip does ends that server's row with a reason, never the run.
 What is installed (pinned in catalogue.py, npm without install scripts) stays in the cache for the next run.
 """
 
@@ -16,9 +17,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -27,7 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from model.tool_lock import from_text
 from tests.servers.catalogue import SERVERS, RealServer
+from tests.servers.rows import Row, table, write_page
 from tests.support.node import caches
 from tests.support.ports import free_port
 from tests.support.projects import write_project
@@ -49,27 +53,6 @@ INSTALL_TIMEOUT = 600
 RINGWALL = Path(sys.executable).with_name("ringwall")
 #: What a client's own program is given, nothing of the shell that runs this.
 BARE = {key: os.environ[key] for key in ("HOME", "PATH", "LANG") if key in os.environ}
-
-
-@dataclass
-class Row:
-    """One server's outcome. Counts are `same/all`."""
-
-    server: str
-    version: str
-    onboard: bool = False
-    stable: bool | None = None
-    tools: str = ""
-    lists: bool | None = None
-    calls: str = ""
-    #: The protocol versions in which lists and calls were compared.
-    versions: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-
-    @property
-    def good(self) -> bool:
-        same, _, every = self.calls.partition("/")
-        return self.onboard and bool(self.stable) and bool(self.lists) and same == every
 
 
 def install(server: RealServer) -> Path:
@@ -231,6 +214,11 @@ def grant_everything(stack_file: Path, lock_file: Path) -> None:
     stack_file.write_text(head + "\n".join(lines) + "\n")
 
 
+def acceptances(text: str) -> list[list[str]]:
+    """The commands by which a reviewer accepts what `onboard` found, without the program's name."""
+    return [shlex.split(command)[1:] for command in re.findall(r"until a reviewer accepts: `(.+)`", text)]
+
+
 def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
     row = Row(server.name, server.version)
     places = {"bin": str(install(server)), "here": str(HERE), "port": str(free_port())}
@@ -280,6 +268,12 @@ def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
         row.reasons.append("onboard: " + (done.stderr.strip().splitlines() or ["?"])[-1][:300])
         return row
     row.onboard = True
+    for arguments in acceptances(done.stderr):
+        row.accepted += [value for flag, value in itertools.pairwise(arguments) if flag == "--accept"]
+        with serve():
+            accepted = cli(*arguments, "--timeout", "60", "--yes")
+        if accepted.returncode:
+            row.reasons.append("accept: " + (accepted.stderr.strip().splitlines() or ["?"])[-1][:300])
     fresh()
     differences = []
     for _ in range(2):
@@ -294,8 +288,12 @@ def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
     parameters = StdioServerParameters(command=command[0], args=command[1:], env={**BARE, **environment})
     for mode in ("auto", "legacy"):
         fresh()
-        with serve():
-            direct = answers_of("directly", url or parameters, calls, mode)
+        try:
+            with serve():
+                direct = answers_of("directly", url or parameters, calls, mode)
+        except RuntimeError as error:
+            row.reasons.append(f"the SDK itself cannot use it {str(error).splitlines()[0]}"[:300])
+            return row
         fresh()
         port = free_port()
         local = [
@@ -361,27 +359,15 @@ def shown(answer: Any) -> str:
     return str(answer)[:150]
 
 
-def table(rows: list[Row]) -> str:
-    def word(value: bool | None) -> str:
-        return "-" if value is None else "yes" if value else "NO"
-
-    lines = [f"{'server':17} {'version':12} onboard  lock  tools    lists  calls  versions"]
-    for row in rows:
-        lines.append(
-            f"{row.server:17} {row.version:12} {word(row.onboard):8} {word(row.stable):5} {row.tools or '-':8} "
-            f"{word(row.lists):6} {row.calls or '-':6} {' '.join(row.versions) or '-'}"
-        )
-        lines += [f"    {reason}" for reason in row.reasons]
-    good = sum(row.good for row in rows)
-    return "\n".join([*lines, f"{good} of {len(rows)} servers: onboarded, lock stable, lists and calls equal"])
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Real MCP servers behind the guard.")
     parser.add_argument("--only", action="append", default=[], help="a server of catalogue.py; repeatable")
     parser.add_argument("--ringwall", type=Path, default=RINGWALL, help="the program to try")
+    parser.add_argument("--page", action="store_true", help="write the table into the page of the docs")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     options = parser.parse_args()
+    if options.page and options.only:
+        parser.error("--page is for a run of all servers")
     rows = []
     for server in SERVERS:
         if options.only and server.name not in options.only:
@@ -397,8 +383,10 @@ def main() -> int:
                 reason = f"not tried to the end: {error or type(error).__name__}"
                 row = Row(server.name, server.version, reasons=[reason[:300]])
         rows.append(row)
-        print(table([row]).splitlines()[1], *[f"    {reason}" for reason in row.reasons], sep="\n", flush=True)
+        print(*table([row]).splitlines()[1:-1], sep="\n", flush=True)
     print("\n" + table(rows))
+    if options.page:
+        write_page(rows)
     if options.json:
         options.json.write_text(json.dumps([asdict(row) | {"good": row.good} for row in rows], indent=2) + "\n")
     return 0 if all(row.good for row in rows) else 1

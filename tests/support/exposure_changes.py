@@ -201,7 +201,7 @@ CHANGES: tuple[Change, ...] = (
         (("prod.models", "hostname: models.example.com", "hostname: llm.example.com"),),
         ("up prod.models",),
         before=_EXAMPLE_KEY,
-        fails={"up prod.models": "is protected"},
+        fails={"up prod.models": "models-edge-application"},
         deployed=_EXAMPLE_STACKS,
         example="production",
     ),

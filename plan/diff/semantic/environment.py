@@ -126,6 +126,7 @@ ENVIRONMENT: Table = {
     ),
     "issuers.*": KeyRule(appearing_loosens, "issuer {0} of tokens", "gateway", 60),
     "issuers.*.issuer": KeyRule(any_change, "exact iss of issuer {0}", "gateway", 95),
+    "issuers.*.opaque": KeyRule(any_change, "whether issuer {0}'s tokens are no JWTs", "gateway", 40),
     "issuers.*.jwks_uri": KeyRule(any_change, "where issuer {0}'s keys are", "gateway", 95),
     **LOGS,
     # Either way: on, another endpoint on the status port; off, nobody sees an attack.

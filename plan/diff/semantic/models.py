@@ -137,6 +137,9 @@ TABLE: Table = {
         for key, entry in guard_settings.RULES.items()
         if not key.startswith(("guard.legs.", "guard.taint.", "guard.questions."))
     },
+    "guard.taint.tool_calls": KeyRule(
+        ladder("allow", "block"), "a tool call after a tool result that tries to steer the model meets", "guard", 85
+    ),
     **{
         f"guard.legs.{leg}": KeyRule(_LEG, f"a finding in {text} leads to", "guard", 85)
         for leg, text in sorted(_LEGS.items())

@@ -154,8 +154,8 @@ def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Ch
         )
         direction = Direction.TIGHTENS if removed else Direction.LOOSENS
         yield change("lock-instructions", direction, 75, stack, "guard", title, lines)
-    kept = base if base.instructions == head.instructions else None
-    yield from _acceptance(stack, "the server's instructions", kept, head)
+    same_text = base if base.instructions == head.instructions else None
+    yield from _acceptance(stack, "the server's instructions", same_text, head)
     for key in ("name", "version", "protocol_versions", "client_capabilities"):
         base_value, head_value = getattr(base, key), getattr(head, key)
         is_set = isinstance(base_value, tuple)

@@ -144,6 +144,20 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"models": {"small": {"kinds": ["responses"], "targets": [{"provider": "cohere", "model": "c"}]}}},
         "models.small.targets.0.provider: cohere has no responses here; name azure or openai",
     ),
+    "vectors of two models": (
+        {
+            "models": {
+                "small": {
+                    "kinds": ["embeddings"],
+                    "targets": [
+                        OPENAI | {"model": "text-embedding-3-small"},
+                        OPENAI | {"model": "text-embedding-3-large"},
+                    ],
+                }
+            }
+        },
+        "models.small.targets: vectors of two models cannot be compared",
+    ),
     "an address for two kinds": (
         {
             "models": {

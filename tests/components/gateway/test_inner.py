@@ -231,6 +231,25 @@ def test_prompts_that_kong_cannot_take_are_refused_at_their_key() -> None:
     assert "prompt_policy.deny.0: is 800 bytes, and Kong takes 500" in texts[1]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("(", "missing closing parenthesis"),
+        ("a{2,1}", "numbers out of order"),
+        ("[[:foo:]]", "unknown POSIX class name"),
+    ],
+)
+def test_a_pattern_that_kong_could_not_read_is_refused(pattern: str, problem: str) -> None:
+    (refusal,) = support_problems(route_stack(manifest=route(prompt_policy={"allow": ["(?i)fine", pattern]})))
+    assert "prompt_policy.allow.1: is no regular expression that Kong reads (PCRE): at position" in str(refusal)
+    assert problem in str(refusal)
+
+
+def test_patterns_that_pcre_alone_reads_pass() -> None:
+    patterns = ["(?i)x", "(?<name>a)\\k<name>", "(?R)?", "\\p{L}+", "(?>a)b", "høflig"]
+    assert support_problems(route_stack(manifest=route(prompt_policy={"deny": patterns}))) == []
+
+
 def test_a_semantic_cache_is_refused_with_what_to_use_instead() -> None:
     semantic = {"store": "redis", "host": "redis.example.com", "embeddings": OPENAI}
     (problem,) = support_problems(route_stack(manifest=route(cache={"semantic": semantic})))

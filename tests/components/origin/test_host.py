@@ -10,6 +10,7 @@ from model.host_bundle import HostBundle
 from model.loopback import is_loopback
 from model.project import load_environment, open_project
 from model.stacks import EnvironmentStack
+from tests.support.model_routes import ROUTE, write_route_project
 from tests.support.projects import server_text, write_project, write_server
 
 
@@ -94,10 +95,30 @@ def test_every_secret_the_host_needs_is_named_with_its_reader(environment: Envir
     assert [(s.reader, s.reference.file or s.reference.env) for s in built(environment, "hosted").secrets] == [
         ("cloudflared", "/etc/ringwall/dev.hosted/tunnel-token"),
         ("guard", "LAKERA_API_KEY"),
+        ("kong", "LOG_ENDPOINT"),
+        ("kong", "LOG_TOKEN"),
     ]
     assert [(s.reader, s.purpose) for s in built(environment, "external").secrets][1:] == [
-        ("server", "the server's API_KEY")
+        ("server", "the server's API_KEY"),
+        ("kong", "logs.http.url of dev"),
+        ("kong", "logs.http.headers.x-log-token of dev"),
     ]
+
+
+def test_what_the_gateways_shared_counters_need_is_named(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    file = root / "stacks" / "Pulumi.dev.yaml"
+    password = "{vault://env/counters/password}"
+    redis = f'    gateway:\n      redis: {{host: counters.example.com, port: 6380, password: "{password}"}}\n'
+    file.write_text(file.read_text().replace("    gateway:\n", redis))
+    bundle = built(load_environment(open_project(root), "dev"), "one")
+    assert ("kong", "counters.example.com:6380", "shared counters") in [
+        (e.process, e.destination, e.purpose) for e in bundle.egress
+    ]
+    assert next((s.reference.env, s.purpose) for s in bundle.secrets if s.reader == "kong") == (
+        "COUNTERS",
+        "gateway.redis.password of dev",
+    )
 
 
 def test_every_destination_that_leaves_the_host_is_named(environment: EnvironmentStack) -> None:
@@ -139,6 +160,17 @@ def test_what_the_audit_anchor_traces_and_the_shared_counters_need_is_named(tmp_
         ("https://otlp.example.com/v1/traces", "spans of calls"),
         ("rediss://counters.example.com:6380/0", "shared counters"),
     ]
+
+
+def test_where_a_model_routes_spans_go_is_named_too(tmp_path: Path) -> None:
+    traces = (
+        "    guard: {traces: {endpoint: https://otlp.example.com/v1/traces, "
+        "headers: {Authorization: {env: OTLP_TOKEN, scheme: Bearer}}}}\n"
+    )
+    environment = load_environment(open_project(write_route_project(tmp_path, ROUTE + traces)), "dev")
+    bundle = build_host_bundle(environment.models["models"], "tunnel-1", "{}\n", None)
+    assert "header Authorization for the collector of traces" in [secret.purpose for secret in bundle.secrets]
+    assert ("guard", "https://otlp.example.com/v1/traces") in [(e.process, e.destination) for e in bundle.egress]
 
 
 ENGINES = """\

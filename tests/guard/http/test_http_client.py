@@ -15,6 +15,12 @@ OK = b"HTTP/1.1 200 OK\r\n"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """The guard runs on uvloop where there is one, and on asyncio's own loop elsewhere."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 class ScriptedServer:
     """A server that reads requests without bodies; `connections` counts how many were taken, `requests` holds the heads."""
 
@@ -200,6 +206,27 @@ async def test_a_server_waits_while_nobody_reads_and_an_answer_that_is_left_ends
         assert server.connections == 1
         answer.close()
         await server.ended()
+
+
+async def test_what_arrived_before_the_connection_was_lost_is_read_and_then_the_loss() -> None:
+    lost = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"content-length: %d\r\n\r\n" % (64 * READ_AHEAD) + b"a" * (16 * READ_AHEAD))
+        await lost.wait()
+        writer.transport.abort()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listener:
+        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+        client = HttpClient(url, connect=5, silence=5, longest_header=1000)
+        answer = await get(client)
+        await eventually(lambda: answer.held > READ_AHEAD, "the client stops to read")
+        lost.set()
+        with pytest.raises(BrokenOff):
+            await body_of(answer)
+        await client.close()
 
 
 async def test_a_header_that_would_be_two_is_not_sent_and_a_server_that_is_away_is_said_to_be() -> None:

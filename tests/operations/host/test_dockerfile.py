@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from operations.host.containers import GUARD
 
@@ -36,3 +40,15 @@ def test_the_image_is_built_of_the_packages_of_the_wheel_and_of_no_key_or_state(
     packages = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
     names = {line[1:] for line in ignored if line.startswith("!")}
     assert names == packages | {"LICENSE", "README.md", "pyproject.toml", "requirements.lock"}
+
+
+@pytest.mark.rare
+def test_the_image_builds_and_runs_as_the_guards_user() -> None:
+    builder = next((tool for tool in ("podman", "buildah") if shutil.which(tool)), None)
+    if builder is None:
+        pytest.skip("neither podman nor buildah is here, so the image was NOT built")
+    tag = "localhost/ringwall-test"
+    subprocess.run([builder, "build" if builder == "podman" else "bud", "--tag", tag, ROOT], check=True)
+    if builder == "podman":
+        run = ["podman", "run", "--rm", "--read-only", "--cap-drop=all", "--network=none", tag, "version"]
+        assert "ringwall" in subprocess.run(run, check=True, capture_output=True, text=True).stdout

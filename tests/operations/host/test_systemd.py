@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import InputError
-from model.host_bundle import HostBundle
+from model.host_bundle import GATEWAY_METRICS, HostBundle
 from operations.host.machine import Machine
 from operations.host.render import Layout, render
 from operations.host.systemd import systemd_files
@@ -160,6 +160,23 @@ def test_two_processes_that_want_one_port_are_refused_by_name(bundles: list[Host
         Machine.of([taken.model_copy(update={"kong": clash})])
 
 
+def test_kong_may_write_its_log_where_the_stack_says_and_nowhere_else(bundles: list[HostBundle]) -> None:
+    second = [bundle for bundle in bundles if bundle.host == "dev-2"]
+    assert [bundle.gateway_logs for bundle in second] == [("/var/log/kong/hosted.log",)]
+    files = {file.path: file.content for file in systemd_files(Machine.of(second))}
+    assert value(_lines(files[f"{UNITS}ringwall-kong.service"]), "ReadWritePaths") == "/var/log/kong"
+    folders = files["root/etc/tmpfiles.d/ringwall.conf"].splitlines()
+    assert 'd "/var/log/kong" 0750 ringwall-kong ringwall-kong' in folders
+    for elsewhere in (
+        "/var/log/kong.log",
+        "/etc/kong/hosted.log",
+        "/var/log/ringwall/kong/x.log",
+        "/var/log/../x/y.log",
+    ):
+        with pytest.raises(InputError, match="would write its log into"):
+            Machine.of([second[0].model_copy(update={"gateway_logs": (elsewhere,)})])
+
+
 def test_what_a_stack_file_says_is_never_read_by_systemd_as_more_than_itself() -> None:
     assert command_line(["a b", "100%", "$HOME", 'say "x"', "back\\slash", ""]) == (
         r'"a b" 100%% $$HOME "say \"x\"" "back\\slash" ""'
@@ -223,3 +240,25 @@ def test_systemd_calls_each_unit_confined(tree: Path, name: str) -> None:
     )
     assert "Overall exposure level" in result.stdout, result.stderr
     assert result.returncode == 0, result.stdout.splitlines()[-1]
+
+
+def test_metrics_are_read_of_each_process_that_serves_any(bundles: list[HostBundle]) -> None:
+    first = [bundle for bundle in bundles if bundle.host == "dev-1"]
+
+    def jobs(chosen: list[HostBundle]) -> list[str]:
+        files = {file.path: file.content for file in systemd_files(Machine.of(chosen))}
+        lines = files["root/etc/ringwall/prometheus.yml"].splitlines()
+        return [line.split()[-1] for line in lines if "job_name" in line or "targets" in line]
+
+    assert jobs(first) == [
+        *("ringwall-guard", '["127.0.0.1:10052"]', '["127.0.0.1:10010"]'),
+        *("kong", '["127.0.0.1:8100"]'),
+        *("cloudflared", '["127.0.0.1:20241"]', '["127.0.0.1:20242"]'),
+    ]
+    silent = [
+        bundle.model_copy(
+            update={"listeners": tuple(item for item in bundle.listeners if item.purpose != GATEWAY_METRICS)}
+        )
+        for bundle in first
+    ]
+    assert "kong" not in jobs(silent)

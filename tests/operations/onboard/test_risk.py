@@ -356,6 +356,11 @@ def test_time_is_linear_in_the_size_of_a_definition() -> None:
         (tool("get_api_keys"), 'its name calls "api keys"'),
         (tool("kubectl_get", "resourceType", "name"), "cluster's secrets"),
         (tool("describe_resource", "kind", "namespace"), "cluster's secrets"),
+        (
+            {**tool("helm_get", "release", "what"), "description": "Get a release: values, manifest or notes."},
+            "cluster's",
+        ),
+        (tool("helm_get_manifest", "release"), "cluster's secrets"),
         (tool("get_recent_tool_calls"), "called before"),
     ],
 )

@@ -179,3 +179,8 @@ def test_check_refuses_by_file_and_line_what_the_edition_cannot_carry(tmp_path: 
     line = (root / FILE).read_text().split("\n").index("        kinds: [chat, embeddings]") + 1
     assert problem.file == f"{root / FILE}:{line}"
     assert problem.key == "config.ringwall:model.models.house.kinds"
+
+
+def test_a_route_that_lets_tool_calls_follow_untrusted_text_breaks_its_rule(subject: Subject) -> None:
+    loosened = guard(lambda document: document["guard"].update(taint={"tool_calls": "allow"}), subject)
+    assert broken(loosened) - broken(subject) == {"guard-taint-ignored"}

@@ -16,7 +16,7 @@ _FIRST = 2
 
 
 @dataclass(frozen=True)
-class WayOut:
+class Passage:
     """One destination of a server."""
 
     number: int
@@ -26,13 +26,13 @@ class WayOut:
     address: str
 
 
-def ways_out(member: HostMember) -> tuple[WayOut, ...]:
+def passages(member: HostMember) -> tuple[Passage, ...]:
     """Every destination of the member's server, numbered from 1 in the order of the stack file."""
     origin = member.bundle.origin
     pairs = [destination.rpartition(":")[::2] for destination in (origin.egress if origin else ())]
     names = list(dict.fromkeys(name for name, _ in pairs))
     return tuple(
-        WayOut(number, name, int(port), f"127.0.0.{_FIRST + names.index(name)}")
+        Passage(number, name, int(port), f"127.0.0.{_FIRST + names.index(name)}")
         for number, (name, port) in enumerate(pairs, 1)
     )
 
@@ -40,5 +40,5 @@ def ways_out(member: HostMember) -> tuple[WayOut, ...]:
 def hosts_file(member: HostMember) -> str:
     """/etc/hosts as the server sees it."""
     lines = [f"# What {member.stack} may call, made by `ringwall host render`.", "127.0.0.1 localhost", "::1 localhost"]
-    addresses = {way.name: way.address for way in ways_out(member)}
+    addresses = {passage.name: passage.address for passage in passages(member)}
     return "\n".join([*lines, *(f"{address} {name}" for name, address in addresses.items())]) + "\n"

@@ -1,0 +1,108 @@
+"""`ringwall gateway`: writes what Kong holds for an environment as a declarative file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cli import console
+from cli.project import current_project
+from cli.target import target_of
+from model.errors import InputError
+from model.project import Project, load
+from model.stacks import EnvironmentStack, Stack
+from model.text import counted
+from operations.drift.comparison import DriftComparison
+from operations.gateway_file import GatewayFile, gateway_file, issuer_keys
+from operations.output_file import write_output
+from plan.offline import plan_stack, planned_contract
+
+
+def export(stack: str, out: Path | None, *, db_less: bool, offline: bool, sandbox: bool, as_json: bool) -> None:
+    """What `ringwall gateway export` does; its flags and help are in `cli.flags.gateway`."""
+    project = current_project()
+    loaded = load(project, stack)
+    environment = loaded.environment
+    if environment is None:
+        raise InputError(
+            f"{stack} is a zone, which has no gateway", remedy="name an environment, a server or a model route"
+        )
+    members: list[Stack] = [loaded] if loaded is not environment else [environment, *environment.perimeters]
+    contract = planned_contract(project, environment)
+    graphs = [plan_stack(project, member, contract=contract) for member in members]
+    known: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}
+    keys: Mapping[str, list[dict[str, Any]]] = {}
+    if not offline:
+        known = _deployed(project, loaded, [graph.stack for graph in graphs], sandbox=sandbox)
+        if loaded is environment:
+            keys = {} if sandbox else issuer_keys(environment.settings, environment.name)
+    file = gateway_file(
+        graphs, known, environment=environment.name, keys=keys, db_less=db_less, remark=_remark(stack, environment)
+    )
+    if out is None:
+        if not as_json:
+            print(file.text, end="")
+    else:
+        write_output(out, file.text)
+        console.say(f"wrote {counted(file.entities, 'object')} to {out}")
+    _notes(file, keys, loaded, db_less=db_less, offline=offline, sandbox=sandbox)
+    if as_json:
+        console.print_json(
+            {
+                "version": 1,
+                "stack": stack,
+                "file": None if out is None else str(out),
+                "text": file.text,
+                "entities": file.entities,
+                "variables": dict(file.variables),
+                "unknown": list(file.unknown),
+            }
+        )
+
+
+def _deployed(
+    project: Project, loaded: Stack, stacks: list[str], *, sandbox: bool
+) -> dict[str, dict[str, dict[str, Any]]]:
+    with target_of(project, sandbox=sandbox, plugins=False) as target:
+        target.require_state()
+        recorded = DriftComparison(project, target, loaded, tuple(stacks))
+        for stack in stacks:
+            if not recorded.deployed(stack).exists:
+                raise InputError(
+                    f"{stack} is not deployed, so nobody knows the audience of its application",
+                    remedy=f"run `ringwall up {stack}`, or add --offline for what the files say",
+                )
+        return {stack: recorded.known(stack) for stack in stacks}
+
+
+def _remark(stack: str, environment: EnvironmentStack) -> str:
+    gateway = environment.settings.gateway
+    return f"Kong {gateway.version} ({gateway.edition}): {stack}, by `ringwall gateway export`. No secret is in it."
+
+
+def _notes(
+    file: GatewayFile,
+    keys: Mapping[str, list[dict[str, Any]]],
+    loaded: Stack,
+    *,
+    db_less: bool,
+    offline: bool,
+    sandbox: bool,
+) -> None:
+    """What the file does not hold, and who puts it in."""
+    for name, purpose in sorted(file.variables.items()):
+        console.note(f"note: decK puts in {purpose} from its variable {name}")
+    if file.variables and db_less:
+        console.note(
+            "warning: Kong itself puts in no variable; render the file for it: "
+            "`deck file render --populate-env-vars FILE -o kong.yml`"
+        )
+    for symbol in file.unknown:
+        console.note(f"warning: {symbol} is known once the stack is deployed; no gateway takes the file till then")
+    if loaded is not loaded.environment:
+        console.note("note: the environment's consumers and their keys are in the file of the environment")
+    elif not keys and (offline or sandbox):
+        console.note(
+            "warning: the issuers' signing keys are not in it, so a gateway with this file alone lets nobody in"
+        )
