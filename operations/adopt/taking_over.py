@@ -8,7 +8,7 @@ from typing import Any
 from engine.checkpoint import recorded
 from engine.repair.kinds import SHAPES, Kind
 from engine.run import Run, fail_on_error
-from engine.runs import execute
+from engine.runs import execute_all
 from engine.workspace import Target, workspace
 from model.errors import InputError, RingwallError
 from operations.adopt.differences import Adoption, adoption
@@ -63,10 +63,10 @@ def take_over(target: Target, graph: Graph, objects: Sequence[Adoption]) -> Run:
     Raises:
         EngineFailed: an object cannot be read, or is not what its resource is; the state is as it was before.
     """
-    run = Run(graph.stack, "up", expected=len(objects))
+    run, program = Run(graph.stack, "up", expected=len(objects)), _program(graph, objects)
     try:
         with target.progress.running([run]):
-            execute(target, run, program=_program(graph, objects))
+            execute_all(target, [run], program_of=lambda _: program)
         fail_on_error([run])
     except (RingwallError, KeyboardInterrupt):
         _forget(target, graph.stack)

@@ -142,6 +142,7 @@ def test_every_kind_of_change_is_brought_up_as_by_a_full_up(
     equal_to_all(deployed, tmp_path, change, asked)
 
 
+@pytest.mark.rare
 def test_a_server_whose_up_failed_is_asked_although_its_file_is_put_back(deployed: Path, tmp_path: Path) -> None:
     root = copy_of(deployed, tmp_path / "failed")
     file = root / "stacks" / "Pulumi.dev.one.yaml"
