@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from guard.engines.embedded import embedded_rules
-from guard.engines.rules.grammar import FRAMES, SIGNS, THRESHOLDS
+from guard.engines.rules.grammar import SIGNS
+from guard.engines.rules.sign import FRAMES, THRESHOLDS
 from guard.inspect.verdict import Category, Leg
 from model.finding_exceptions import NO_EXCEPTION
 

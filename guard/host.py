@@ -12,6 +12,7 @@ import contextlib
 import logging
 import re
 import resource
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from starlette.routing import Route
 from guard.bundle.bundle import Opened, OpenedBundle
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, NeedsRestart, pause
+from guard.decide.taint import TaintCircle
 from guard.http.request_bounds import DEFAULT_BOUNDS
 from guard.listening import listening_on, serve, settle
 from guard.logs import SERVER
@@ -83,6 +85,8 @@ class GuardHost:
         self._sockets = sockets
         self._nudge = asyncio.Event()
         self._served: dict[str, ServedFolder] = {}
+        #: By environment: the same name is another principal in another one.
+        self._circles: defaultdict[str, TaintCircle] = defaultdict(TaintCircle)
         self._strangers: frozenset[str] = frozenset()
 
     @property
@@ -227,6 +231,9 @@ class GuardHost:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // count
         async with running(loaded.opened, state, bounds=DEFAULT_BOUNDS.within(files), sockets=self._sockets) as service:
             service.runtime.source_status = source.members
+            circle = self._circles[environment]
+            if service.runtime.taints is not None:
+                circle.join(served.name, service.runtime.taints)
 
             def say() -> None:
                 served.service = service
@@ -248,6 +255,7 @@ class GuardHost:
                 if not served.stop.is_set():
                     raise RingwallError("its listener ended by itself")
             finally:
+                circle.leave(served.name)
                 watching.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await watching

@@ -40,6 +40,8 @@ from wire.sse import KEEP_ALIVE_SECONDS
 class Runtime(GuardWork[Policy]):
     """What all exchanges share. `apply` replaces `policy`, and `upstream` if the server moved; everything else stays."""
 
+    taints: Taints
+
     def __init__(
         self,
         policy: Policy,

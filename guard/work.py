@@ -19,6 +19,7 @@ from guard.audit.record import AuditRecord
 from guard.audit.repeats import RefusalNote, Repeats
 from guard.decide.answers import new_incident
 from guard.decide.reasons import AnyReason, Decision, deciding_key
+from guard.decide.taint import Taints
 from guard.decide.term import Term
 from guard.decide.tokens import ServerBudget
 from guard.http.request_bounds import RequestBounds
@@ -80,6 +81,9 @@ P = TypeVar("P", bound=PolicyInForce)
 
 class GuardWork(Generic[P]):
     """The work of one guard under the policy in force."""
+
+    #: The principals that were sent untrusted text, where the guard keeps such marks.
+    taints: Taints | None = None
 
     def __init__(self, policy: P, audit: AuditLog, *, keep_alive: float, bounds: RequestBounds) -> None:
         self.policy = policy

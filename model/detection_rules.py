@@ -68,6 +68,7 @@ DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
     "injection.forget": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
     "injection.form_address": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
     "injection.form_authority": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
+    "injection.form_errand": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
     "injection.form_memory": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
     "injection.form_output": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
     "injection.form_override": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),

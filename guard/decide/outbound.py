@@ -31,7 +31,7 @@ async def check_outbound(exchange: Exchange, context: Context, request: Request,
         if missing is None:
             await exchange.record(context, Decision.FLAG, Reason.TAINT_CONFIRMED)
             return
-    problem = f"untrusted text was sent in incident {mark.incident}"
+    problem = f"untrusted text was sent in incident {mark.incident}{f' of {mark.server}' if mark.server else ''}"
     if missing is not None:
         problem += f", and {missing}"
     text = answers.text("taint", context.incident)

@@ -4,12 +4,15 @@ Marks are kept per principal and not per session: the stateless era has no sessi
 A text with an attack in it closes every way out. One that is only suspected, as it orders something or comes close to an
 attack, closes those that change something or fetch an address: asking before each read would teach people to say yes.
 Calls of a tainted principal are judged in `guard.decide.outbound`.
+
+Guards of one environment in one process share what they know (`TaintCircle`), as the two halves of a flow are often two
+servers: one that reads the web, and one that sends mail.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.base import seconds
 from model.defaults import Taint as TaintSettings
@@ -21,10 +24,14 @@ TABLE_FULL = "taint-table-full"
 
 @dataclass(frozen=True, slots=True)
 class TaintMark:
-    """The mark of a tainted principal. `incident` names the result that tainted it, `until` is when the mark ends."""
+    """The mark of a tainted principal. `incident` names the result that tainted it, `until` is when the mark ends.
+
+    `server` is the server whose result it was, where that is another one.
+    """
 
     incident: str
     until: float
+    server: str = ""
 
 
 class Taints:
@@ -41,6 +48,7 @@ class Taints:
         #: By principal, and whether the text was only suspected.
         self._marks: dict[tuple[str, bool], TaintMark] = {}
         self._everyone: TaintMark | None = None
+        self.circle: TaintCircle | None = None
 
     def reconfigure(self, settings: TaintSettings) -> None:
         """Use another bundle's window for further marks; those that exist end as they would have."""
@@ -59,7 +67,17 @@ class Taints:
         self._marks[key] = TaintMark(incident, time + self._window)
 
     def tainted(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
-        """The taint a principal is under, or None; with `suspected` that of a suspected text counts too."""
+        """The taint a principal is under here or at a server of the circle, or None.
+
+        With `suspected` that of a suspected text counts too.
+        """
+        taint = self.tainted_here(principal_id, suspected=suspected)
+        if taint is None and self.circle is not None:
+            return self.circle.tainted(principal_id, suspected=suspected)
+        return taint
+
+    def tainted_here(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
+        """The taint that a result of this server put a principal under, or None."""
         time = self._clock()
         for key in ((principal_id, False), (principal_id, True))[: 1 + suspected]:
             taint = self._marks.get(key)
@@ -81,3 +99,27 @@ class Taints:
             if time < taint.until:
                 return
             del self._marks[key]
+
+
+class TaintCircle:
+    """The marks of several guards in one process, whose principals are the same: each mark counts at all of them."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, Taints] = {}
+
+    def join(self, server: str, taints: Taints) -> None:
+        """Count the marks of this server's guard at the others, and theirs at it."""
+        self._members[server] = taints
+        taints.circle = self
+
+    def leave(self, server: str) -> None:
+        """Forget the marks of a server whose guard has ended."""
+        if (taints := self._members.pop(server, None)) is not None:
+            taints.circle = None
+
+    def tainted(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
+        """The taint a principal is under at any of the servers, or None."""
+        for server, taints in self._members.items():
+            if (taint := taints.tainted_here(principal_id, suspected=suspected)) is not None:
+                return replace(taint, server=server)
+        return None

@@ -6,17 +6,26 @@ places are looked at only where those could reach the threshold of the leg, in o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from guard.engines.mentions import SPAN, is_mention
+from guard.engines.paragraphs import is_apart, is_impersonal, is_negated
 from guard.engines.rules.behaviour import LEGS
-from guard.engines.rules.contexts import is_done_secretly, is_marked_order, is_order, is_wanted
-from guard.engines.rules.grammar import FRAMES, SIGNS, THRESHOLDS, Family, Sign
+from guard.engines.rules.contexts import (
+    is_done_secretly,
+    is_marked_and_no_document,
+    is_marked_order,
+    is_order,
+    is_wanted,
+)
+from guard.engines.rules.grammar import GROUPS, SIGNS
 from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
+from guard.engines.rules.sign import FRAMES, ORDERING, THRESHOLDS, Family, Sign
 from guard.inspect.verdict import Category, Leg
 
 #: Bytes over which signs belong together: the frame of an "important message" with the three sentences of its order.
@@ -44,23 +53,35 @@ CLOSE = 1
 
 
 @lru_cache(maxsize=1)
-def _signs() -> tuple[RuleTable, dict[str, Sign]]:
-    """The table of all signs, and the signs by the ids that they have in it."""
+def _signs() -> tuple[tuple[RuleTable, ...], dict[str, Sign]]:
+    """The tables of all signs, and the signs by the ids that they have in them."""
     named = {f"{sign.family}.{number}": sign for number, sign in enumerate(SIGNS)}
-    return RuleTable([DetectionRule(name, Category.INJECTION, sign.expression) for name, sign in named.items()]), named
+    rules = (
+        DetectionRule(name, Category.INJECTION, sign.expression, trigger=sign.trigger_expression)
+        for name, sign in named.items()
+    )
+    return tuple(RuleTable(tuple(islice(rules, len(group)))) for group in GROUPS), named
 
 
 class Mark(NamedTuple):
-    """One place of a sign, in bytes."""
+    """One place of a sign, in bytes. `apart` tells that it stands in a paragraph or string of its own."""
 
     start: int
     end: int
     sign: Sign
+    apart: bool = False
 
 
 _START = Mark(0, 0, SIGNS[0])
+#: Where a sign begins that has the end of the sentence before it in its match.
+_FIRST_LETTER = re.compile(rb"[^\s.!?:;>*\"#/]|$")
 #: What must hold around a mark of a family for it to be meant.
-_CONTEXTS = {Family.OVERRIDE: is_order, Family.THEFT: is_wanted, Family.SECRECY: is_done_secretly}
+_CONTEXTS = {
+    Family.AUTHORITY: is_marked_and_no_document,
+    Family.OVERRIDE: is_order,
+    Family.THEFT: is_wanted,
+    Family.SECRECY: is_done_secretly,
+}
 
 
 class FormTable:
@@ -69,16 +90,16 @@ class FormTable:
     def __init__(self, leg: Leg) -> None:
         self._leg, self._threshold = leg, THRESHOLDS[leg]
         self._close = self._threshold - (CLOSE if leg in LEGS else 0)
-        self._table, self._named = _signs()
+        self._tables, self._named = _signs()
 
     @property
     def one_pass(self) -> bool:
-        """Whether all signs fit into one automaton."""
-        return self._table.one_pass
+        """Whether the signs of each group fit into one automaton."""
+        return all(table.one_pass for table in self._tables)
 
     def places(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         """The rules that match in `data` (UTF-8), each with one place."""
-        hits = [(self._named[rule.id], expression) for rule, expression in self._table.hits(data)]
+        hits = [(self._named[rule.id], expression) for table in self._tables for rule, expression in table.hits(data)]
         if not self._reaches(sign for sign, _ in hits):
             return
         #: The latest mark by family and weight.
@@ -100,42 +121,66 @@ class FormTable:
         edge = -APART
         for start, end in spans(expression, 0, data):
             mark = Mark(start, end, sign)
-            if start - edge >= APART and (sign.family not in FRAMES or self._is_meant(mark, data)):
+            if start - edge < APART:
+                continue
+            if sign.family not in FRAMES:
                 edge = start
                 yield mark
+            elif (meant := self._meant(mark, data)) is not None:
+                edge = start
+                yield meant
 
     def _lead(self, latest: dict[tuple[Family, int], Mark], newest: Mark) -> tuple[int, Mark | None]:
         """The weight of the marks near `newest`, and the heaviest of them that is of the frame, if any is."""
         heaviest: dict[Family, int] = {}
         lead = None
         for (family, weight), mark in latest.items():
-            if newest.start - mark.start > NEAR:
+            if newest.start - mark.start > NEAR or (family not in FRAMES and _is_within(mark, latest.values())):
                 continue
             heaviest[family] = max(weight, heaviest.get(family, 0))
             if family in FRAMES and (lead is None or weight > lead.sign.weight):
                 lead = mark
         claims = sum(weight for family, weight in heaviest.items() if family in FRAMES)
-        # Orders, acts and urgency, however many, need a claim of two beside them, and a claim alone must be the heaviest.
+        # Orders, acts and urgency, however many, need a claim of two beside them. A claim alone must be the heaviest or
+        # stand apart.
         total = claims + min(sum(heaviest.values()) - claims, self._threshold - 2)
-        return (total - 1 if len(heaviest) == 1 and total < HEAVIEST else total), lead
+        alone = len(heaviest) == 1 and total < HEAVIEST and not (lead is not None and lead.apart)
+        return total - alone, lead
 
-    def _is_meant(self, mark: Mark, data: bytes) -> bool:
-        """Whether what stands around a mark lets it be meant; a server's request to a model is no document that quotes."""
-        if self._leg is Leg.SERVER_REQUESTS:
-            return True
-        value = data[mark.start : mark.end].decode("utf-8", "replace")
-        before = data[max(0, mark.start - SPAN) : mark.start].decode("utf-8", "replace")
+    def _meant(self, mark: Mark, data: bytes) -> Mark | None:
+        """The mark, if what stands around it lets it be meant; a server's request to a model is no document that quotes."""
+        # A sign that begins with a sentence has the mark before it too.
+        first = _FIRST_LETTER.search(data, mark.start, mark.end)
+        start = first.start() if first else mark.start
+        value = data[start : mark.end].decode("utf-8", "replace")
+        before = data[max(0, start - SPAN) : start].decode("utf-8", "replace")
         after = data[mark.end : mark.end + SPAN].decode("utf-8", "replace")
-        context = _CONTEXTS.get(mark.sign.family, is_marked_order)
-        if not context(value, before[-BEFORE:], after[:AFTER]):
-            return False
-        return self._leg not in READ or not is_mention(before, value, after)
+        apart = self._leg in LEGS and mark.sign.family in ORDERING and is_apart(before, value, after)
+        if mark.sign.family is Family.OVERRIDE and is_negated(before, value):
+            return None
+        if self._leg is not Leg.SERVER_REQUESTS:
+            context = _CONTEXTS.get(mark.sign.family, is_marked_order)
+            if not context(value, before[-BEFORE:], after[:AFTER]):
+                return None
+            if self._leg in READ and is_mention(before, value, after):
+                return None
+        if mark.sign.family is Family.ERRAND and not (apart and is_impersonal(before, after)):
+            return None
+        return mark._replace(apart=apart)
 
     def _reaches(self, signs: Iterable[Sign]) -> bool:
         """Whether signs would be a finding if all stood at one place."""
-        latest = {(sign.family, sign.weight): Mark(0, 0, sign) for sign in signs}
+        latest = {(sign.family, sign.weight): Mark(0, 0, sign, sign.family in ORDERING) for sign in signs}
         total, lead = self._lead(latest, _START)
         return lead is not None and total >= self._close
+
+
+def _is_within(mark: Mark, marks: Iterable[Mark]) -> bool:
+    """Whether an order is the very one that a claim is made of: one order is no two signs."""
+    return any(
+        claim.sign.family in (Family.OUTPUT, Family.ERRAND) and claim.start - 3 <= mark.start < claim.end
+        for claim in marks
+    )
 
 
 @lru_cache(maxsize=len(Leg))

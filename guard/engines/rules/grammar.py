@@ -1,82 +1,15 @@
-"""The grammar of injections as data: signs that a text is meant for the model, each with a weight and the reason for it.
+"""The grammar of injections as data: what a text says that is meant for the model, whatever it orders.
 
-A sign alone is ordinary language. `guard.engines.forms` adds up the signs that stand near one another, the heaviest of each family
-once, and compares the sum with the threshold of the leg. In a pattern a blank stands for up to three characters that are
-no letters, and ``~`` for up to three words.
+Orders are in `guard.engines.rules.orders`, other languages in `guard.engines.rules.translations`.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from guard.inspect.verdict import Leg
-
-
-class Family(StrEnum):
-    """What a sign does. The values end the ids of the rules."""
-
-    OVERRIDE = "override"
-    TASK = "task"
-    AUTHORITY = "authority"
-    ADDRESS = "address"
-    SEQUENCE = "sequence"
-    SECRECY = "secrecy"
-    MEMORY = "memory"
-    STEERING = "steering"
-    TURN = "turn"
-    MODE = "mode"
-    ROLE = "role"
-    LICENCE = "licence"
-    THEFT = "theft"
-    OUTPUT = "output"
-    ORDER = "order"
-    ACT = "act"
-    URGENCY = "urgency"
-
-
-#: Families that claim something which no content may claim; without one of them nothing is a finding.
-FRAMES: Final = frozenset(Family) - {Family.ORDER, Family.ACT, Family.URGENCY}
-
-#: The sum of weights from which a text is a finding. Definitions and prompts tell a model what to do by their nature, and
-#: arguments hold what a user wanted written.
-THRESHOLDS: Final = {
-    Leg.RESULTS: 5,
-    Leg.RESOURCES: 5,
-    Leg.SERVER_REQUESTS: 6,
-    Leg.ARGUMENTS: 7,
-    Leg.PROMPTS: 6,
-    Leg.DEFINITIONS: 7,
-}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Sign:
-    """One sign of the grammar."""
-
-    family: Family
-    weight: int
-    pattern: str
-    reason: str
-
-    @property
-    def expression(self) -> str:
-        """The pattern for RE2."""
-        return _TOKEN.sub(_written_out, self.pattern)
-
-
-#: What may not be written out (an escape, a class), the words of a gap, and a blank.
-_TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]| ?~ ?| ")
-_BLANK = r"(?:[^\w.!?]{1,3})"
-
-
-def _written_out(token: re.Match[str]) -> str:
-    if token[0] == " ":
-        return _BLANK
-    return rf"{_BLANK}(?:[\pL\pN_'’-]+{_BLANK}){{0,3}}" if "~" in token[0] and token[0][0] not in "[\\" else token[0]
-
+from guard.engines.rules.orders import ORDERS
+from guard.engines.rules.sign import Family, Sign
+from guard.engines.rules.translations import TRANSLATIONS
 
 _AI = r"(?:ai|a\.i\.|(?:large )?language models?|llms?|chat ?bots?|assistants?|agents?|bots?|models?|claude|chatgpt|gpt(?:-?\w+)?|gemini|copilot|llama|mistral|qwen|deepseek|grok)"
 _AI_SURE = r"(?:ai (?:assistants?|agents?|models?|systems?|readers?|reviewers?|tools?)|(?:large )?language models?|llms?|llm agents?|chat ?bots?|claude|chatgpt|gpt-?\d\w*|gemini|copilot|llama|coding agents?|automated assistants?|ai)"
@@ -99,22 +32,25 @@ _VOID = r"(?:void|null|rescinded|revoked|cancell?ed|obsolete|deprecated|invalid|
 _ONLY_A = r"(?:only |just |merely |all |nothing but )?(?:an? )?(?:examples?|tests?|decoys?|drafts?|warm-?ups?|jokes?|dumm(?:y|ies)|distractions?|placeholders?)"
 _FILLING = r"(?:you |were |was |have |had |been |got |received |given |told |to |set |taught |earlier |before |so far |above |until |up |now |previously |this |that |point |line |here |message )"
 #: Where an order begins.
-_FIRST = r"(?:^|[\n.!?:;>*] ?|\byou (?:will|must|should|shall|are to|can|may) (?:now |simply )?|\b(?:please|now|so|and|just|simply) )"
+_FIRST = r"(?:^|[\n.!?:;>*] ?|\byou (?:will|must|should|shall|are to) (?:now |simply )?|\b(?:please|now|so|and|just|simply) )"
 _QUIT = r"(?:ignore|disregard|forget|skip|drop|scrap|scratch|cancel|abandon|dismiss|discard|stop|quit|never ?mind|set aside|put aside|leave aside|do not (?:do|follow|answer|write|finish|complete|summari[sz]e|translate)|don['’]t (?:do|follow|answer|write|finish|complete|summari[sz]e|translate))"
-_MATTER = r"(?:tasks?|questions?|requests?|instructions?|orders|rules|guidelines|roles?|article|summary|translation|conversation|prompts?|assignments?|directions|above|earlier|previous(?:ly)?|so far|until (?:now|here)|asked|told|typed|wanted|doing)"
+_MATTER = r"(?:tasks?|questions?|requests?|instructions?|orders|rules|guidelines|roles?|article|summary|translation|conversation|assignments?|directions|above|earlier|previous(?:ly)?|so far|until (?:now|here)|asked|told|typed|wanted|doing)"
 _WORKS = r"(?:answers?|repl(?:y|ies)|responses?|summar(?:y|ies)|translations?|verdicts?|outputs?|analysis)"
 _SETUP = r"(?:prompts?|instructions?|rules|directions|directives|guidelines|configuration|settings|setup|orders|persona|system (?:message|text)|preamble|context window)"
 _ASKS = r"(?:reveal|print|show|output|repeat|display|leak|dump|expose|recite|tell|give|send|quote|write|translate|summari[sz]e|disclose|list|share|copy|spell|encode|paste|begin (?:your \w+ )?with|start (?:your \w+ )?with|read out|describe|paraphrase)"
 _PART = r"(?:parameters?|arguments?|fields?|filters?|inputs?|notes?|context|call)"
 
+#: What follows the name of one who is called: "Claude, please …"; "Claude, Cursor and others" calls nobody.
+_CALLED = rf"please|kindly|you|your|now|first|next|do|don['’]t|never|always|ignore|disregard|forget|stop|listen|if|when|before|after|once|whoever|this|i|here|there|it|we|our|must|note|attention|important|remember|make|be|in your|from now|{_DOING}"
+
 _O, _T, _A, _AD, _S = Family.OVERRIDE, Family.TASK, Family.AUTHORITY, Family.ADDRESS, Family.SEQUENCE
 
 # Each sign is one line, as a table is.
 # fmt: off
-SIGNS: Final = (
+CLAIMS: Final = (
     # What was said before no longer counts.
-    Sign(_O, 5, rf"\b{_IGNORE} ~(?:my|your|all|any|these|those) ~{_EARLIER} {_ORDERS}\b", "drops what came before"),
-    Sign(_O, 5, rf"\b{_IGNORE} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} {_ORDERS}\b", "drops what came before"),
+    Sign(_O, 4, rf"\b{_IGNORE} ~(?:my|your|all|any|these|those) ~{_EARLIER} {_ORDERS}\b", "drops what came before"),
+    Sign(_O, 4, rf"\b{_IGNORE} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} {_ORDERS}\b", "drops what came before"),
     Sign(_O, 4, rf"\b{_DROP} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} (?:instructions?|prompts?|directives?|orders|guidelines|training|programming|context)\b", "drops what came before"),
     Sign(_O, 3, rf"\b{_IGNORE} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} (?:\w+ )?{_WORK}\b", "drops what came before"),
     Sign(_O, 5, rf"\b{_IGNORE} (?:all|everything|anything|whatever|what)(?: of)?(?: (?:the|this|that|was|is|has been|came|comes|stands|written|said|text|content|we|you))* (?:above|before (?:this|that|now|the)|until now|so far|up to (?:now|here|this point)|previously|earlier|prior|preceding|asked|told|talked|wanted|learn(?:ed|t)|instructed)\b", "drops everything said so far"),
@@ -170,7 +106,7 @@ SIGNS: Final = (
     Sign(_A, 3, r"\bby (?:order|decree|command|authority) of (?:the )?(?:\w+ )?(?:admin\w*|system|management|developers?|owner|operator|security|platform|user|board)\b", "somebody who claims to command"),
     Sign(_A, 2, r"(?:^|\n)\s*(?:\[|\*\*|<<?|\()(?-i:COMPLIANCE|LEGAL|POLICY|OVERRIDE|ALERT|PRIORITY|ROOT|INTERNAL|AI|AGENT|ASSISTANT|LLM)(?:\]|\*\*|>>?|\))", "a line in an office's name"),
     Sign(_A, 2, r"\b(?:cancell?ed|requested|approved|confirmed) by the user\b", "claims the user's word"),
-    Sign(_A, 3, r"<\s*/?\s*(?:information|important|system[\w-]*|admin[\w-]*|instructions?|critical|urgent|attention|priority|hidden[\w-]*|new_user_message|user_message|message role|assistant)\b[^>\n]{0,40}>", "a tag that lends authority"),
+    Sign(_A, 3, r"<\s*(?:information|important|system[\w-]*|admin[\w-]*|instructions?|critical|urgent|attention|priority|hidden[\w-]*|new_user_message|user_message|message role|assistant)\b[^>\n]{0,40}>", "a tag that lends authority"),
     Sign(_A, 2, r"\b(?:privileged context|root-level|priority: (?:highest|critical|urgent)|authori[sz]ed (?:penetration|security) test|this is (?:an authori[sz]ed|only a) (?:test|drill|audit|simulation)|security policy updated|policy (?:change|update) requires)\b", "claims precedence"),
     Sign(_A, 2, r"(?:^|[\n.!?] ?|\bas )(?:the )?(?:owner|administrator|admin|creators?|developers?|operator|maintainers?|it department|security team|help ?desk|platform|ceo|manager) (?:of (?:this|the|your) \w+)?[^.\n]{0,24}\b(?:i|we|to (?:the )?(?:model|assistant|agent|ai|bot)|authori[sz]e|instruct|require|order|allow|permit|request|confirm)\b", "somebody who claims to command"),
     Sign(_A, 2, r"\b(?:openai|anthropic|google|microsoft|meta|mistral)\b[^.\n]{0,40}\b(?:policy|policies|update|team|trust and safety|staff|engineer|audit|requires?|notice)\b", "claims to be the model's maker"),
@@ -181,7 +117,7 @@ SIGNS: Final = (
     Sign(_AD, 3, rf"\b(?:to|for) (?:you,? |the |all |any |every |my )*(?:{_AI_SURE})\b", "speaks to a model"),
     Sign(_AD, 5, rf"\b(?:if|when|as|since|because|in case|you,?) (?:you(?: are|['’]re) )?(?:an?|the) {_AI} (?:\w+ )?(?:reading|processing|parsing|summari[sz]ing|viewing|analy[sz]ing|screening|handling|that (?:reads|is reading|processes)|which (?:reads|processes))\b", "speaks to whatever reads it"),
     Sign(_AD, 4, rf"\b{_AI_SURE} (?:reading|parsing|processing|screening|reviewing|browsing|visiting) (?:this|the|on this|in this|that)\b|\bagents? (?:reading|parsing|processing|visiting|browsing) this\b", "speaks to whatever reads it"),
-    Sign(_AD, 5, rf"(?:^|[\n>*#(/-]|[.!]\s)[ \t]*(?:the |all )?{_AI_SURE}[ \t]*[:,][ \t]+[A-Za-z]", "calls a model by its name"),
+    Sign(_AD, 5, rf"(?:^|[\n>*#(/-]|[.!]\s)[ \t]*(?:the |all )?{_AI_SURE}[ \t]*[:,][ \t]+(?:{_CALLED})\b", "calls a model by its name"),
     Sign(_AD, 3, r"(?:^|[\n.!>*#(/-])[ \t]*(?:the |all )?(?:assistant|agents?|model|bots?|reviewer bots?)[ \t]*[:,] (?:please|kindly|you|now|first|do|your|send|call|give|ignore|forget)\b", "calls the reader an assistant"),
     Sign(_AD, 4, rf"\b(?:the |all |any |every |each )?(?:{_AI_SURE}) (?:must|should|shall|has to|have to|(?:is|are) required (?:by \w+ )?to|needs? to|is (?:now )?(?:allowed|authori[sz]ed|permitted) to|are to|is to) (?:now |also |then |always |first |immediately |instead )?(?:{_DOING}|claim|mention|repeat|ignore|switch|perform|refuse|stop)\b", "says what the model must do"),
     Sign(_AD, 2, rf"\b(?:the |all |any |every |each |automated )*(?:assistants?|agents?|helpers?|bots?) (?:must|should|shall|has to|have to|(?:is|are) required (?:by \w+ )?to|needs? to|is (?:now )?(?:allowed|authori[sz]ed|permitted) to|are to|is to) (?:now |also |then |always |first |immediately |instead )?(?:{_DOING}|claim|mention|repeat|ignore|switch|perform|refuse|stop)\b", "says what the model must do"),
@@ -232,7 +168,7 @@ SIGNS: Final = (
     Sign(Family.MEMORY, 3, r"(?:^|[\n.!?:] ?|please )(?:update|extend|add(?: \w+){0,4} to) your (?:\w+ ){0,2}(?:notes?|memor(?:y|ies)|instructions?)\b", "writes into the model's memory"),
     # It is to act later.
     Sign(Family.STEERING, 3, r"\b(?:whenever|each time|every time) (?:the )?(?:user|somebody|someone|anyone|you(?: are|['’]re)?) (?:\w+ )?(?:asks?|wants?|mentions?|talks?|asked)\b|\bshould the user\b|\bwhen asked about (?:this|the|our|us)\b", "steers later answers"),
-    Sign(Family.STEERING, 3, r"\b(?:end|begin|start|finish) your (?:response|answer|output|summary) with\b|\bin your (?:summary|output|next answer)\b|\b(?:modify|change|format) (?:all )?your (?:answer|output|response)s?\b|\bregardless of the (?:question|request|task)\b|\ball your output\b|\bin addition to your (?:previous )?tasks?\b|\bwhen (?:you )?(?:process|read|summari[sz]|pars|handl|analy[sz])\w* this\b", "steers the answer"),
+    Sign(Family.STEERING, 3, r"\bin your (?:summary|output|next answer)\b|\b(?:modify|change|format) (?:all )?your (?:answer|output|response)s?\b|\bregardless of the (?:question|request|task)\b|\ball your output\b|\bin addition to your (?:previous )?tasks?\b|\bwhen (?:you )?(?:process|read|summari[sz]|pars|handl|analy[sz])\w* this\b", "steers the answer"),
     Sign(Family.STEERING, 3, r"\bno matter (?:what|which|how) (?:was|is|the|you|they|anyone)\b|\bwhatever (?:the |its? |they |he |she |you )(?:\w+ )?(?:contains?|asks?|asked|states?|holds?|was asked|is asked|is like)\b|\bthe (?:correct|right|only|expected) (?:answer|reply|response) to (?:any|every|all|each)\b", "steers the answer"),
     Sign(Family.STEERING, 4, r"\b(?:the )?other (?:\w+ )?tools? (?:\w+ ){0,4}(?:is|are) (?:broken|deprecated|unsafe|insecure|outdated|obsolete|unreliable)\b|\bnever (?:call|use|invoke) (?:any other|the other|other) (?:\w+ )?tools?\b", "steers other tools"),
     Sign(Family.STEERING, 2, r"\b(?:if|when) (?:the |a )?user(?:['’]s)? (?:\w+ )?(?:asks?|query|wants?|requests?)\b|\bwhile (?:answering|summari[sz]ing|replying|responding)\b|\bin your (?:reply|answer|response|summary)\b|\bwhen you (?:summari[sz]e|answer|reply|respond)\b", "steers later answers"),
@@ -285,13 +221,13 @@ SIGNS: Final = (
     Sign(Family.THEFT, 5, r"\b(?:rules?|instructions?|guidelines|orders?|prompt|directions|constraints) (?:that )?you (?:operate|work|run|act|function|live|(?:are|were) (?:running|working|operating|bound|given|following)|(?:(?:must|may|should) not|can['’]?t|cannot|were told not to) (?:share|reveal|tell|disclose|show|mention|discuss|break))\b", "asks for the model's instructions"),
     Sign(Family.THEFT, 6, r"\b(?:secret|hidden|magic|pass) ?(?:word|phrase|code|key|number|name)s? (?:\w+ )?(?:were|are|did|have|was) you\b", "asks for a guarded secret"),
     Sign(Family.THEFT, 2, r"\b(?:letter by letter|spell(?:ed)? (?:it )?(?:out|backwards|in reverse)|(?:write|print|show|repeat|copy|put) it (?:out |down )?(?:exactly|verbatim|in full|word for word|backwards)|first letter)\b|\b(?:must|may|should) not (?:share|reveal|disclose)\b", "asks for something bit by bit"),
-    Sign(Family.THEFT, 4, rf"\b(?:complete|entire|full|whole) (?:conversation|chat|history|prompt|context)\b ~(?:as|in|into|with|to) (?:its |the |an? )?(?:\w+ )?{_PART}\b|\b(?:contents?|text|values?|copy) of (?:the )?(?:[^\s,;]*[~/.][^\s,;]*|(?:environment|configuration|secrets?|keychain) ?(?:file|variables?)?) (?:\w+ ){{0,5}}(?:in|as|into|with|on) (?:the |its |an? )?(?:\w+ )?{_PART}\b", "puts something private into an argument"),
+    Sign(Family.THEFT, 4, rf"\b(?:complete|entire|full|whole) (?:conversation|chat|history|prompt|context)\b ~(?:as|in|into|with|to) (?:its |the |an? )?(?:\w+ )?{_PART}\b|\b(?:contents?|text|values?|copy) of (?:the )?(?:[^\s,;]*[~/][^\s,;]*|\.[a-z][^\s,;]*|(?:environment|configuration|secrets?|keychain) ?(?:file|variables?)?) (?:\w+ ){{0,5}}(?:in|as|into|with|on) (?:the |its |an? )?(?:\w+ )?{_PART}\b", "puts something private into an argument"),
     Sign(Family.THEFT, 3, rf"\b(?:obtain|get|read|fetch|retrieve|extract|collect) (?:the |a |all )?(?:user['’]s?|their|customer['’]s?) (?:\w+ )?{_LOOT}\b|\bblind copy\b|\bverify the user['’]s password\b|\bask(?:ing)? (?:them |him |her |the user )?for (?:it|their password|the password) and\b", "asks for a secret"),
     Sign(Family.THEFT, 5, rf"\b{_ASKS}\b[^.!?\n]{{0,40}}\b(?:your|hidden|initial|original|secret|given to you|first message)\b[^.!?\n]{{0,24}}\b{_SETUP}\b", "asks for the model's instructions"),
     Sign(Family.THEFT, 5, rf"\b{_ASKS}\b[^.!?\n]{{0,40}}\b(?:given|told|said|shown) to you (?:before|at the (?:start|beginning)|first|initially)\b|\bcontents? of your context\b|\b(?:all |the )?messages? with (?:the )?role (?:of )?[\"'`]?system\b|\bwhat (?:do|did) your (?:\w+ )?(?:rules|instructions|prompt|orders) say\b", "asks for the model's instructions"),
     Sign(Family.THEFT, 3, r"\b(?:your|the) (?:configuration|system|setup|initial|first) (?:message|text|prompt)\b|\b(?:starting|beginning|starts?|begins?) with [\"'“‘]?you are\b", "asks for the model's instructions"),
     # The words of the answer are given.
-    Sign(Family.OUTPUT, 2, r"\b(?:say|print|output|reply|respond|answer|write|return)(?: (?:back|only|just|simply|exactly|with|the|words?|phrase|sentence|text|following|single))*\s?[:]?\s?[\"'“‘«]", "dictates the answer"),
+    Sign(Family.OUTPUT, 2, r"\b(?:say|print|output|reply|respond|answer|write|return)(?: (?:back|only|just|simply|exactly|with|the|words?|phrase|sentence|text|following|single))*(?:\s?:\s?|\s)[\"'“‘«]", "dictates the answer"),
     Sign(Family.OUTPUT, 3, r"\b(?:respond|reply|answer|output) (?:only|just|solely|exclusively|simply) (?:with )?[\"'“‘«]|\b(?:begin|start|end) (?:your |the |every |each )(?:reply|answer|response)s? with\b", "dictates the answer"),
     Sign(Family.OUTPUT, 2, r"\b(?:respond|reply|answer|output) (?:only|just|solely|exclusively|simply)\b|\band nothing else\b|\b(?:the )?(?:text|type the) output only\b|\b(?:only|just) (?:output|respond|reply|answer)\b|\b(?:do not|don['’]t) (?:answer|summari[sz]e|translate|help|respond|reply)\b|\binstead,? (?:tell|say|answer|reply|write|claim|output)\b", "dictates the answer"),
     Sign(Family.OUTPUT, 2, r"\b(?:end|begin|start|finish|append|add|include)(?: \w+){0,4} (?:every|each|your|all|its|the next) (?:answers?|repl(?:y|ies)|responses?|messages?)\b|\b(?:to|in) (?:each|every|its|your) (?:answers?|repl(?:y|ies)|responses?)\b|\b(?:respond|reply|answer) to (?:each|every|all|any) (?:messages?|questions?)\b", "dictates what every answer holds"),
@@ -326,3 +262,7 @@ SIGNS: Final = (
     Sign(Family.URGENCY, 1, r"\b(?:urgent(?:ly)?|immediately|at once|asap|very important|extremely important|attention)\b|!!!|\b(?:important|critical|attention|warning)\s?[:!]", "presses"),
 )
 # fmt: on
+
+#: One automaton each: what all of them together may be in the middle of is too much to keep in memory.
+GROUPS: Final = (CLAIMS, ORDERS, TRANSLATIONS)
+SIGNS: Final = tuple(sign for group in GROUPS for sign in group)

@@ -38,7 +38,7 @@ _LOOT_SENT = rf"{_TAKE}{gap(6)}(?:(?:your |the )?system prompt|(?:full|entire|co
 _PROMPT_THEFT = rf"\b(?:reveal|print|show|output|repeat|display|leak|dump|expose|recite|tell me|give me|send me|include){gap(4)}(?:your|the|hidden){gap(1)}(?:system|developer|initial|hidden|secret) (?:prompt|message|instructions?)\b"
 _PROMPT_ASKED = rf"\b(?:what|how) (?:is|are|was|were|do|does) your\b{gap(1)}(?:system|initial|hidden|original|developer|secret)[^\w.!?]+(?:prompt|message|instructions?)\b|\b(?:quote|copy|return|list|write|share|disclose|summari[sz]e|provide|paste|translate|encode|state){gap(5)}your{gap(1)}(?:system|initial|hidden|original|developer|secret) (?:prompt|message|instructions?)\b|\b(?:verbatim|word for word|exactly as written)\b{gap(4)}your\b{gap(1)}(?:prompt|instructions|rules|guidelines|configuration)\b|\byour{gap(1)}(?:prompt|instructions|configuration)\b{gap(3)}(?:verbatim|word for word)\b"
 #: Tags and marks that lend a text the authority of its operator.
-_MARKUP = r"<\s*/?\s*(?:system[-_ ](?:prompt|message|instructions?|override)|assistant[-_ ]instructions?|important|hidden[-_ ]?instructions?)\s*>|<system>\s*(?:you|the user|ignore|new|from now|important|override)|\[(?:system|admin|developer)(?: \w+)?\]\W*(?:new|you|ignore|override|from now|important|updated)\b"
+_MARKUP = r"<\s*(?:system[-_ ](?:prompt|message|instructions?|override)|assistant[-_ ]instructions?|important|hidden[-_ ]?instructions?)\s*>|<system>\s*(?:you|the user|ignore|new|from now|important|override)|\[(?:system|admin|developer)(?: \w+)?\]\W*(?:new|you|ignore|override|from now|important|updated)\b"
 
 
 def _injection(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guard.decide.taint import TABLE_FULL, Taints
+from guard.decide.taint import TABLE_FULL, TaintCircle, Taints
 from model.defaults import Taint as TaintSettings
 from tests.support.token_issuer import Clock
 
@@ -100,3 +100,22 @@ def test_a_suspected_text_counts_only_where_it_is_asked_for_and_never_lightens_a
     assert taints.tainted("a", suspected=True) is not None
     clock.now = 900
     assert taints.tainted("a", suspected=True) is None
+
+
+def test_a_mark_counts_at_every_server_of_the_circle_until_its_guard_ends() -> None:
+    clock = Clock(0)
+    web, mail = (Taints(TaintSettings(window="10m"), clock) for _ in range(2))
+    circle = TaintCircle()
+    circle.join("dev.web", web)
+    circle.join("dev.mail", mail)
+    web.mark("a", "inc-web")
+    assert (taint := mail.tainted("a")) is not None
+    assert (taint.incident, taint.server) == ("inc-web", "dev.web")
+    assert mail.tainted("b") is None
+    assert (own := web.tainted("a")) is not None
+    assert own.server == ""
+    web.mark("b", "inc-suspected", suspected=True)
+    assert mail.tainted("b") is None
+    assert mail.tainted("b", suspected=True) is not None
+    circle.leave("dev.web")
+    assert mail.tainted("a") is None

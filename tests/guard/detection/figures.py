@@ -29,6 +29,10 @@ FORMS = ("forms_held_out", "forms_tuning")
 FORMS_HEAD = "Texts written for the forms, split in halves at random:"
 THIRD = ("third_held_out", "third_tuning")
 THIRD_HEAD = "Texts written last, after published kinds of attack, split in halves at random:"
+FOURTH = ("fourth_held_out", "fourth_tuning")
+FOURTH_HEAD = "Texts written next, after the families of the public sets, split in halves at random:"
+FIFTH = ("fifth_held_out",)
+FIFTH_HEAD = "Texts made last, by a generator whose words are not the rules':"
 _KIND = {"category": "kind"}
 #: Tools that the server of the corpora is said to have.
 TOOLS = frozenset(("send_message", "list_issues", "send_email"))
@@ -70,7 +74,7 @@ def _share(pair: tuple[int, int] | None) -> str:
 def _table(title: str, sets: Sequence[list[Judged]], field: str) -> str:
     parts = [counts(rows, field) for rows in sets]
     totals = [counts(rows, None).get("all") for rows in sets]
-    lines = [f"| {title} | held out | tuning |", "|---|---|---|"]
+    lines = ["| " + " | ".join((title, "held out", "tuning")[: len(sets) + 1]) + " |", "|---" * (len(sets) + 1) + "|"]
     for key in sorted(set().union(*parts)):
         lines.append(f"| {key.replace('_', ' ')} | " + " | ".join(_share(part.get(key)) for part in parts) + " |")
     lines.append("| **all** | " + " | ".join(f"**{_share(total)}**" for total in totals) + " |")
@@ -86,6 +90,10 @@ def report(engine: EmbeddedVerdictEngine) -> str:
             _tables(engine, FORMS, ("category",)),
             THIRD_HEAD,
             _tables(engine, THIRD, ("category",)),
+            FOURTH_HEAD,
+            _tables(engine, FOURTH, ("category",)),
+            FIFTH_HEAD,
+            _tables(engine, FIFTH, ("category",)),
         )
     )
 
@@ -113,7 +121,9 @@ def main(arguments: list[str]) -> None:
     engine = EmbeddedVerdictEngine(TOOLS)
     if arguments == ["--wrong"]:
         for row, stopped in (
-            pair for name in ("tuning", "forms_tuning", "third_tuning") for pair in judged(engine, name)
+            pair
+            for name in ("tuning", "forms_tuning", "third_tuning", "fourth_tuning")
+            for pair in judged(engine, name)
         ):
             if stopped != (row["label"] == "attack"):
                 print(row["id"], row["label"], row["leg"], row["category"])

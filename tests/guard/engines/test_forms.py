@@ -9,7 +9,8 @@ import re2  # type: ignore[import-untyped]
 
 from guard.engines.embedded import EmbeddedVerdictEngine
 from guard.engines.forms import NEAR, RULES
-from guard.engines.rules.grammar import FRAMES, SIGNS, THRESHOLDS, Family
+from guard.engines.rules.grammar import SIGNS
+from guard.engines.rules.sign import FRAMES, THRESHOLDS, Family
 from guard.inspect.verdict import Leg, Outcome, ScanItem, Text
 
 ENGINE = EmbeddedVerdictEngine()
