@@ -114,7 +114,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         type_, _ = identify(request.urn)
         with self._call("read", type_, context):
             held, old_inputs = decode(request.properties), decode(request.inputs)
-            with self.store.transaction() as world:
+            with self.store.reading() as world:
                 reading = self.service.read(world, type_, request.id, held)
             if reading is None:
                 return provider_pb2.ReadResponse(id="")

@@ -75,7 +75,7 @@ class World:
 
 
 class Store:
-    """The state folder. Use `transaction` for every access; nothing is cached between two.
+    """The state folder. Use `transaction` for every access that may change something; nothing is cached between two.
 
     `watchers` are shown all records after each transaction that changed something, before the next one begins.
     """
@@ -84,6 +84,7 @@ class Store:
         self.folder = folder
         self.watchers: list[Callable[[Sequence[Record]], None]] = []
         self._lock = threading.Lock()
+        self._parsed: tuple[tuple[int, int, int], World] | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextmanager
@@ -100,6 +101,21 @@ class Store:
                 temporary.replace(self.folder / FILE)
                 for watcher in self.watchers:
                     watcher(world.records)
+
+    @contextmanager
+    def reading(self) -> Iterator[World]:
+        """What is stored, for a caller who changes nothing: parsed anew only where the file was replaced."""
+        with self._lock, (self.folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            try:
+                status = (self.folder / FILE).stat()
+            except FileNotFoundError:
+                yield self._load()[1]
+                return
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if self._parsed is None or self._parsed[0] != stamp:
+                self._parsed = (stamp, self._load()[1])
+            yield self._parsed[1]
 
     def _load(self) -> tuple[str, World]:
         path = self.folder / FILE

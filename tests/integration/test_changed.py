@@ -88,7 +88,7 @@ def _agent(root: Path) -> None:
 
 
 def _lock(root: Path) -> None:
-    edit(root, "dev.one.lock.yaml", "risk: execute", "risk: write")
+    edit(root, "dev.one.lock.yaml", 'risk: "execute"', 'risk: "write"')
 
 
 def _limit(root: Path) -> None:
