@@ -109,7 +109,7 @@ def _member(environment: EnvironmentStack, server: str) -> PerimeterStack | None
         raise InputError(
             f"{server} is a model route, and this is about MCP servers",
             key="SERVER",
-            remedy=f"take over its objects with `ringwall import {environment.name}.{server} KIND ID`",
+            remedy="take over its objects one by one, as `ringwall help import` says",
         )
     return environment.servers.get(server)
 

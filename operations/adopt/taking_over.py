@@ -53,7 +53,7 @@ def refuse_recorded(target: Target, stack: str) -> None:
     if any(resource.get("custom") and not resource["type"].startswith("pulumi:") for resource in resources):
         raise InputError(
             f"{stack} is deployed, so it has objects of its own",
-            remedy=f"take over single ones with `ringwall import {stack} KIND ID`",
+            remedy="take over single ones, as `ringwall help import` says",
         )
 
 

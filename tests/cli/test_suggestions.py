@@ -31,7 +31,7 @@ SAMPLES = {
     "options": "--allow person:8b0f",
     "OUTPUT": "guard_config",
     "path": "audit.jsonl",
-    "kind": "dns-record",
+    "kind": "record",
     "agent": "ci",
 }
 MENTION = re.compile(r"`(ringwall [^`]+)`")
