@@ -32,7 +32,7 @@ _MONEY = r"(?:[$€£¥] ?\d[\d.,]*|\d[\d.,]* ?(?:usd|eur|gbp|chf|dollars?|euros
 _ADDRESS = r"(?:[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://|www\.|\+\d[\d -]{6,})"
 _GET = r"(?:retrieve|get|find|find out|fetch|extract|collect|look up|gather|copy|obtain|search for|search|export|access|read|list|check|pull|download|locate|determine|identify|take)"
 _SEND = r"(?:send|forward|e-?mail|mail|share|post|transmit|upload|deliver|text|message|relay|pass|report|submit|exfiltrate|leak)"
-_OWN = r"(?:my|the user['’]?s|user['’]s|their|his|her|our)"
+_POSSESSIVES = r"(?:my|the user['’]?s|user['’]s|their|his|her|our)"
 _PRIVATE = r"(?:passwords?|credentials?|location|whereabouts|address(?:es)?|address book|contacts?|contact list|payment (?:methods?|details|information|data)|credit cards?|card (?:numbers?|details)|bank (?:details|accounts?|statements?)|account (?:numbers?|details|information|data)|medical (?:records?|history|data)|health (?:records?|data)|genetic \w+|dna|history|browsing \w+|search \w+|passport|id card|license|social security|ssn|calendar|e-?mails?|inbox|messages?|chat(?:s| history| logs?)?|conversations?|notes|photos?|pictures?|files?|documents?|records?|keys?|tokens?|secrets?|personal (?:data|details|information)|profile|order history|transactions?|tax \w+|prescriptions?|phone number|itinerar(?:y|ies)|travel \w+|schedule|resume|cv|salary)"
 _GUARDED = r"(?:two-factor|2fa|mfa|multi-factor|security|alarm|anti-?virus|firewall|smoke detectors?|surveillance|cameras?|front door|back door|doors?|garage|locks?|gates?|windows?|safe|encryption|authentication|notifications?|monitoring|backups?|protection|vpn)"
 _CLEARED = r"(?:history|e-?mails?|inbox|files?|backups?|photos?|contacts?|messages?|records?|data|accounts?|documents?|reservations?|appointments?|bookings?|orders|meetings|events|logs?|folders?|repositor(?:y|ies)|tables?|projects?|tasks)"
@@ -122,7 +122,7 @@ ORDERS: Final = (
     Sign(_A, 5, rf"{_ERRAND}(?:send|transfer|wire|pay|move|donate|deposit|remit)(?: me| us)?\b[^.!?\n]{{0,40}}{_MONEY}[^!?\n]{{0,80}}\b(?:to|into|from)\b", "moves money"),
     Sign(_A, 5, rf"{_ERRAND}(?:transfer|wire|move|withdraw|pay)\b[^.!?\n]{{0,60}}\b(?:my|savings|checking|bank|user['’]?s) (?:\w+ )?(?:account|funds|money|balance|wallet|card)\b", "moves money"),
     Sign(_A, 6, rf"{_ERRAND}(?:{_GET}|{_SEND})\b[^.!?\n]{{0,60}}\b(?:the user|user)(?:['’]?s)? [^!?\n]{{0,80}}\b(?:to|with|at|via)\b[^!?\n]{{0,30}}{_ADDRESS}", "hands out what is the user's"),
-    Sign(_A, 6, rf"{_ERRAND}{_GET}\b[^.!?\n]{{0,40}}\b{_OWN} (?:\w+ ){{0,3}}{_PRIVATE}\b[^!?\n]{{0,80}}\b(?:and|then),? (?:then )?{_SEND}\b[^!?\n]{{0,60}}\b(?:to|with|at)\b", "hands out what is the user's"),
+    Sign(_A, 6, rf"{_ERRAND}{_GET}\b[^.!?\n]{{0,40}}\b{_POSSESSIVES} (?:\w+ ){{0,3}}{_PRIVATE}\b[^!?\n]{{0,80}}\b(?:and|then),? (?:then )?{_SEND}\b[^!?\n]{{0,60}}\b(?:to|with|at)\b", "hands out what is the user's"),
     Sign(_A, 6, rf"{_ERRAND}{_GET}\b[^.!?\n]{{0,60}}\bwhere (?:the user|i|he|she) (?:lives?|works?|am|is|stays?)\b", "hands out what is the user's"),
     Sign(_A, 5, rf"{_ERRAND}{_GET}\b[^!?\n]{{0,90}}\b(?:and|then),? (?:then )?{_SEND} (?:it|them|these|this|that|those|the (?:details|results?|information|list|data|summary))\b[^!?\n]{{0,40}}\b(?:to|with|at)\b[^!?\n]{{0,30}}{_ADDRESS}", "sends what it gets"),
     Sign(_A, 5, rf"{_ERRAND}{_SEND}\b[^.!?\n]{{0,24}}\b(?:my|the user['’]?s) (?:\w+ ){{0,3}}{_PRIVATE}\b[^!?\n]{{0,60}}\b(?:to|with|at|on)\b", "hands out what is the user's"),

@@ -183,11 +183,15 @@ def _signs(words: Vocabulary) -> list[Sign]:
     drop, earlier, laws = f"(?:{words.drop})", f"(?:{words.earlier})", f"(?:{words.laws})"
     show, prompt = f"(?:{words.show})", f"(?:{words.prompt})"
     onwards, you_are, unbound = f"(?:{words.onwards})", f"(?:{words.you_are})", f"(?:{words.unbound})"
-    said = rf"(?:{earlier}{gap(3)}{laws}|{laws}{gap(3)}{earlier})"
+    dropped = rf"(?:{earlier}{gap(3)}{laws}|{laws}{gap(3)}{earlier})"
     task, model = f"(?:{words.task})", f"(?:{words.model})"
     return [
         Sign(
-            Family.OVERRIDE, 6, rf"{_EDGE}(?:{drop}{gap(3)}{said}|{said}{gap(2)}{drop})", _REASONS[0], rf"{_EDGE}{drop}"
+            Family.OVERRIDE,
+            6,
+            rf"{_EDGE}(?:{drop}{gap(3)}{dropped}|{dropped}{gap(2)}{drop})",
+            _REASONS[0],
+            rf"{_EDGE}{drop}",
         ),
         Sign(
             Family.THEFT,
@@ -228,7 +232,7 @@ _REASONS: Final = (
 _ZH_LAWS = r"(?:指令|指示|规则|規則|提示词?|說明|说明|命令|要求|设定|設定|任务|任務|内容|內容)"
 _JA_LAWS = r"(?:指示|命令|指令|ルール|プロンプト|設定|規則|制約|タスク)"
 _KO_LAWS = r"(?:지시|명령|규칙|지침|프롬프트|설정|작업)"
-_OTHERS: Final = (
+_UNSPACED: Final = (
     (Family.OVERRIDE, 6, rf"(?:忽略|无视|無視|忘记|忘記|忘掉|不要理会|忽视|忽視|抛开|放弃)[\pL，]{{0,8}}?(?:之前|以前|以上|先前|前面|上述|所有|一切|原来|原有|你的)[\pL，]{{0,8}}?{_ZH_LAWS}", 0),
     (Family.SECRECY, 5, r"(?:^|[^\pL])(?:vertel|zeg|meld|noem)\s+(?:\pL+\s+){0,2}niets?\s+(?:aan|tegen)\s+(?:de\s+)?gebruiker", 2),
     (Family.THEFT, 6, r"(?:显示|顯示|输出|輸出|告诉我|告訴我|打印|泄露|洩漏|透露|重复|重複|写出|翻译|列出)[\pL，]{0,8}?(?:系统|系統|初始|你的|隐藏|原始)[\pL]{0,4}?(?:提示词?|指令|消息|訊息|规则|規則|设定)", 1),
@@ -267,5 +271,5 @@ _OTHERS: Final = (
 
 TRANSLATIONS: Final = (
     *(sign for words in VOCABULARIES for sign in _signs(words)),
-    *(Sign(family, weight, pattern, _REASONS[reason]) for family, weight, pattern, reason in _OTHERS),
+    *(Sign(family, weight, pattern, _REASONS[reason]) for family, weight, pattern, reason in _UNSPACED),
 )
