@@ -31,7 +31,7 @@ def up(root: Path, *options: str, code: int = 0) -> tuple[dict[str, list[str]], 
         check=False,
     )
     assert done.returncode == code, done.stderr
-    runs = json.loads(done.stdout)["runs"]
+    runs = json.JSONDecoder().raw_decode(done.stdout)[0]["runs"]  # an error is a document of its own, after it
     changes: dict[str, list[str]] = {}
     for run in runs:
         changes.setdefault(run["stack"], []).extend(
