@@ -10,7 +10,7 @@ import typer
 
 from cli import console
 from cli.project import current_project
-from cli.report import show_results
+from cli.report import print_runs, show_results
 from cli.target import target_of
 from engine import deploy
 from engine.checkpoint import recorded, recorded_stacks
@@ -29,7 +29,6 @@ def destroy(
     servers: bool,
     yes: bool,
     sandbox: bool,
-    as_json: bool,
 ) -> None:
     """What `ringwall destroy` does; its flags and help are in `cli.flags.destroy`."""
     project = current_project()
@@ -42,7 +41,7 @@ def destroy(
         with target_of(project, sandbox=sandbox, plugins=False) as target:
             if _was_deployed(target, stack):
                 prove(target, stack, lambda: planned_objects(target, stack), proof)
-        _end([], proof, as_json=as_json)
+        _end([], proof)
         return
     with target_of(project, sandbox=sandbox) as target:
         with_file = [name for name in names if name in project.stacks()]
@@ -60,13 +59,12 @@ def destroy(
         for run in runs:
             if not run.error and objects[run.stack]:
                 prove(target, run.stack, partial(objects.__getitem__, run.stack), proof)
-    _end(runs, proof, as_json=as_json)
+    _end(runs, proof)
 
 
-def _end(runs: Sequence[Run], proof: Remainder, *, as_json: bool) -> None:
+def _end(runs: Sequence[Run], proof: Remainder) -> None:
     """Show results and leave with the code that says how far it is proven that nothing is left."""
-    if as_json:
-        console.print_json({"version": 1, "runs": [run.as_json() for run in runs], **proof.as_json()})
+    print_runs(runs, **proof.as_json())
     show_results(runs)
     fail_on_error(runs)
     if proof.exit_code:

@@ -12,6 +12,7 @@ def show(error: RingwallError) -> None:
     if invocation.current().json:
         console.print_json(
             {
+                **invocation.current().beside_error,
                 "version": 1,
                 "error": {
                     "kind": type(error).__name__,

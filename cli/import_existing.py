@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli import console
 from cli.project import current_project
-from cli.report import show_preview, show_results
+from cli.report import print_runs, show_preview, show_results
 from cli.target import target_of
 from engine.deploy import refuse_gaps
 from engine.locate import require
@@ -25,7 +25,6 @@ def import_existing(
     hostname: str | None,
     yes: bool,
     sandbox: bool,
-    as_json: bool,
 ) -> None:
     """What `ringwall import` does; its flags and help are in `cli.flags.import_existing`."""
     project = current_project()
@@ -43,7 +42,6 @@ def import_existing(
         console.consent(f"Import {kind.value} {id} as {plan.name} of {stack}?", yes=yes)
         with target.progress.running([run]):
             execute(target, run, only=plan.targets, program=program)
-    if as_json:
-        console.print_json({"version": 1, "runs": [run.as_json()]})
+    print_runs([run])
     show_results([run])
     fail_on_error([run])

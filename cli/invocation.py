@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from typer._click.globals import get_current_context
 
@@ -19,6 +21,8 @@ class Invocation:
     #: The stack that this call names: an environment, a server or a zone; None for several or none.
     stack: str | None = None
     json: bool = False
+    #: What the one document of --json holds beside an error that ends the command.
+    beside_error: Mapping[str, Any] = field(default_factory=dict)
 
 
 def current() -> Invocation:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-from cli import console
 from cli.project import current_project
 from cli.reading import show_calls, show_reading
-from cli.report import show_preview
+from cli.report import print_runs, show_preview
 from cli.target import target_of
 from engine.api_calls import Calls
 from engine.deploy import preview as run_preview
@@ -25,7 +24,6 @@ def preview(
     *,
     refresh: bool,
     sandbox: bool,
-    as_json: bool,
 ) -> None:
     """What `ringwall preview` does; its flags and help are in `cli.flags.preview`."""
     project = current_project()
@@ -41,8 +39,7 @@ def preview(
         began = time.monotonic()
         gateway = look_at_gateway(scope) if refresh and not sandbox else None
         runs = run_preview(target, scope, refresh=refresh, reading=reading)
-    if as_json:
-        console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
+    print_runs(runs)
     show_preview(runs)
     fail_on_error(runs)
     show_reading(scope, runs, gateway, time.monotonic() - began)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli import console
 from cli.project import current_project
-from cli.report import show_preview, show_results
+from cli.report import print_runs, show_preview, show_results
 from cli.target import target_of
 from engine import deploy
 from engine.estimate import bounded
@@ -21,7 +21,6 @@ def refresh(
     preview_only: bool,
     yes: bool,
     sandbox: bool,
-    as_json: bool,
 ) -> None:
     """What `ringwall refresh` does; its flags and help are in `cli.flags.refresh`."""
     project = current_project()
@@ -44,8 +43,7 @@ def refresh(
     for run in runs[1:]:
         if run.missing:
             run.state, run.error = "skipped", None
-    if as_json:
-        console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
+    print_runs(runs)
     show_preview(runs)
     if not preview_only:
         show_results(runs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from cli import console, invocation, live
 from engine.events import EngineChange
@@ -52,6 +53,17 @@ def _scale(run: Run) -> str:
 def _is_shown(change: EngineChange) -> bool:
     """What Pulumi itself is made of comes and goes with a stack; only a change of its settings tells a reader something."""
     return is_resource(change.type) or change.operation not in ("create", "delete")
+
+
+def print_runs(runs: Sequence[Run], **members: Any) -> None:
+    """With --json the one document of the runs. Where one failed, the error that follows prints it with its own."""
+    if not invocation.current().json:
+        return
+    document = {"version": 1, "runs": [run.as_json() for run in runs], **members}
+    if any(run.error for run in runs):
+        invocation.current().beside_error = document
+    else:
+        console.print_json(document)
 
 
 def show_results(runs: Sequence[Run]) -> None:

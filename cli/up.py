@@ -13,7 +13,7 @@ from cli.approval import ask_about, refuse_unclear_approval
 from cli.keys import sync_environment
 from cli.project import current_project
 from cli.reading import show_calls, show_passed, show_reading
-from cli.report import next_steps, show_preview, show_results
+from cli.report import next_steps, print_runs, show_preview, show_results
 from cli.target import target_of
 from engine import deploy
 from engine.api_calls import Calls
@@ -41,7 +41,6 @@ def up(
     approve: str | None,
     yes: bool,
     sandbox: bool,
-    as_json: bool,
 ) -> None:
     """What `ringwall up` does; its flags and help are in `cli.flags.up`."""
     refuse_unclear_approval(approve, yes=yes)
@@ -100,17 +99,8 @@ def up(
             record(destination, [deployed[scope.first]], first, plans())
         for line in pending.delete_late_objects(destination, repaired):
             console.note(line)
-    if as_json:
-        console.print_json(
-            {
-                "version": 1,
-                "runs": [run.as_json() for run in runs],
-                "calls": {
-                    "reading": sum(reading.values(), Calls()).as_json(),
-                    "applying": applying.as_json(),
-                },
-            }
-        )
+    reading_calls = sum(reading.values(), Calls())
+    print_runs(runs, calls={"reading": reading_calls.as_json(), "applying": applying.as_json()})
     show_results(runs)
     fail_on_error(runs)
     if sandbox:

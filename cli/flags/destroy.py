@@ -26,10 +26,4 @@ def destroy(
     """
     from cli.destroy import destroy as work  # noqa: PLC0415 - 0.6 s of imports that --help and completion do without
 
-    work(
-        stack,
-        servers=servers,
-        yes=yes,
-        sandbox=sandbox,
-        as_json=as_json,
-    )
+    work(stack, servers=servers, yes=yes, sandbox=sandbox)

@@ -43,13 +43,4 @@ def import_existing(
     """
     from cli.import_existing import import_existing as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 
-    work(
-        stack,
-        kind,
-        id,
-        name=name,
-        hostname=hostname,
-        yes=yes,
-        sandbox=sandbox,
-        as_json=as_json,
-    )
+    work(stack, kind, id, name=name, hostname=hostname, yes=yes, sandbox=sandbox)

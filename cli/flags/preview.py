@@ -17,9 +17,4 @@ def preview(
     touched."""
     from cli.preview import preview as work  # noqa: PLC0415 - 0.8 s of imports that --help and completion do without
 
-    work(
-        stack,
-        refresh=refresh,
-        sandbox=sandbox,
-        as_json=as_json,
-    )
+    work(stack, refresh=refresh, sandbox=sandbox)

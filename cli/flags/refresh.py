@@ -21,10 +21,4 @@ def refresh(
     """Read what is real back into the recorded state of a server, or of an environment and all its servers."""
     from cli.refresh import refresh as work  # noqa: PLC0415 - 0.8 s of imports that --help and completion do without
 
-    work(
-        stack,
-        preview_only=preview_only,
-        yes=yes,
-        sandbox=sandbox,
-        as_json=as_json,
-    )
+    work(stack, preview_only=preview_only, yes=yes, sandbox=sandbox)

@@ -48,13 +48,4 @@ def up(
     """
     from cli.up import up as work  # noqa: PLC0415 - 0.8 s of imports that --help and completion do without
 
-    work(
-        stack,
-        target=target,
-        refresh=refresh,
-        changed=changed,
-        approve=approve,
-        yes=yes,
-        sandbox=sandbox,
-        as_json=as_json,
-    )
+    work(stack, target=target, refresh=refresh, changed=changed, approve=approve, yes=yes, sandbox=sandbox)

@@ -84,7 +84,7 @@ def _chosen_secrets(parameters: Parameters) -> list[str]:
 def _reads_cluster(definition: dict[str, Any], parts: Sequence[str], parameters: Parameters) -> bool:
     """Whether a caller chooses the kind of what is read from a Kubernetes cluster, and may choose secrets."""
     name = str(definition.get("name", "")).lower()
-    if "helm" in parts and not _RELEASE.isdisjoint(_said(definition, parts, parameters)):
+    if "helm" in parts and not _RELEASE.isdisjoint(_vocabulary(definition, parts, parameters)):
         return True
     cluster = not KUBERNETES.isdisjoint(parts) or "k8s" in name or "namespace" in parameters
     if not cluster or not {"log", "logs"}.isdisjoint(parts):
@@ -93,7 +93,7 @@ def _reads_cluster(definition: dict[str, Any], parts: Sequence[str], parameters:
     return any(not isinstance(kind, list) or "secret" in " ".join(map(str, kind)).lower() for kind in kinds)
 
 
-def _said(definition: dict[str, Any], parts: Sequence[str], parameters: Parameters) -> frozenset[str]:
+def _vocabulary(definition: dict[str, Any], parts: Sequence[str], parameters: Parameters) -> frozenset[str]:
     """The words of a tool's name, description and parameters."""
     texts = [definition.get("description"), *parameters, *(part.get("description") for part in parameters.values())]
     choices = [part.get("enum") for part in parameters.values()]

@@ -130,7 +130,10 @@ def test_a_failure_in_the_middle_is_one_line_and_the_next_up_goes_on(root: Path)
     state = root / ".ringwall" / "sandbox" / "providers"
     state.mkdir(parents=True)
     faults.write(state, [faults.Fault("create", "kong:*Route", message="the gateway said no")])
-    failed = ringwall(root, "up", "dev", "--sandbox", "--yes", code=5)
+    failed = ringwall(root, "up", "dev", "--sandbox", "--yes", "--json", code=5)
+    shown = document(failed)
+    assert {run["stack"]: run["error"] is None for run in shown["runs"]} == {"dev": True, "dev.one": False}
+    assert shown["error"]["exit_code"] == 5
     assert "dev.one: " in failed.stderr
     assert "the gateway said no" in failed.stderr
     assert "Traceback" not in failed.stderr + failed.stdout
