@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,6 @@ from typing import Any
 
 from guard.decide.reasons import Decision
 from model.text import counted
-
-#: Characters of a tool's answer that fit into a line of the story.
-_SHORT = 40
 
 
 @dataclass(frozen=True)
@@ -53,9 +49,9 @@ class ModelAttempt:
 
     @property
     def call(self) -> str:
-        if self.tool_result is None:
-            return f"{self.model}: {self.message}"
-        return f"{self.model}: a tool answered {textwrap.shorten(self.tool_result, _SHORT, placeholder=' …')}"
+        # The orders themselves are left out: a guard stops whoever reads a page with this story.
+        answer = "" if self.tool_result is None else " A tool's answer with orders is beside it."
+        return f"{self.model}: {self.message}{answer}"
 
     @property
     def subject(self) -> dict[str, Any]:
