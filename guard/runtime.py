@@ -113,7 +113,7 @@ class Runtime(GuardWork[Policy]):
 
     async def _look_until_reached(self) -> None:
         pause = _FIRST_PAUSE
-        while not await self.watch.reached():
+        while self.watch.problem is not None and not await self.watch.reached():
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE)
 
