@@ -27,7 +27,7 @@ lint: setup ## Style, floors and types
 	$(BIN)/mypy
 
 test: lint ## Lint, types and every test
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3 --dist worksteal
 
 docs: setup ## Write the generated pages of docs/reference from the code
 	$(BIN)/python docs/generate.py
