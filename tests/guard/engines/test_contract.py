@@ -203,7 +203,9 @@ async def test_long_text_is_sent_in_pieces_that_overlap_and_every_piece_must_be_
     asked = item({"a": "x" * 990 + ATTACK, "b": "y" * 2000})
     verdict = await judge(service, asked, piece=1000)
     assert verdict.outcome is Outcome.BLOCK
-    assert (service.bodies[0]["part"], service.bodies[0]["parts"]) == (1, 4)
+    # Pieces are asked about side by side, and which arrives first is open.
+    assert {body["parts"] for body in service.bodies} == {4}
+    assert {body["part"] for body in service.bodies} <= {1, 2, 3, 4}
     assert all("value" not in body for body in service.bodies)
     service.replies.extend([Reply(service.good()), Reply({}, 400)])
     assert (await judge(service, item("x" * 1500), piece=1000)).outcome is Outcome.NO_VERDICT
