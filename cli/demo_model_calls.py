@@ -15,6 +15,7 @@ from guard.decide.reasons import Decision, Reason
 from guard.identity.verifier import ASSERTION
 from model.errors import RingwallError
 from sandbox.demo_server import INJECTED
+from wire.http import HttpPolicy
 
 #: What a person may use of the granted model; a question and its answer take 16.
 TOKENS_PER_DAY = 100
@@ -44,7 +45,7 @@ def model_outcomes(guard: RunningGuard, token: str) -> Iterator[AttemptResult]:
         RingwallError: the guard made something else of one than it must.
     """
     headers = {"host": guard.hostname, ASSERTION.decode(): token}
-    with httpx.Client(headers=headers, trust_env=False, timeout=SECONDS) as http:
+    with HttpPolicy(guard.url, proxies=False).client(headers=headers, timeout=SECONDS) as http:
         for attempt in (QUESTION, NOT_GRANTED, INJECTED_RESULT):
             yield _result(guard, attempt, http.post(f"{guard.url}/chat/completions", json=_body(attempt)))
         answered = 0

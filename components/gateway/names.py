@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-from model.model_route import ModelKind
-from model.stacks import ModelStack, PerimeterStack
+if TYPE_CHECKING:
+    from model.model_route import ModelKind
+    from model.stacks import ModelStack, PerimeterStack
 
 #: Cloudflare Access among the issuers (the environment's own issuers may not take this name).
 ACCESS = "access"

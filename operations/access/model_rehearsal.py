@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from components.guard.model_settings import build_model_guard_config
@@ -38,7 +37,7 @@ from model.model_route import ModelKind
 from model.stacks import ModelStack
 from model.suggestions import did_you_mean
 from operations.access.question import AccessQuestion
-from operations.access.rehearsal import GuardAnswer, NoNetwork, engines_here, panel_of_nobody
+from operations.access.rehearsal import GuardAnswer, engines_here, panel_of_nobody, silent_client
 from operations.access.visitor import Visitor
 from wire.json import dump
 
@@ -124,7 +123,7 @@ async def model_rehearsal_of(stack: ModelStack) -> AsyncIterator[ModelRehearsal]
     with TemporaryDirectory(prefix="ringwall-explain-") as name:
         folder = Path(name)
         config = _config(stack, folder)
-        client = httpx.AsyncClient(transport=NoNetwork())
+        client = silent_client()
         policy = ModelPolicy(
             config,
             sha256=digest(config.dump()),

@@ -143,7 +143,7 @@ async def rehearsal_of(server: ServerStack) -> AsyncIterator[Rehearsal]:
     with tempfile.TemporaryDirectory(prefix="ringwall-explain-") as folder:
         file = Path(folder) / "audit.jsonl"
         config = _config(server, file)
-        client = httpx.AsyncClient(transport=NoNetwork())
+        client = silent_client()
         policy = Policy(
             config,
             sha256=digest(config.dump()),
@@ -220,7 +220,12 @@ class _NotAsked:
         return
 
 
-class NoNetwork(httpx.AsyncBaseTransport):
+def silent_client() -> httpx.AsyncClient:
+    """A client that asks nobody."""
+    return httpx.AsyncClient(transport=_NoNetwork())
+
+
+class _NoNetwork(httpx.AsyncBaseTransport):
     """Fetches nothing: whoever calls is taken for verified."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
