@@ -74,5 +74,7 @@ def test_environment_takes_servers_without_files_down_from_its_own_backend(
         assert _suggested(refused.errors[0]) == ["destroy", "dev.one", "--project", str(project.root)]
         _remove_files(project)
         done = ringwall("destroy", "dev", "--servers", "--yes", "--project", project.root)
-        assert done.code == 0, done.err
+        # Both are gone; but no Kong can be asked here, so that is not proven.
+        assert done.code == 6, done.err
+        assert "dev: not known whether anything is left" in done.err
         assert sandbox.resources() == []
