@@ -13,7 +13,7 @@ from typing import Any
 from engine.repair.kinds import SHAPES, Inputs, Kind, kind_of, named
 from engine.repair.lookup import Lookup, find, stack_lookup
 from engine.workspace import Target
-from model.errors import RingwallError, Unreachable
+from model.errors import InputError, RingwallError, Unreachable
 from model.project import load
 from plan.offline import plan_stack
 
@@ -88,9 +88,11 @@ def prove(target: Target, stack: str, objects: Callable[[], Objects], proof: Rem
         remainder = _leftovers(target, stack, objects())
     except RingwallError as error:
         proof.unproven[stack] = error.summary
+        # Without its file nobody knows which account and gateway to ask.
+        condition = "put its stack file back, then" if isinstance(error, InputError) else "when they can be,"
         note(
-            f"{stack}: not known whether anything is left, as the providers were not asked: {error.summary}; when they can "
-            f"be, run `ringwall destroy {stack}` again, which asks"
+            f"{stack}: not known whether anything is left, as the providers were not asked: {error.summary}; {condition} "
+            f"run `ringwall destroy {stack}` again, which asks"
         )
         return
     proof.leftovers += remainder

@@ -77,4 +77,5 @@ def test_environment_takes_servers_without_files_down_from_its_own_backend(
         # Both are gone; but no Kong can be asked here, so that is not proven.
         assert done.code == 6, done.err
         assert "dev: not known whether anything is left" in done.err
+        assert "put its stack file back, then run `ringwall destroy dev.one" in done.err
         assert sandbox.resources() == []
