@@ -225,6 +225,10 @@ def _without_cut_off_streams(failure: threading.ExceptHookArgs) -> None:
 
 
 def _without_cut_off_programs(unraisable: Any) -> None:
-    """Drop the interpreter's trace about a program that a failed step cut off; report any other as usual."""
-    if getattr(unraisable.object, "__name__", "") != "run_pulumi_func":
+    """Drop the interpreter's trace about a program that a failed step cut off; report any other as usual.
+
+    Which of the SDK's nested coroutines is collected first differs from run to run, so all of its runtime's are meant.
+    """
+    code = getattr(unraisable.object, "cr_code", None)
+    if code is None or "/pulumi/runtime/" not in Path(code.co_filename).as_posix():
         sys.__unraisablehook__(unraisable)

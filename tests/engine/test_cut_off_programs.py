@@ -1,0 +1,51 @@
+"""What the interpreter says about a program that the engine cut off in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+# The SDK's coroutines are nested; which of them is collected first depends on the moment, so each is dropped by itself.
+CUT_OFF = """
+import asyncio
+from engine.runs import _quiet_sdk
+from pulumi.runtime import stack
+
+class Answer:
+    def __await__(self):
+        yield
+
+async def mine():
+    try:
+        await Answer()
+    finally:
+        asyncio.get_running_loop()
+
+async def supported():
+    pass
+
+stack._load_monitor_feature_support = supported
+_quiet_sdk()
+coroutine = {coroutine}
+coroutine.send(None)
+del coroutine
+print("ended")
+"""
+
+
+def said(coroutine: str) -> str:
+    program = CUT_OFF.format(coroutine=coroutine)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout == "ended\n"
+    return ended.stderr
+
+
+@pytest.mark.parametrize("coroutine", ["stack.run_pulumi_func(mine)", "stack.run_in_stack(mine)"])
+def test_a_program_that_was_cut_off_leaves_no_trace(coroutine: str) -> None:
+    assert said(coroutine) == ""
+
+
+def test_another_coroutines_failure_is_still_shown() -> None:
+    assert "no running event loop" in said("mine()")
