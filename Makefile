@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak exposure interrupt faults readers servers wheel released lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak exposure interrupt faults readers servers toxic-flow wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ exposure: setup ## Every kind of change on the real engine, cut off at every ope
 
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
 	$(BIN)/python tests/servers/run.py --page
+
+toxic-flow: setup ## Two real servers behind one guard: an order in a file, and the call that it wants
+	$(BIN)/pytest -m rare tests/servers/test_real_toxic_flow.py
 
 # Each tool is pinned by hash, and what the bill of materials lists is what the lock file names.
 OUT ?= dist/release

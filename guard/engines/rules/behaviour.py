@@ -1,4 +1,4 @@
-"""Rules for what a text wants done, whatever its words: it orders what a tool of this very server does, or names what is
+"""Rules for what a text wants done, whatever its words: it orders what a tool of this very server (or of one beside it) does, or names what is
 worth stealing as something to hand out.
 
 Such a text is ordinary: a ticket asks for things. Nothing is stopped for it. Its reader is tainted, so that the next call
