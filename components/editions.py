@@ -116,9 +116,6 @@ _BUNDLED: Final[dict[Protection, Entry]] = {
         "it reserves before a request and settles after, so that parallel calls cannot overshoot"
     ),
     Protection.PROMPT_INSPECTION: ByGuard("the same engines, exceptions and audit chain as before a server"),
-    Protection.OPAQUE_TOKENS: Lacking(
-        "use an issuer that signs its access tokens as JWTs: the guard verifies each token itself and asks no issuer"
-    ),
     Protection.CLIENT_CERTIFICATE: Lacking(
         "use a posture rule of type client_certificate_v2: a caller's TLS ends at Cloudflare, before mtls-auth"
     ),
@@ -148,6 +145,11 @@ _LICENSED: Final[dict[Protection, Entry]] = {
     Protection.EXTERNAL_SIGNATURE: ByPlugin(
         "openid-connect", "3.14", "it reads the issuer's JWKS; jwt needs each key at Kong"
     ),
+    Protection.OPAQUE_TOKENS: ByPlugin(
+        "openid-connect",
+        "3.14",
+        "it holds audience and scopes, and forgets in time; oauth2-introspection asks for active alone",
+    ),
     Protection.ISSUER: ByPlugin("openid-connect", "3.14", "issuers_allowed"),
     Protection.PRINCIPAL_RATE: ByPlugin("rate-limiting-advanced", "3.0", "sliding windows"),
 }
@@ -157,6 +159,9 @@ TABLE: Final[dict[Edition, dict[Protection, Entry]]] = {
         **_BUNDLED,
         **_UNLICENSED,
         Protection.SIGNATURE: ByPlugin("jwt", "3.0"),
+        Protection.OPAQUE_TOKENS: Lacking(
+            "use edition enterprise or ai 3.15 (openid-connect), or an issuer that signs its access tokens as JWTs"
+        ),
         Protection.EXTERNAL_SIGNATURE: ByPlugin("jwt", "3.0"),
         Protection.ISSUER: ByPlugin("acl", "3.0"),
         Protection.PRINCIPAL_RATE: ByPlugin("rate-limiting", "3.0"),

@@ -30,6 +30,7 @@ from model.base import (
     split_url,
 )
 from model.defaults import ServerDefaults
+from model.introspection import Introspection
 from model.kong_versions import Edition, version_problem
 from model.loopback import is_loopback
 from model.portal import Portal
@@ -262,10 +263,26 @@ class Issuer(Model):
     """An external authorization server for `oauth: external`."""
 
     issuer: HttpsUrl = Field(description="Exact `iss`.")
-    jwks_uri: HttpsUrl = Field(description="Where its signing keys are; pinned here, never taken from a token.")
-    opaque: bool = Field(
-        False, description="Its access tokens are no JWTs: a server that takes them is refused, with what to do."
+    jwks_uri: HttpsUrl | None = Field(
+        None, description="Where its signing keys are; pinned here, never taken from a token. For tokens that are JWTs."
     )
+    introspection: Introspection | None = Field(
+        None, description="Kong and the guard ask the issuer about each token. For tokens that are no JWTs."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_verify(self) -> Self:
+        if (self.jwks_uri is None) == (self.introspection is None):
+            problem = (
+                "needs one way to verify its tokens" if self.jwks_uri is None else "has two ways to verify a token"
+            )
+            raise Wrong(problem, "write jwks_uri if its access tokens are JWTs, else introspection")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the issuer is asked for what verifies its tokens."""
+        return self.introspection.endpoint if self.introspection else str(self.jwks_uri)
 
 
 class HttpLog(Model):

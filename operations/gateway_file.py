@@ -119,7 +119,7 @@ def issuer_keys(
     if plugin_name(Protection.SIGNATURE, settings.gateway.edition, settings.gateway.version) != "jwt":
         return {}
     addresses = {ACCESS: settings.cloudflare.jwks_uri}
-    addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items())})
+    addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items()) if issuer.jwks_uri})
     keys: dict[str, list[dict[str, Any]]] = {}
     owners: dict[str, str] = {}
     for issuer, url in addresses.items():

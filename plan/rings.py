@@ -243,6 +243,11 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
         windows = zip(config.get("limit") or [], config.get("window_size") or [], strict=False)
         return ", ".join(f"{limit} per {_WINDOWS.get(size, f'{size} s')}" for limit, size in windows) + "; sliding"
     if name == "openid-connect":
+        if config.get("auth_methods") == ["introspection"]:
+            asked = (
+                f"asked about each token at {config.get('introspection_endpoint')}, kept {config.get('cache_ttl')} s"
+            )
+            return f"only {', '.join(config.get('issuers_allowed') or [])}; {asked}"
         return (
             "only " + ", ".join(config.get("issuers_allowed") or []) + "; keys from " + str(config.get("jwks_endpoint"))
         )

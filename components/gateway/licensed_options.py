@@ -60,6 +60,14 @@ def _redis(prefix: str, further: tuple[str, ...] = ()) -> dict[str, str]:
 _OPENID_CONNECT: Final = {
     "issuer, using_pseudo_issuer, jwks_endpoint": "using_pseudo_issuer false: keys come from what the issuer's metadata "
     "names. true without jwks_endpoint: none.",
+    "introspection_endpoint, introspection_endpoint_auth_method, client_id, client_secret": "Where the issuer of opaque "
+    "tokens is asked, and as whom. The secret may be a vault reference.",
+    "introspection_check_active, introspect_jwt_tokens": "introspection_check_active false: a withdrawn token passes. "
+    "introspect_jwt_tokens false: a token that looks like a JWT is not asked about.",
+    "cache_introspection, cache_ttl, cache_ttl_max, cache_ttl_neg, cache_ttl_resurrect": "Seconds for which an answer "
+    "counts; a withdrawn token passes for as long. cache_ttl_resurrect: on top, while the issuer does not answer.",
+    "scopes_required": "One text asks for all its words; several texts ask for any. null: the identity check asks.",
+    "upstream_headers": "Writes the principal of an opaque token, for the limits. null: the identity check writes it.",
     "issuers_allowed": "null: every issuer whose keys are known.",
     "audience_required": "null: a token for anybody; the identity check holds each name to its audience then.",
     "auth_methods": "What else stands there lets other credentials in.",
@@ -87,8 +95,7 @@ def _openid_connect() -> OptionTable:
         f"openid-connect: {_PAGES} (priority 1050)",
         {
             **_OPENID_CONNECT,
-            _joined(sorted(further - unset)): "Kong's own defaults. Sign-in, sessions and introspection are off by "
-            "auth_methods.",
+            _joined(sorted(further - unset)): "Kong's own defaults. Sign-in and sessions are off by auth_methods.",
             _joined(sorted(unset)): "null: nothing of it is used.",
             _joined(sorted(sessions)): "Where sessions and a shared cache would be; neither is used.",
         },

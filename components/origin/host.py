@@ -206,6 +206,10 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
             result.append(
                 Secret(reader="guard", reference=SecretRef(file=f"{folder}/{name}"), purpose=f"mutual TLS: {purpose}")
             )
+    issuer = settings.issuers[manifest.oauth.issuer] if manifest.oauth.issuer else None
+    if issuer and issuer.introspection:
+        reference, purpose = issuer.introspection.client_secret, f"the client's secret at {issuer.issuer}"
+        result.append(Secret(reader="guard", reference=reference, purpose=purpose))
     if isinstance(manifest, ModelRoute):
         result.append(Secret(reader="guard", reference=manifest.guard_key, purpose="key of the gateway's inner routes"))
         return tuple(result + gateway_secrets(server))
@@ -234,8 +238,9 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
         Egress(process="guard", destination=settings.cloudflare.jwks_uri, purpose="Access signing keys"),
     ]
     if server.manifest.oauth.issuer:
-        jwks = settings.issuers[server.manifest.oauth.issuer].jwks_uri
-        result.append(Egress(process="guard", destination=jwks, purpose="issuer's signing keys"))
+        own = settings.issuers[server.manifest.oauth.issuer]
+        purpose = "issuer asked about tokens" if own.introspection else "issuer's signing keys"
+        result.append(Egress(process="guard", destination=own.address, purpose=purpose))
     for service in server.manifest.guard.engines.services:
         result.append(Egress(process="guard", destination=service.address, purpose="verdicts"))
     if isinstance(server, ModelStack):
@@ -268,9 +273,10 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     if settings.topology != "central":
         if name_of(Protection.SIGNATURE, settings) != "jwt":
             # The licensed plugins fetch the keys by themselves; for jwt `ringwall keys sync` brings them.
-            issuer = server.manifest.oauth.issuer
-            jwks = settings.issuers[issuer].jwks_uri if issuer else settings.cloudflare.jwks_uri
-            result.append(Egress(process="kong", destination=jwks, purpose="signing keys"))
+            issuer = settings.issuers[server.manifest.oauth.issuer] if server.manifest.oauth.issuer else None
+            address = issuer.address if issuer else settings.cloudflare.jwks_uri
+            purpose = "issuer asked about tokens" if issuer and issuer.introspection else "signing keys"
+            result.append(Egress(process="kong", destination=address, purpose=purpose))
         shared = settings.gateway.redis
         if shared:
             result.append(Egress(process="kong", destination=f"{shared.host}:{shared.port}", purpose="shared counters"))

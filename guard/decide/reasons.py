@@ -67,7 +67,15 @@ class Reason(_Explained):
     # Who it is from. A token's faults are `TokenFault`.
     NO_IDENTITY_CONFIGURED = "no_identity_configured", "The configuration names nobody who can vouch for a caller."
     KEYS_UNAVAILABLE = "keys_unavailable", "The issuer's keys cannot be fetched, so nobody can be verified."
-    PRINCIPALS_DIFFER = "principals_differ", "Access and the bearer token name two different callers."
+    ISSUER_UNAVAILABLE = (
+        "issuer_unavailable",
+        "The issuer does not say what the token is, so nobody can be verified.",
+        "oauth.issuer",
+    )
+    PRINCIPALS_DIFFER = (
+        "principals_differ",
+        "Access and the bearer token do not name the same caller: a person needs one verified address in both.",
+    )
     INSUFFICIENT_SCOPE = "insufficient_scope", "The token lacks a scope.", "oauth.scopes"
     DENIED = "denied", "The principal is on the deny list."
     EXPIRED = "expired", "The token expired while the answer was awaited."
@@ -182,13 +190,17 @@ class TokenFault(_Explained):
     MISSING = "missing", "There is no token."
     REPEATED = "repeated", "There is more than one token."
     TOO_LARGE = "too_large", "The token is longer than any real one."
-    MALFORMED = "malformed", "The token is not a JWT, or a claim has the wrong type."
+    MALFORMED = (
+        "malformed",
+        "The token is no bearer token, or no JWT where one is due, or a claim has the wrong type.",
+    )
     HEADER_REFUSED = (
         "header_refused",
         "Its header holds a key, an address of a key, or a parameter that changes how the token is read (`crit`).",
     )
     ALGORITHM_REFUSED = "algorithm_refused", "Its algorithm is not allowed."
-    WRONG_TYPE = "wrong_type", "Its header's `typ` is not a token's."
+    WRONG_TYPE = "wrong_type", "Its `typ`, or the type that its issuer names, is not an access token's."
+    INACTIVE = "inactive", "Its issuer says that it is not active: it is over, withdrawn, or not of this issuer."
     NO_KEY_ID = "no_key_id", "It does not name its key."
     UNKNOWN_KEY = "unknown_key", "The issuer does not publish its key."
     BAD_SIGNATURE = "bad_signature", "Its signature is wrong."

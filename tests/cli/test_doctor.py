@@ -27,6 +27,7 @@ from operations.doctor.kong import GatewayPlan
 from tests.support.cloudflare_api import CloudflareStandIn, cloudflare_api
 from tests.support.command_line import Result, ringwall
 from tests.support.engine_services import KEY, ContractService, LakeraService
+from tests.support.introspecting_issuer import IntrospectingIssuer
 from tests.support.kong_admin import KongStandIn, kong_admin, serving
 from tests.support.projects import ACCOUNT, ZONE, write_project
 from tests.support.token_issuer import TokenIssuer
@@ -133,7 +134,7 @@ def issuer() -> Iterator[tuple[CheckedIssuer, dict[str, Any]]]:
             checked = CheckedIssuer("keycloak", f"{uri}/realms/tools", keys.jwks_uri)
             metadata |= {
                 "issuer": checked.issuer,
-                "jwks_uri": checked.jwks_uri,
+                "jwks_uri": checked.address,
                 "code_challenge_methods_supported": ["plain", "S256"],
             }
             yield checked, metadata
@@ -144,6 +145,23 @@ def test_issuer_that_is_what_the_file_says_is_all_well(issuer: tuple[CheckedIssu
     assert [(finding.id, finding.status) for finding in checks] == [
         ("issuer.keys", "ok"), ("clock.skew", "ok"), ("issuer.metadata", "ok"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "message"),
+    [
+        (None, "ok", "refuses whoever shows no client"),
+        (200, "warning", "tells strangers about tokens"),
+        (404, "error", "answered 404"),
+    ],
+)
+def test_an_issuer_of_opaque_tokens_must_refuse_strangers(fault: int | None, status: str, message: str) -> None:
+    with IntrospectingIssuer() as issuer:
+        issuer.fault = fault
+        checked = CheckedIssuer("idp", issuer.url, issuer.endpoint, discovery=False, asked=True)
+        first, *_ = check_issuer(checked)
+    assert (first.id, first.status) == ("issuer.introspection", status)
+    assert message in first.message
 
 
 @pytest.mark.parametrize(
@@ -286,7 +304,7 @@ def test_whole_environment_is_asked_about_and_no_secret_is_printed(
         file = root / "stacks" / "Pulumi.dev.yaml"
         text = file.read_text().replace("team: example", f"team: example\n      api: {cloudflare.url}")
         text = text.replace("http://127.0.0.1:8001", kong.uri)
-        text = text.replace("https://login.example.org/realms/tools/certs", issuer[0].jwks_uri)
+        text = text.replace("https://login.example.org/realms/tools/certs", issuer[0].address)
         file.write_text(text.replace("https://login.example.org/realms/tools", issuer[0].issuer))
         result = ringwall("doctor", "dev", "--json", "--project", root)
         writes = kong.writes()

@@ -18,7 +18,7 @@ from operations.check import check_all
 from operations.editions import enforced
 from plan.offline import plan_stack
 from tests.support import kong_published_schema, kong_schema
-from tests.support.edition_projects import ASKED, EDITIONS, GATEWAY, asking, edition_project
+from tests.support.edition_projects import ASKED, EDITIONS, GATEWAY, asking, edition_project, opaque_tokens
 
 PLUGIN = "kong:index/plugin:Plugin"
 #: What no key of a stack file asks for: the table alone says why nobody does it.
@@ -42,6 +42,9 @@ def planned(folder: Path, edition: Edition) -> list[PlannedStack]:
         if isinstance(TABLE[edition][demand[0]], ByPlugin):
             own = edition_project(folder / demand[0].name, edition, asking(*demand))
             stacks.append((own, load(own, "dev.models")))  # type: ignore[arg-type]
+    if isinstance(TABLE[edition][Protection.OPAQUE_TOKENS], ByPlugin):
+        own = opaque_tokens(edition_project(folder / "opaque", edition))
+        stacks.append((own, load(own, "dev.external")))  # type: ignore[arg-type]
     result = []
     for holder, stack in stacks:
         plugins: dict[str, list[dict[str, Any]]] = {}
@@ -99,12 +102,10 @@ def test_what_an_edition_lacks_is_refused_with_what_has_it(
     assert isinstance(entry, Lacking)
     project = edition_project(tmp_path, edition, asking(protection))
     if protection is Protection.OPAQUE_TOKENS:
-        file = project.stack_file("dev")
-        text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace("      keycloak:\n", "      keycloak:\n        opaque: true\n"), encoding="utf-8")
+        project = opaque_tokens(project)
         with pytest.raises(InputError, match="cannot verify tokens that are no JWTs") as refused:
             check_all(project, ["dev.external"])
-        assert (refused.value.key, refused.value.remedy) == ("issuers.keycloak.opaque", entry.remedy)
+        assert (refused.value.key, refused.value.remedy) == ("issuers.keycloak.introspection", entry.remedy)
         return
     with pytest.raises(InputErrors) as caught:
         check_all(project, ["dev.models"])

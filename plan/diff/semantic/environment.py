@@ -126,8 +126,22 @@ ENVIRONMENT: Table = {
     ),
     "issuers.*": KeyRule(appearing_loosens, "issuer {0} of tokens", "gateway", 60),
     "issuers.*.issuer": KeyRule(any_change, "exact iss of issuer {0}", "gateway", 95),
-    "issuers.*.opaque": KeyRule(any_change, "whether issuer {0}'s tokens are no JWTs", "gateway", 40),
     "issuers.*.jwks_uri": KeyRule(any_change, "where issuer {0}'s keys are", "gateway", 95),
+    "issuers.*.introspection": KeyRule(any_change, "issuer {0} is asked about each token", "gateway", 95),
+    "issuers.*.introspection.endpoint": KeyRule(any_change, "where issuer {0} is asked about tokens", "gateway", 95),
+    "issuers.*.introspection.cache": KeyRule(
+        longer_loosens, "how long issuer {0}'s word about a token counts", "gateway", 60
+    ),
+    **{
+        f"issuers.*.introspection.{name}": KeyRule(any_change, f"{words} for issuer {{0}}", "gateway", 60)
+        for name, words in (
+            ("client_id", "client that asks about tokens"),
+            ("client_authentication", "how the secret of that client is sent"),
+            ("client_secret.env", "where the guard finds the secret of that client"),
+            ("client_secret.file", "where the guard finds the secret of that client"),
+            ("gateway_secret", "where Kong finds the secret of that client"),
+        )
+    },
     **LOGS,
     # Either way: on, another endpoint on the status port; off, nobody sees an attack.
     "metrics.prometheus": KeyRule(any_change, "Prometheus metrics of the gateway", "gateway", 35),
