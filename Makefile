@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak exposure interrupt faults readers servers toxic-flow wheel released lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak
+.PHONY: exposure interrupt faults readers servers toxic-flow deck wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,9 @@ servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called thro
 
 toxic-flow: setup ## Two real servers behind one guard: an order in a file, and the call that it wants
 	$(BIN)/pytest -m rare tests/servers/test_real_toxic_flow.py
+
+deck: setup ## Kong's own decK over the gateway files of the examples; DECK_KONG_ADDR names a Kong to sync them to
+	$(BIN)/python -m tests.deck.run
 
 # Each tool is pinned by hash, and what the bill of materials lists is what the lock file names.
 OUT ?= dist/release

@@ -19,7 +19,9 @@ from operations.output_file import write_output
 from plan.offline import plan_stack, planned_contract
 
 
-def export(stack: str, out: Path | None, *, db_less: bool, offline: bool, sandbox: bool, as_json: bool) -> None:
+def export(
+    stack: str, out: Path | None, *, db_less: bool, offline: bool, without_keys: bool, sandbox: bool, as_json: bool
+) -> None:
     """What `ringwall gateway export` does; its flags and help are in `cli.flags.gateway`."""
     project = current_project()
     loaded = load(project, stack)
@@ -36,7 +38,7 @@ def export(stack: str, out: Path | None, *, db_less: bool, offline: bool, sandbo
     if not offline:
         known = _deployed(project, loaded, [graph.stack for graph in graphs], sandbox=sandbox)
         if loaded is environment:
-            keys = {} if sandbox else issuer_keys(environment.settings, environment.name)
+            keys = {} if sandbox or without_keys else issuer_keys(environment.settings, environment.name)
     file = gateway_file(
         graphs, known, environment=environment.name, keys=keys, db_less=db_less, remark=_remark(stack, environment)
     )
@@ -46,7 +48,7 @@ def export(stack: str, out: Path | None, *, db_less: bool, offline: bool, sandbo
     else:
         write_output(out, file.text)
         console.say(f"wrote {counted(file.entities, 'object')} to {out}")
-    _notes(file, keys, loaded, db_less=db_less, offline=offline, sandbox=sandbox)
+    _notes(file, loaded, db_less=db_less, without_keys=not keys and (offline or sandbox or without_keys))
     if as_json:
         console.print_json(
             {
@@ -81,15 +83,7 @@ def _remark(stack: str, environment: EnvironmentStack) -> str:
     return f"Kong {gateway.version} ({gateway.edition}): {stack}, by `ringwall gateway export`. No secret is in it."
 
 
-def _notes(
-    file: GatewayFile,
-    keys: Mapping[str, list[dict[str, Any]]],
-    loaded: Stack,
-    *,
-    db_less: bool,
-    offline: bool,
-    sandbox: bool,
-) -> None:
+def _notes(file: GatewayFile, loaded: Stack, *, db_less: bool, without_keys: bool) -> None:
     """What the file does not hold, and who puts it in."""
     for name, purpose in sorted(file.variables.items()):
         console.note(f"note: decK puts in {purpose} from its variable {name}")
@@ -102,7 +96,7 @@ def _notes(
         console.note(f"warning: {symbol} is known once the stack is deployed; no gateway takes the file till then")
     if loaded is not loaded.environment:
         console.note("note: the environment's consumers and their keys are in the file of the environment")
-    elif not keys and (offline or sandbox):
+    elif without_keys:
         console.note(
             "warning: the issuers' signing keys are not in it, so a gateway with this file alone lets nobody in"
         )

@@ -42,6 +42,9 @@ _SYMBOL = re.compile(r"\$\{([^${}]+)\.([A-Za-z]+)\}")
 _NULL: Final = "tag:yaml.org,2002:null"
 #: What begins and ends a value that decK computes itself, from the environment and files of whoever runs it.
 _TEMPLATE: Final = ("${{", "}}")
+#: decK refuses a JWT credential without a secret, or with an empty one (github.com/Kong/deck/issues/181). Kong reads it for
+#: HS algorithms alone, and refuses a token of another algorithm than its key's (kong/plugins/jwt/handler.lua).
+_UNUSED_SECRET: Final = f"unused: {ALGORITHM} is verified by the public key alone"
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,10 @@ def gateway_file(
     return GatewayFile(_yaml(document, remark), count, variables, tuple(sorted(unknown)))
 
 
+#: A node of the file alone then lets nobody in, which the command says beside the file.
+_WITHOUT_KEYS: Final = "write the file without signing keys by --without-keys"
+
+
 def issuer_keys(
     settings: Environment, environment: str, fetch: Callable[[str], bytes] = fetch_jwks
 ) -> dict[str, list[dict[str, Any]]]:
@@ -126,9 +133,9 @@ def issuer_keys(
         try:
             published = read_jwks(fetch(url)).keys
         except ValueError as error:
-            raise Unreachable(f"{url}: {error}", remedy="ask the issuer, or leave the keys out by --offline") from None
+            raise Unreachable(f"{url}: {error}", remedy=f"ask the issuer, or {_WITHOUT_KEYS}") from None
         except RingwallError as error:
-            raise Unreachable(f"issuer {issuer}: {error}", remedy="leave the keys out by --offline") from None
+            raise Unreachable(f"issuer {issuer}: {error}", remedy=f"try again, or {_WITHOUT_KEYS}") from None
         for key in published:
             if (owner := owners.setdefault(key.kid, issuer)) != issuer:
                 raise Unreachable(
@@ -136,7 +143,13 @@ def issuer_keys(
                     remedy="find out whose it is",
                 )
         keys[consumer_username(environment, issuer)] = [
-            {"algorithm": ALGORITHM, "key": key.kid, "rsa_public_key": key.pem, "tags": tags(environment)}
+            {
+                "algorithm": ALGORITHM,
+                "key": key.kid,
+                "rsa_public_key": key.pem,
+                "secret": _UNUSED_SECRET,
+                "tags": tags(environment),
+            }
             for key in sorted(published, key=lambda key: key.kid)
         ]
     return keys

@@ -28,6 +28,10 @@ def export(
         bool,
         typer.Option("--offline", help="Ask neither the engine nor the issuers: for a review, not for a gateway."),
     ] = False,
+    without_keys: Annotated[
+        bool,
+        typer.Option("--without-keys", help="Leave the issuers' signing keys out: ask the engine alone, no issuer."),
+    ] = False,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
@@ -39,4 +43,4 @@ def export(
     """
     from cli.gateway import export as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 
-    work(stack, out, db_less=db_less, offline=offline, sandbox=sandbox, as_json=as_json)
+    work(stack, out, db_less=db_less, offline=offline, without_keys=without_keys, sandbox=sandbox, as_json=as_json)

@@ -21,6 +21,7 @@ from model.portal_checks import portal_words
 from model.stacks import PerimeterStack, ServerStack
 from operations.access.answers import RingAnswer
 from operations.access.places import FilePlace, environment_place, server_place
+from operations.access.settings_answers import settings_answers
 from operations.access.visitor import Visitor
 
 RING = "edge"
@@ -61,6 +62,8 @@ def edge_answers(server: PerimeterStack, visitor: Visitor) -> list[RingAnswer]:
     answers += [_condition(server, visitor, rule, groups) for rule in spec.require]
     if visitor.through is None and isinstance(server, ServerStack) and (offer := portal_words(server)):
         answers.append(RingAnswer(RING, "note", offer, environment_place(server, "portal")))
+    if visitor.kind == "person":
+        answers += settings_answers(server, RING)
     return [*closed, *answers]
 
 

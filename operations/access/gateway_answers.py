@@ -8,6 +8,7 @@ from model.model_route import ModelBudget
 from model.stacks import ModelStack, PerimeterStack
 from operations.access.answers import RingAnswer
 from operations.access.places import environment_place, server_place
+from operations.access.settings_answers import settings_answers
 
 RING = "gateway"
 
@@ -30,7 +31,7 @@ def gateway_answers(stack: PerimeterStack, size: int) -> list[RingAnswer]:
     if size > most * 1024:
         remedy = f"raise {place.key}, or send less"
         answers.append(RingAnswer(RING, "refuses", f"{size} bytes, more than {most} KiB", place, remedy))
-    return [*answers, _flood(stack)]
+    return [*answers, _flood(stack), *settings_answers(stack, RING)]
 
 
 def _flood(stack: PerimeterStack) -> RingAnswer:

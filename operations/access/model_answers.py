@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,13 @@ from components.gateway.inner_entities import address
 from guard.decide.reasons import Reason
 from model.stacks import ModelStack
 from operations.access.answers import RingAnswer
+from operations.access.inner_answers import inner_answers
 from operations.access.model_rehearsal import ModelRehearsal
 from operations.access.places import server_place
 from operations.access.question import AccessQuestion
-from operations.access.refusals import RING, absence_words, giving_grants, grantees_of, narrow_grant, stopped
+from operations.access.refusals import RING, absence_words, excepted, giving_grants, grantees_of, narrow_grant, stopped
 from operations.access.rehearsal import GuardAnswer
+from operations.access.settings_answers import settings_answers
 from operations.access.visitor import Visitor
 from plan.rings import budget_words
 
@@ -28,7 +29,7 @@ def model_answers(
         return [_refusal(rehearsal, visitor, question, answer.record)]
     return [
         *_guard_answers(rehearsal, question, answer),
-        *_inner_answers(stack),
+        *inner_answers(stack),
         *_provider_answers(stack, question),
     ]
 
@@ -81,24 +82,14 @@ def _guard_answers(rehearsal: ModelRehearsal, question: AccessQuestion, answer: 
         answers.append(
             RingAnswer(RING, "note", text, server_place(stack, "models", question.name, "max_output_tokens"))
         )
+    if model.price is not None:
+        text = f"a million tokens cost {model.price.input} in and {model.price.output} out"
+        answers.append(RingAnswer(RING, "note", text, server_place(stack, "models", question.name, "price")))
     for key, owner in (("principal", "one caller"), ("all", "all callers together")):
         text = f"at most {budget_words(getattr(manifest.limits, key).dump())}, of {owner} and all models"
         answers.append(RingAnswer(RING, "note", text, server_place(stack, "limits", key)))
-    return answers
-
-
-def _inner_answers(stack: ModelStack) -> list[RingAnswer]:
-    """What Kong's prompt policy asks of a request that the guard lets pass."""
-    policy, answers = stack.manifest.prompt_policy, []
-    for key, words in (("deny", "no user message may match one of"), ("allow", "the conversation must match one of")):
-        if patterns := getattr(policy, key):
-            shown = ", ".join(json.dumps(pattern, ensure_ascii=False) for pattern in patterns)
-            place = server_place(stack, "prompt_policy", key)
-            answers.append(RingAnswer("gateway", "depends", f"{words} {shown}, as Kong reads them", place))
-    if policy.system is not None:
-        text = "Kong puts the route's system message before the conversation"
-        answers.append(RingAnswer("gateway", "note", text, server_place(stack, "prompt_policy", "system")))
-    return answers
+    answers += excepted(stack, question.kind, {question.name})
+    return [*answers, *settings_answers(stack, RING)]
 
 
 def _provider_answers(stack: ModelStack, question: AccessQuestion) -> list[RingAnswer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from model.server import Grantees
 from model.stacks import PerimeterStack, ServerStack
 from model.text import visible
 from model.tool_lock import EntryKind
+from model.waivers import holds_on
 from operations.access.answers import RingAnswer
 from operations.access.places import FilePlace, lock_place, server_place
 from operations.access.question import AccessQuestion, absence
@@ -69,6 +70,16 @@ def grantees_of(grantees: Grantees) -> str:
         return "everyone admitted"
     members = {key: value for key, value in grantees if value}
     return "; ".join(f"{key}: {', '.join(value)}" for key, value in members.items())
+
+
+def excepted(stack: PerimeterStack, kind: str, names: Collection[str]) -> list[RingAnswer]:
+    """The exceptions from findings that hold today for something of a kind, under any of its names."""
+    answers = []
+    for number, exception in enumerate(stack.manifest.guard.exceptions):
+        if getattr(exception, kind, None) in names and holds_on(exception.expires, datetime.now(UTC).date()):
+            text = f"findings of {exception.rule} in {exception.leg} do not block, until {exception.expires}"
+            answers.append(RingAnswer(RING, "note", text, server_place(stack, "guard", "exceptions", number)))
+    return answers
 
 
 def refusal(

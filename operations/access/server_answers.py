@@ -10,9 +10,11 @@ from model.tool_lock import ToolEntry
 from operations.access.answers import RingAnswer
 from operations.access.places import lock_place, server_place
 from operations.access.question import AccessQuestion
-from operations.access.refusals import RING, giving_grants, grantees_of, pinning, refusal
+from operations.access.refusals import RING, excepted, giving_grants, grantees_of, pinning, refusal
 from operations.access.rehearsal import GuardAnswer, Rehearsal
+from operations.access.settings_answers import settings_answers
 from operations.access.visitor import Visitor
+from plan.rings import budget_words
 
 
 def server_answers(
@@ -33,7 +35,10 @@ def _guard_answers(
 ) -> list[RingAnswer]:
     server, answers = rehearsal.stack, []
     for number in giving_grants(rehearsal.policy, answer.grants, question):
-        text = f"grant {number + 1} gives {question} to {grantees_of(server.manifest.grants[number].to)}"
+        grant = server.manifest.grants[number]
+        text = f"grant {number + 1} gives {question} to {grantees_of(grant.to)}"
+        if words := budget_words(grant.limits.dump()):
+            text += f", each at most {words}"
         answers.append(RingAnswer(RING, "passes", text, server_place(server, "grants", number)))
     for kind, key in pinning(rehearsal.policy, question):
         answers.append(RingAnswer(RING, "passes", "the lock pins it", lock_place(server, kind, key)))
@@ -45,7 +50,8 @@ def _guard_answers(
     if vendors := [name for name in server.manifest.guard.engines.names if name not in ("embedded", "model")]:
         text = f"{' and '.join(vendors)} must pass the arguments too; no vendor was asked"
         answers.append(RingAnswer(RING, "depends", text, server_place(server, "guard", "engines")))
-    return answers
+    names = {question.name, *(key for _, key in pinning(rehearsal.policy, question))}
+    return [*answers, *excepted(server, question.kind, names), *settings_answers(server, RING)]
 
 
 def _conditions_of_tool(
@@ -76,6 +82,9 @@ def _conditions_of_tool(
     if right.requests_per_minute is not None:
         most += f", {right.requests_per_minute} of them of this tool"
     answers.append(RingAnswer(RING, "note", f"at most {most}", server_place(server, "limits", "requests_per_minute")))
+    if words := budget_words(limits.tools[tool.name].dump() if tool.name in limits.tools else None):
+        text = f"at most {words}, of this tool and one caller"
+        answers.append(RingAnswer(RING, "note", text, server_place(server, "limits", "tools", tool.name)))
     return answers
 
 
@@ -87,6 +96,7 @@ def _origin_answers(server: ServerStack, question: AccessQuestion, answer: Guard
     origin = server.manifest.origin
     address = origin.url or origin.socket or f"the command {origin.command[0] if origin.command else ''}"
     answers = [RingAnswer("origin", "passes", f"the call goes to {address}", server_place(server, "origin"))]
+    answers += settings_answers(server, "origin")
     params = answer.body.get("params", {}) if answer.body is not None else {}
     if question.arguments is not None and params.get("arguments", {}) != question.arguments:
         changed = sorted(

@@ -21,6 +21,7 @@ from plan.graph import Graph, Resource
 from plan.offline import plan_stack, planned_contract
 from tests.support import kong_published_schema, kong_schema
 from tests.support.command_line import ringwall
+from tests.support.deck_format import deck_problems, rendered
 from tests.support.kong_gateway.configuration import Configuration, Unsupported
 from tests.support.kong_gateway.declarative import declared_configuration
 from tests.support.kong_gateway.planned import planned_configuration
@@ -126,6 +127,22 @@ def test_kongs_schemas_take_every_object(exported: tuple[str, list[Graph], Gatew
             assert kong_schema.entity_problems(section, alone) == []
 
 
+@pytest.mark.parametrize("example", EDITIONS)
+@pytest.mark.parametrize("db_less", [False, True], ids=["deck", "db-less"])
+def test_deck_takes_every_entity_of_the_file(example: str, db_less: bool) -> None:
+    environment, graphs = planned(example)
+    with TokenIssuer() as issuer:
+        keys = issuer_keys(environment.settings, "prod", lambda _: fetch_jwks(issuer.jwks_uri))
+    file = gateway_file(graphs, {}, environment="prod", keys=keys, db_less=db_less)
+    text = rendered(file.text, dict.fromkeys(file.variables, "a+b/c=="))
+    document = yaml.safe_load(text)
+    assert deck_problems(document) == []
+    assert [key["key"] for consumer in document["consumers"] for key in consumer.get("keyauth_credentials", ())] == [
+        "a+b/c==" for _ in file.variables
+    ]
+    assert any("jwt_secrets" in consumer for consumer in document["consumers"]) == (example == "production")
+
+
 def test_decks_file_selects_the_tags_that_everything_has_and_a_node_gets_a_file_without_them() -> None:
     _, graphs = planned("production")
     deck = gateway_file(graphs, {}, environment="prod", keys={})
@@ -227,8 +244,9 @@ def test_the_issuers_keys_are_those_that_keys_sync_writes_and_no_two_issuers_sha
         with pytest.raises(Unreachable, match="issuers access and idp publish a key under the kid one"):
             issuer_keys(settings, "dev", fetch)
         idp.fault = 503
-        with pytest.raises(Unreachable, match="issuer idp: "):
+        with pytest.raises(Unreachable, match="issuer idp: ") as silent:
             issuer_keys(settings, "dev", fetch)
+        assert silent.value.remedy == "try again, or write the file without signing keys by --without-keys"
 
 
 def test_the_command_says_what_the_file_lacks_and_refuses_what_is_not_deployed(tmp_path: Path) -> None:
@@ -243,7 +261,7 @@ def test_the_command_says_what_the_file_lacks_and_refuses_what_is_not_deployed(t
     assert "deck file render --populate-env-vars" in offline.err
     assert "${tickets-edge-application.aud} is known once the stack is deployed" in offline.err
     assert "lets nobody in" in offline.err
-    printed = ringwall("gateway", "export", "prod", "--offline", "--db-less", "--project", root)
+    printed = ringwall("gateway", "export", "prod", "--offline", "--without-keys", "--db-less", "--project", root)
     assert printed.out == out.read_text(encoding="utf-8")
     zone = ringwall("gateway", "export", "zone.example", "--offline", "--project", root)
     assert (zone.code, len(zone.errors)) == (2, 1)
