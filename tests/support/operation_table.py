@@ -1,0 +1,204 @@
+"""Every operation with every kind of fault, by several workers, and the table of what came of it on its page.
+
+An outcome is kept in a file where one is named, so that a run may go on another day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import queue
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+from sandbox import Sandbox
+from tests.support.fault_kinds import FaultKind
+from tests.support.interrupted import Stage
+from tests.support.operation_cases import Case, prepare
+from tests.support.operation_chain import WHOLE, FirstFault, Trials
+from tests.support.projects import write_project
+from tests.support.warm_ringwall import WarmRingwall
+
+PAGE = Path(__file__).parents[2] / "docs" / "operate" / "faults.md"
+Pair = tuple[Case, FaultKind]
+
+
+@contextmanager
+def a_stage(folder: Path) -> Iterator[Stage]:
+    """A project of its own with its services and its interpreter."""
+    root = write_project(folder / "project")
+    home = root / ".ringwall" / "sandbox"
+    home.mkdir(parents=True)
+    with (
+        WarmRingwall(one_by_one=True) as warm,
+        Sandbox(home / "providers", faults=FirstFault()) as sandbox,
+    ):
+        yield Stage(root, sandbox, warm)
+
+
+@dataclass
+class Record:
+    """Outcomes by case and kind."""
+
+    file: Path | None
+
+    def read(self) -> dict[tuple[str, str], str]:
+        if self.file is None or not self.file.exists():
+            return {}
+        lines = [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
+        return {(line["case"], line["kind"]): line["outcome"] for line in lines}
+
+    def add(self, outcomes: Mapping[Pair, str]) -> None:
+        if self.file is not None:
+            with self.file.open("a", encoding="utf-8") as file:
+                for (case, kind), outcome in outcomes.items():
+                    file.write(json.dumps({"case": case.title, "kind": kind.name, "outcome": outcome}) + "\n")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Operations of one command that meet one kind of fault: in a chain, or each on its own."""
+
+    cases: tuple[Case, ...]
+    kind: FaultKind
+    alone: bool
+
+
+def table(outcomes: Mapping[Pair, str], kinds: Sequence[FaultKind]) -> str:
+    """How many operations of each group became whole, by kind of fault."""
+    lines = ["| Operations | " + " | ".join(kind.name for kind in kinds) + " |", "|---|" + "---|" * len(kinds)]
+    for group in dict.fromkeys(case.group for case, _ in outcomes):
+        cells = []
+        for kind in kinds:
+            words = [word for (case, met), word in outcomes.items() if case.group == group and met == kind]
+            cells.append(f"{words.count(WHOLE)} of {len(words)}" if words else "-")
+        lines.append(f"| {group} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def write_page(target: str, text: str) -> None:
+    """Put the table of a make target between its marks on the page."""
+    begin, end = f"<!-- table of `make {target}` -->\n", f"<!-- end of the table of `make {target}` -->\n"
+    before, opening, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    _, closing, after = rest.partition(end)
+    if not (opening and closing):
+        raise SystemExit(f"{PAGE}: the marks {begin} and {end} are not there")
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def _work(
+    folder: Path,
+    wanted: Mapping[str, Counter[str]],
+    waiting: Queue[Task | None],
+    done: Queue[tuple[Task, dict[Case, str], float]],
+) -> None:
+    """What a worker does until there is no task left."""
+    own = Path(tempfile.mkdtemp(dir=folder))
+    with a_stage(own) as stage:
+        trials = Trials(stage, folder, wanted)
+        while (task := waiting.get()) is not None:
+            began = time.monotonic()
+            if task.alone:
+                outcomes = {case: trials.alone(case, task.kind) for case in task.cases}
+            else:
+                outcomes = trials.of_command(task.cases, task.kind)
+            done.put((task, outcomes, time.monotonic() - began))
+
+
+def run(target: str, kinds: Sequence[FaultKind], description: str) -> int:
+    """The command line of a table: `target` is its make target."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="operations whose title holds this")
+    parser.add_argument("--kind", choices=[kind.name for kind in kinds], action="append", help="all without it")
+    parser.add_argument("--alone", action="store_true", help="each operation from its start: twice the runs")
+    parser.add_argument("--workers", type=int, default=2, help="side by side")
+    parser.add_argument("--record", type=Path, help="a file of outcomes to go on from")
+    parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE.name}")
+    options = parser.parse_args()
+    record = Record(options.record)
+    known, began = record.read(), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=f"ringwall-{target}-") as name:
+        folder = Path(name)
+        with a_stage(folder / "first") as stage:
+            wanted, cases = prepare(stage, folder)
+        outcomes = {
+            (case, kind): known[case.title, kind.name]
+            for case in cases
+            for kind in kinds
+            if (case.title, kind.name) in known
+        }
+        chosen = [kind for kind in kinds if options.kind is None or kind.name in options.kind]
+        tasks = [
+            Task(tuple(open_), kind, options.alone)
+            for kind in chosen
+            for _, of_command in groupby(cases, key=lambda case: case.line)
+            if (open_ := [case for case in of_command if options.only in case.title and (case, kind) not in outcomes])
+        ]
+        total = sum(len(task.cases) for task in tasks)
+        print(f"{total} of {len(cases) * len(kinds)} pairs of an operation and a fault", flush=True)
+        for task, found, seconds in _shared_out(folder, wanted, tasks, options.workers):
+            outcomes |= {(case, task.kind): outcome for case, outcome in found.items()}
+            record.add({(case, task.kind): outcome for case, outcome in found.items()})
+            whole = sum(outcome == WHOLE for outcome in found.values())
+            print(
+                f"{task.cases[0].line:<24} {task.kind.name:<17} {whole} of {len(found)} whole, {seconds:.0f} s",
+                flush=True,
+            )
+            for case, outcome in found.items():
+                if outcome != WHOLE:
+                    print(f"  {case.title}: {outcome}", flush=True)
+    outcomes = {(case, kind): outcomes[case, kind] for case in cases for kind in kinds if (case, kind) in outcomes}
+    failed = sum(outcome != WHOLE for outcome in outcomes.values())
+    text = table(outcomes, kinds)
+    print(text)
+    print(f"{failed} of {len(outcomes)} not whole" if failed else f"all {len(outcomes)} whole", end="")
+    print(f", {time.monotonic() - began:.0f} s")
+    if options.write:
+        pairs = f"That is {len(outcomes)} of the {len(cases) * len(kinds)} pairs of an operation and a fault"
+        write_page(
+            target, f"{text}\n{pairs}, with {len({case for case, _ in outcomes})} of the {len(cases)} operations.\n"
+        )
+    return 1 if failed else 0
+
+
+def _shared_out(
+    folder: Path, wanted: Mapping[str, Counter[str]], tasks: Sequence[Task], workers: int
+) -> Iterator[tuple[Task, dict[Case, str], float]]:
+    """What came of each task, as its worker ends it."""
+    context = multiprocessing.get_context("spawn")
+    waiting: Queue[Task | None] = context.Queue()
+    done: Queue[tuple[Task, dict[Case, str], float]] = context.Queue()
+    for task in [*sorted(tasks, key=lambda task: -len(task.cases)), *[None] * workers]:
+        waiting.put(task)
+    hands = [context.Process(target=_work, args=(folder, wanted, waiting, done)) for _ in range(workers)]
+    for hand in hands:
+        hand.start()
+    try:
+        for _ in tasks:
+            yield _next(done, hands)
+        for hand in hands:
+            hand.join()
+    finally:
+        for hand in hands:
+            hand.terminate()
+
+
+def _next(
+    done: Queue[tuple[Task, dict[Case, str], float]], hands: Sequence[SpawnProcess]
+) -> tuple[Task, dict[Case, str], float]:
+    """What came of the next task. Ends where a worker has died, which leaves its task without an outcome."""
+    while True:
+        try:
+            return done.get(timeout=5)
+        except queue.Empty:
+            if any(hand.exitcode for hand in hands):
+                raise SystemExit("a worker has ended before its work; what it said stands above") from None
