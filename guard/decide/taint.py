@@ -11,7 +11,7 @@ servers: one that reads the web, and one that sends mail. So each looks for orde
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from model.base import seconds
@@ -56,15 +56,24 @@ class Taints:
 
     def mark(self, principal_id: str, incident: str, *, suspected: bool = False) -> None:
         """Taint a principal for the window; a later mark replaces an earlier one of its kind."""
-        time, key = self._clock(), (principal_id, suspected)
+        self.put(principal_id, TaintMark(incident, self._clock() + self._window), suspected=suspected)
+
+    def put(self, principal_id: str, mark: TaintMark, *, suspected: bool) -> None:
+        """Keep a mark as it is, which another process of this guard may have made."""
+        key = (principal_id, suspected)
         # The earlier mark is removed first, so that the marks stay in the order in which they end.
         self._marks.pop(key, None)
         if len(self._marks) >= self._most:
-            self._forget(time)
+            self._forget(self._clock())
         if len(self._marks) >= self._most:
-            self._everyone = TaintMark(TABLE_FULL, time + self._window)
+            self._everyone = TaintMark(TABLE_FULL, mark.until)
             return
-        self._marks[key] = TaintMark(incident, time + self._window)
+        self._marks[key] = mark
+
+    def marks(self) -> Iterator[tuple[str, TaintMark, bool]]:
+        """Every mark with its principal, and whether the text was only suspected."""
+        for (principal_id, suspected), mark in self._marks.items():
+            yield principal_id, mark, suspected
 
     def tainted(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
         """The taint a principal is under here or at a server of the circle, or None.
