@@ -14,7 +14,7 @@ import math
 import re
 import time
 from bisect import bisect_right
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
@@ -304,7 +304,7 @@ class _Matches:
         self.leg = leg
         self._turn_ends = time.monotonic() + TURN
         self.findings: list[EngineFinding] = []
-        self.values: Counter[tuple[str, str, str]] = Counter()
+        self.values: dict[tuple[str, str, str], int] = defaultdict(int)
         self.known: set[tuple[str, str]] = set()
         self.quotes: dict[tuple[str, str, bool], str] | None = None
         self.mentioned: set[tuple[str, str]] = set()
@@ -354,7 +354,7 @@ def _match(
     original, so a value counts only where it occurs more often than there.
     """
     matches.in_time()
-    counts: Counter[tuple[str, str, str]] = Counter()
+    counts: dict[tuple[str, str, str], int] = defaultdict(int)
     for rule, places in chain.from_iterable(table.places(joined_text.data) for table in tables):
         for start, end in places:
             matches.in_time()
