@@ -29,6 +29,7 @@ from model.base import (
     Version1,
     split_url,
 )
+from model.cluster import Cluster
 from model.defaults import ServerDefaults
 from model.introspection import Introspection
 from model.kong_versions import Edition, version_problem
@@ -114,6 +115,7 @@ class Gateway(Model):
     workspace: Name | None = Field(None, description="Kong workspace (licensed editions).")
     redis: Redis | None = Field(None, description="Shared counters for more than one gateway node.")
     mutual_tls: MutualTls | None = Field(None, description="Central topology only.")
+    cluster: Cluster | None = Field(None, description="Hybrid topology only: what the hosts' data planes are told.")
 
     @model_validator(mode="after")
     def _edition_has_version(self) -> Self:
@@ -378,6 +380,8 @@ class Environment(Model):
                 raise self._central_only("guard_address", ("hosts", name))
         if central != (self.gateway.mutual_tls is not None):
             raise self._central_only("mutual_tls", ("gateway",))
+        if self.gateway.cluster:
+            self.gateway.cluster.require_fit(self.topology, production=self.production)
         admin = split_url(self.gateway.admin_uri).hostname or ""
         if self.production and self.topology == "colocated":
             raise Wrong(

@@ -12,6 +12,7 @@ from components.guard.settings import ETC, audit_file, bundle_file, public_key_f
 from components.origin.gateway_secrets import gateway_secrets
 from components.origin.gateway_services import gateway_services, model_address
 from model.base import SecretRef
+from model.cluster import Cluster
 from model.environment import KONG_STATUS_PORT
 from model.host_bundle import (
     GATEWAY_METRICS,
@@ -144,7 +145,7 @@ def _kong(server: PerimeterStack) -> Kong:
         # The authorities by which Kong verifies providers: nginx has none of its own, and then every call would fail.
         common["nginx_proxy_proxy_ssl_trusted_certificate"] = "/etc/ssl/certs/ca-certificates.crt"
     if settings.topology == "hybrid":
-        role = {"role": "data_plane", "database": "off", "admin_listen": "off", "cluster_mtls": "pki"}
+        role = {"role": "data_plane", "database": "off", "admin_listen": "off", **_cluster(settings.gateway.cluster)}
         return Kong(version=settings.gateway.version, role="data_plane", settings={**common, **role})
     admin = urlsplit(settings.gateway.admin_uri)
     return Kong(
@@ -152,6 +153,18 @@ def _kong(server: PerimeterStack) -> Kong:
         role="traditional",
         settings={**common, "admin_listen": f"127.0.0.1:{admin.port or 8001}"},
     )
+
+
+def _cluster(cluster: Cluster | None) -> dict[str, str]:
+    """kong.conf of a data plane, as far as the environment says where its control plane is."""
+    if cluster is None:
+        return {"cluster_mtls": "pki"}
+    settings = {
+        "cluster_mtls": cluster.mtls,
+        "cluster_control_plane": cluster.control_plane,
+        "cluster_telemetry_endpoint": cluster.telemetry_endpoint,
+    }
+    return {**settings, "cluster_server_name": cluster.server_name} if cluster.server_name else settings
 
 
 def _listeners(server: PerimeterStack) -> tuple[Listener, ...]:
@@ -277,7 +290,12 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
             address = issuer.address if issuer else settings.cloudflare.jwks_uri
             purpose = "issuer asked about tokens" if issuer and issuer.introspection else "signing keys"
             result.append(Egress(process="kong", destination=address, purpose=purpose))
-        shared = settings.gateway.redis
+        cluster, shared = settings.gateway.cluster, settings.gateway.redis
+        if cluster:
+            result += [
+                Egress(process="kong", destination=cluster.control_plane, purpose="the gateway's configuration"),
+                Egress(process="kong", destination=cluster.telemetry_endpoint, purpose="the gateway's telemetry"),
+            ]
         if shared:
             result.append(Egress(process="kong", destination=f"{shared.host}:{shared.port}", purpose="shared counters"))
         for logs in (settings.logs, server.manifest.logs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -13,6 +14,7 @@ import pytest
 from components.gateway.names import consumer_username
 from model.base import SecretRef
 from model.canonical import digest
+from model.cluster import Cluster
 from model.engines import ContractEngine, Engines
 from model.errors import Unreachable
 from model.project import Project, load_environment, open_project
@@ -91,6 +93,29 @@ def test_kong_that_does_not_fit_is_told_why(
     finding = judged(environment, **changes)[f"gateway.{id_}"]
     assert (finding.status, finding.remedy is not None) == (status, True)
     assert message in finding.message
+
+
+@pytest.mark.parametrize(
+    ("mtls", "node", "refused"),
+    [
+        (None, "pki", False),
+        (None, "pki_check_cn", False),
+        (None, "shared", True),
+        ("shared", "shared", False),
+        ("shared", "pki", True),
+    ],
+)
+def test_nodes_of_a_cluster_prove_themselves_as_the_environment_says(
+    tmp_path: Path, mtls: str | None, node: str, refused: bool
+) -> None:
+    environment = load_environment(open_project(write_project(tmp_path, topology="hybrid")), "dev")
+    if mtls is not None:
+        cluster = Cluster(control_plane="kong:8005", telemetry_endpoint="kong:8006", mtls=mtls)  # type: ignore[arg-type]
+        gateway = environment.settings.gateway.model_copy(update={"cluster": cluster})
+        settings = environment.settings.model_copy(update={"gateway": gateway})
+        environment = dataclasses.replace(environment, settings=settings)
+    checks = judged(environment, role="control_plane", cluster_mtls=node)
+    assert ("gateway.role" in checks) is refused
 
 
 class _Kong(KongStandIn):

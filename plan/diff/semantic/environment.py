@@ -35,6 +35,10 @@ def _topology(base: Any, head: Any) -> Direction:
     return TIGHTENS if base == "colocated" else LOOSENS
 
 
+def _cluster_mtls(_base: Any, head: Any) -> Direction:
+    return LOOSENS if head == "shared" else TIGHTENS
+
+
 WAIVERS: Table = {
     "waivers": Delegated("waivers"),
     "waivers[].rule": Delegated("waivers"),
@@ -73,6 +77,11 @@ ENVIRONMENT: Table = {
     "gateway.mutual_tls": KeyRule(appearing_tightens, "mutual TLS between gateway and guards", "gateway", 90),
     "gateway.mutual_tls.client_certificate_id": KeyRule(any_change, "certificate the gateway presents", "gateway", 80),
     "gateway.mutual_tls.ca_certificate_ids": KeyRule(grows_loosens, "who vouches for guards", "gateway", 85),
+    "gateway.cluster": KeyRule(any_change, "control plane of the hosts' data planes", "gateway", 60),
+    "gateway.cluster.control_plane": KeyRule(any_change, "control plane of the hosts' data planes", "gateway", 85),
+    "gateway.cluster.telemetry_endpoint": KeyRule(any_change, "where data planes send telemetry", "gateway", 45),
+    "gateway.cluster.mtls": KeyRule(_cluster_mtls, "how data planes and control plane prove themselves", "gateway", 80),
+    "gateway.cluster.server_name": KeyRule(any_change, "name in the control plane's certificate", "gateway", 80),
     "countries": KeyRule(grows_loosens, "countries people may come from by default", "edge", 60),
     # Without any, every provider of the account may sign people in (components.edge.server).
     "identity_providers": Delegated("access"),
