@@ -106,8 +106,8 @@ class BoundedReader(RequestReader):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._phase, self._since = _Phase.BODY, None
         super().on_headers_complete()
+        self._phase, self._since = _Phase.BODY, None
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

@@ -46,7 +46,9 @@ class _Joined:
 
     def _flush(self) -> None:
         if self._parts:
-            self._transport.write(b"".join(self._parts))
+            # On a connection that is lost the transport of uvloop raises.
+            if not self._transport.is_closing():
+                self._transport.write(b"".join(self._parts))
             self._parts.clear()
 
     def __getattr__(self, name: str) -> Any:

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvicorn
+import uvloop
 from uvicorn.server import ServerState
 
-from guard.http.joined_writes import JoinedWrites
+from guard.http.joined_writes import JoinedWrites, _Joined
 from tests.support.waiting import eventually
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -77,3 +78,36 @@ async def test_a_connection_is_closed_after_its_last_write() -> None:
     assert isinstance(written, bytes)
     assert written.endswith(b"ok")
     assert closed == "closed"
+
+
+class Ended(asyncio.Protocol):
+    """A far end that says when its connection is over."""
+
+    def __init__(self, ended: asyncio.Event) -> None:
+        self._ended = ended
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended.set()
+
+
+def test_what_is_written_to_a_connection_that_is_lost_is_dropped() -> None:
+    problems: list[dict[str, Any]] = []
+
+    async def lose() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, problem: problems.append(problem))
+        ended = asyncio.Event()
+        server = await loop.create_server(lambda: Ended(ended), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", port)
+        # As uvicorn does where a client resets its connection while its answer is written.
+        joined = _Joined(transport, loop)
+        transport.abort()
+        await ended.wait()
+        joined.write(b"answer")
+        await asyncio.sleep(0)
+        server.close()
+        await server.wait_closed()
+
+    uvloop.run(lose())
+    assert problems == []
