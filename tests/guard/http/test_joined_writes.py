@@ -111,3 +111,25 @@ def test_what_is_written_to_a_connection_that_is_lost_is_dropped() -> None:
 
     uvloop.run(lose())
     assert problems == []
+async def test_a_body_that_looks_like_a_head_is_sent() -> None:
+    body = b"HTTP/1.1 200 OK"
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"15")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        await send({"type": "http.response.body", "body": body})
+
+    head, written = await answer_of(app, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 2)
+    assert isinstance(head, bytes)
+    assert head.endswith(b"\r\n\r\n")
+    assert written == body
+
+
+async def test_a_client_that_waits_to_send_its_body_is_told_at_once() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await single(scope, receive, send)
+
+    request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n"
+    (written,) = await answer_of(app, request, 1)
+    assert written == b"HTTP/1.1 100 Continue\r\n\r\n"
