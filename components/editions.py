@@ -38,6 +38,7 @@ class Protection(Enum):
     PRINCIPAL_TOKENS = "limit each principal's tokens"
     TOOL_RATE = "limit each tool"
     TOOL_ACCESS = "decide who may call which tool"
+    GATEWAY_TOOLS = "hold tool calls to the grants at the gateway"
     INSPECTION = "inspect tool calls and results"
     MODEL_PROXY = "send prompts to a model"
     INNER_KEY = "ask for the guard's key before a model"
@@ -121,6 +122,9 @@ _BUNDLED: Final[dict[Protection, Entry]] = {
     ),
 }
 _UNLICENSED: Final[dict[Protection, Entry]] = {
+    Protection.GATEWAY_TOOLS: Lacking(
+        "use edition ai 3.15 (ai-mcp-proxy), or leave oauth.tool_claim out: the guard decides who may call which tool"
+    ),
     Protection.MODEL_PROXY: ByPlugin("ai-proxy", "3.6"),
     Protection.MODEL_RESPONSES: _CHAT_ALONE,
     Protection.MODEL_EMBEDDINGS: _CHAT_ALONE,
@@ -175,6 +179,10 @@ TABLE: Final[dict[Edition, dict[Protection, Entry]]] = {
         ),
         Protection.TOOL_ACCESS: ByGuard(
             "ai-mcp-proxy decides by consumer or one claim of a token; grants name people, groups and agents"
+        ),
+        # 3.14: `acl_attribute_type`.
+        Protection.GATEWAY_TOOLS: ByPlugin(
+            "ai-mcp-proxy", "3.14", "beside the guard, by one claim of a JWT; it speaks MCP up to 2025-11-25"
         ),
         Protection.MODEL_PROXY: ByPlugin("ai-proxy-advanced", "3.8"),
         Protection.MODEL_RESPONSES: ByPlugin("ai-proxy-advanced", "3.11", "a route of its own, llm/v1/responses"),

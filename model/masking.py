@@ -27,7 +27,7 @@ _SECRET_NAME = re.compile(
 _ABOUT_A_SECRET = re.compile(
     r"(^|_)(id|ids|name|names|url|uri|uris|endpoint|endpoints|server|servers|issuer|issuers|path|file|env|duration|lifetime"
     r"|ttl|seconds|minute|hour|day|expiry|expires|expiration|at|version|type|types|method|methods|attribute|domain|supported"
-    r"|count|limit|size|length|algorithm|algorithms|outputs|purpose|reader|scheme)$"
+    r"|count|limit|size|length|algorithm|algorithms|outputs|purpose|reader|scheme|field)$"
     # A model route's own key: a header's name. Other names that end in `header` may hold its value.
     r"|^credential_header$"
 )

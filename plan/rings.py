@@ -27,6 +27,7 @@ _PLUGINS = {
     "acl": "identity: issuer",
     "openid-connect": "identity: signature, expiry and issuer",
     "ai-mcp-oauth2": "identity: signature, expiry and resource",
+    "ai-mcp-proxy": "tool calls, beside the guard",
     "rate-limiting": "requests per principal",
     "rate-limiting-advanced": "requests per principal",
     "response-ratelimiting": "token budget of the server",
@@ -253,6 +254,9 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
         )
     if name == "ai-mcp-oauth2":
         return f"only for {config.get('resource')}; keys from {config.get('jwks_endpoint')}"
+    if name == "ai-mcp-proxy":
+        tools, claim = counted(len(config.get("tools") or []), "tool"), config.get("access_token_claim_field")
+        return f"{tools}, each for those whose {claim} its grants name"
     if name == "ai-proxy-advanced":
         return "; ".join(_target_words(target) for target in config.get("targets") or [])
     if name == "response-ratelimiting":

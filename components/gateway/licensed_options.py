@@ -166,6 +166,23 @@ LICENSED_PLUGINS: Final[dict[str, OptionTable]] = {
             "tls_client_auth_cert, tls_client_auth_key, token_exchange, upstream_headers": "null: not used.",
         },
     ),
+    "ai-mcp-proxy": OptionTable(
+        f"ai-mcp-proxy: {_PAGES} (priority 820)",
+        {
+            "mode": "passthrough-listener: the server answers. Each other mode makes tools of HTTP interfaces.",
+            "acl_attribute_type, access_token_claim_field": "consumer: an issuer is one, so all callers are one.",
+            "default_acl": "null: a tool that stands in no list is open to everyone.",
+            "tools": "Each with its acl, which takes the place of default_acl. No list of allow: open to everyone.",
+            "logging.log_payloads": "true: arguments and results stand in Kong's logs.",
+            "logging.log_audits, logging.log_statistics": "What is logged about decisions and calls.",
+            "max_request_body_size": "Bytes; 0 is no limit of the plugin's.",
+            "consumer_identifier, include_consumer_groups": "Of lists by consumer.",
+            "server.forward_client_headers, server.tag, server.timeout": "Of other modes.",
+            "server.session.client.secrets, server.session.managed, server.session.session_ttl, "
+            "server.session.strategy": "Of other modes.",
+            **_redis("server.session.redis."),
+        },
+    ),
     "rate-limiting-advanced": OptionTable(
         f"rate-limiting-advanced: {_PAGES} (priority 910)",
         {

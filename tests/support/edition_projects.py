@@ -95,6 +95,20 @@ def opaque_tokens(project: Project) -> Project:
     return open_project(project.root)
 
 
+def held_tools(project: Project) -> Project:
+    """The same project with a server whose grants Kong holds too, by the address in a token."""
+    file = project.stack_file("dev.external")
+    text = file.read_text(encoding="utf-8")
+    for old, new in (
+        ("      scopes: [tickets.read]\n", "      scopes: [tickets.read]\n      tool_claim: email\n"),
+        ("      - to: {all: true}\n", "      - to: {emails: [ada@example.com]}\n"),
+    ):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    file.write_text(text, encoding="utf-8")
+    return open_project(project.root)
+
+
 def asking(*protections: Protection) -> str:
     """The model route's file with a demand for these protections."""
     text = ROUTE
