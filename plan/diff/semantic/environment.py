@@ -129,6 +129,9 @@ ENVIRONMENT: Table = {
     "issuers.*.opaque": KeyRule(any_change, "whether issuer {0}'s tokens are no JWTs", "gateway", 40),
     "issuers.*.jwks_uri": KeyRule(any_change, "where issuer {0}'s keys are", "gateway", 95),
     **LOGS,
+    # Either way: who reads the sign-ins of a whole account, or that nobody does.
+    "logpush.*": KeyRule(any_change, "log {0} that Cloudflare pushes to your store", "edge", 50),
+    "logpush.*.fields": KeyRule(any_change, "fields of the pushed log {0}", "edge", 45),
     # Either way: on, another endpoint on the status port; off, nobody sees an attack.
     "metrics.prometheus": KeyRule(any_change, "Prometheus metrics of the gateway", "gateway", 35),
     "quotas.access_applications": KeyRule(more_loosens, "quota of Access applications", "edge", 10),
