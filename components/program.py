@@ -37,10 +37,10 @@ def _environment(environment: EnvironmentStack) -> None:
         kong_provider(settings.gateway.admin_uri, settings.gateway.workspace),
     ]
     secrets, held = pulumi.Config("ringwall"), held_keys(environment)
-    destinations = {
+    destinations: dict[str, pulumi.Input[str]] = {
         dataset: secrets.require_secret(_own_name(destination_key(dataset))) for dataset in settings.logpush
     }
-    challenges = {
+    challenges: dict[str, pulumi.Input[str]] = {
         dataset: secrets.require_secret(_own_name(challenge_key(dataset)))
         for dataset in settings.logpush
         if challenge_key(dataset) in held

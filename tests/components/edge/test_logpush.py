@@ -71,9 +71,12 @@ def test_where_a_log_goes_is_a_secret_and_so_is_what_its_service_says_went_wrong
     assert is_secret(sign_ins.inputs["destinationConf"])
     assert is_secret(audit.inputs["ownershipChallenge"])
     assert "ownershipChallenge" not in sign_ins.inputs
-    assert {"destinationConf", "ownershipChallenge", "errorMessage", "lastError"} == set(
-        sign_ins.options["additional_secret_outputs"]
-    )
+    assert sign_ins.options["additional_secret_outputs"] == [
+        "destinationConf",
+        "errorMessage",
+        "lastError",
+        "ownershipChallenge",
+    ]
 
 
 def test_an_environment_without_the_key_declares_nothing_of_it(tmp_path: Path) -> None:
