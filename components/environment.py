@@ -5,12 +5,14 @@ What belongs to one server is in `components.server_perimeter`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 
 from components.contract import contract_value
 from components.edge.environment import EdgeEnvironment, EdgeEnvironmentArgs
+from components.edge.logpush import LogpushArgs, LogpushRing
 from components.edge.portal import PortalArgs, PortalRing
 from components.gateway.environment import GatewayEnvironment, GatewayEnvironmentArgs
 from model.stacks import EnvironmentStack
@@ -19,6 +21,9 @@ from model.stacks import EnvironmentStack
 @dataclass(frozen=True)
 class EnvironmentResourcesArgs:
     environment: EnvironmentStack
+    #: Where each of its `logpush` goes, and by which token; secrets (see `components.edge.logpush`).
+    log_destinations: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    log_challenges: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
 
 class EnvironmentResources(pulumi.ComponentResource):
@@ -65,6 +70,14 @@ class EnvironmentResources(pulumi.ComponentResource):
                 ),
                 child,
             ).url
+        if environment.settings.logpush:
+            LogpushRing(
+                f"{name}-logpush",
+                LogpushArgs(
+                    environment, args.log_destinations, args.log_challenges, [self.gateway, *self.edge.protectors]
+                ),
+                child,
+            )
         self.contract = contract_value(environment, self.edge.policy_ids, self.edge.agent_client_ids)
         self.agent_expires_at = self.edge.agent_expires_at
         self.agent_credentials = pulumi.Output.secret(

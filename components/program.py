@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pulumi
 
+from model.cross_checks import held_keys
+from model.logpush import challenge_key, destination_key
 from model.stacks import EnvironmentStack, ModelStack, ServerStack, Stack, ZoneStack
 
 
@@ -34,14 +36,30 @@ def _environment(environment: EnvironmentStack) -> None:
         cloudflare_provider(settings.cloudflare.api),
         kong_provider(settings.gateway.admin_uri, settings.gateway.workspace),
     ]
+    secrets, held = pulumi.Config("ringwall"), held_keys(environment)
+    destinations: dict[str, pulumi.Input[str]] = {
+        dataset: secrets.require_secret(_own_name(destination_key(dataset))) for dataset in settings.logpush
+    }
+    challenges: dict[str, pulumi.Input[str]] = {
+        dataset: secrets.require_secret(_own_name(challenge_key(dataset)))
+        for dataset in settings.logpush
+        if challenge_key(dataset) in held
+    }
     component = EnvironmentResources(
-        environment.name, EnvironmentResourcesArgs(environment), pulumi.ResourceOptions(providers=providers)
+        environment.name,
+        EnvironmentResourcesArgs(environment, destinations, challenges),
+        pulumi.ResourceOptions(providers=providers),
     )
     pulumi.export("contract", component.contract)
     pulumi.export("agent_expires_at", component.agent_expires_at)
     pulumi.export("agent_credentials", component.agent_credentials)
     if component.portal_url is not None:
         pulumi.export("portal_url", component.portal_url)
+
+
+def _own_name(key: str) -> str:
+    """A key of this program's configuration without the namespace."""
+    return key.removeprefix("ringwall:")
 
 
 def _server(server: ServerStack) -> None:

@@ -83,7 +83,7 @@ def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
     members: tuple[str, ...] = ()
     if isinstance(loaded, EnvironmentStack):
         members = tuple(member.stack for member in loaded.perimeters)
-        if to_change and (problems := missing_secrets(loaded.perimeters)):
+        if to_change and (problems := missing_secrets([loaded, *loaded.perimeters])):
             raise InputErrors(problems)
     planned: dict[str, tuple[Resource, ...]] = {}
     contract: Mapping[str, Any] | None = None

@@ -28,6 +28,7 @@ from engine.progress import Progress, SilentProgress
 from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
 from model.errors import EngineFailed, SecretsLocked, StateMissing
 from model.loader import read, read_text
+from model.logpush import LOGPUSH_KEYS
 from model.project import SECRET_KEYS, Project
 
 if TYPE_CHECKING:
@@ -287,12 +288,13 @@ def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
     data = yaml.load(text)
     for key in SALT_KEYS:
         data.pop(key, None)
-    held = [key for key in (TUNNEL_SECRET, GUARD_KEY) if key in data["config"]]
+    held = [key for key in (TUNNEL_SECRET, GUARD_KEY, *LOGPUSH_KEYS) if key in data["config"]]
     for key in SECRET_KEYS:
         data["config"].pop(key, None)
     for key in held:
         stand_in = hashlib.sha256(f"{key} {_sandbox_passphrase(target.sandbox_folder)}".encode()).digest()
-        data["config"][key] = base64.b64encode(stand_in).decode()
+        secret = base64.b64encode(stand_in).decode()
+        data["config"][key] = f"https://logs.example.com/{stand_in.hex()}" if key in LOGPUSH_KEYS else secret
     with copy.open("w", encoding="utf-8") as out:
         yaml.dump(data, out)
         saved = target.sandbox_folder / "salts" / copy.name

@@ -11,6 +11,7 @@ from typing import Any
 from model.environment import KONG_STATUS_PORT, Environment, IdpGroup
 from model.errors import InputError
 from model.loader import KeyPath
+from model.logpush import destination_key
 from model.name_patterns import matches, matches_any
 from model.server import People, Server
 from model.stacks import EnvironmentStack, ModelStack, PerimeterStack, ServerStack, Stack, manifest_path
@@ -48,8 +49,8 @@ def check_model(stack: ModelStack, settings: Environment) -> list[InputError]:
     ]
 
 
-def missing_secrets(stacks: Iterable[PerimeterStack]) -> list[InputError]:
-    """The secrets that stack files lack: of locally managed tunnels, and of model routes' guards.
+def missing_secrets(stacks: Iterable[Stack]) -> list[InputError]:
+    """The secrets that stack files lack: of locally managed tunnels, of model routes' guards, and of an environment's logs.
 
     Loading leaves this out: a stack without the secret must still load, so that it can be closed.
     """
@@ -57,15 +58,28 @@ def missing_secrets(stacks: Iterable[PerimeterStack]) -> list[InputError]:
 
 
 def refuse_missing_secret(loaded: Stack) -> None:
-    """Raises InputError for a server or model route whose stack file lacks a secret that it needs."""
-    for problem in missing_secrets([loaded] if isinstance(loaded, ServerStack | ModelStack) else ()):
+    """Raises InputError for a stack whose own file lacks a secret that it needs."""
+    for problem in missing_secrets([loaded]):
         raise problem
 
 
-def _missing_secrets(stack: PerimeterStack) -> Iterable[InputError]:
-    host = stack.settings.hosts.get(stack.manifest.host)
+def held_keys(stack: Stack) -> frozenset[str]:
+    """The keys that a stack's file has beside its manifest, its secrets among them."""
     config = stack.document.value.get("config") if isinstance(stack.document.value, dict) else None
-    present = config if isinstance(config, dict) else {}
+    return frozenset(config) if isinstance(config, dict) else frozenset()
+
+
+def _missing_secrets(stack: Stack) -> Iterable[InputError]:
+    present = held_keys(stack)
+    if isinstance(stack, EnvironmentStack):
+        for dataset in sorted(stack.settings.logpush):
+            if (key := destination_key(dataset)) not in present:
+                remedy = f"run `{logpush_command(dataset, stack.stack)}`"
+                yield stack.document.error(("config", key), f"is missing: where {dataset} is pushed to", remedy)
+        return
+    if not isinstance(stack, ServerStack | ModelStack):
+        return
+    host = stack.settings.hosts.get(stack.manifest.host)
     if host is not None and host.tunnel == "local" and TUNNEL_SECRET not in present:
         yield stack.document.error(
             ("config", TUNNEL_SECRET),
@@ -84,6 +98,11 @@ def set_secret(key: str, stack: str) -> str:
     """The command that gives a stack a random secret, also before the stack was ever brought up."""
     command = f"openssl rand -base64 32 | pulumi config set --secret {key} --stack {stack}"
     return f"pulumi stack select --create {stack} && {command}"
+
+
+def logpush_command(dataset: str, stack: str) -> str:
+    """The command that asks for a log's destination and encrypts it: in no shell history and in no process list."""
+    return f"pulumi config set --secret {destination_key(dataset)} --stack {stack}"
 
 
 def _inner_road(stack: ModelStack, settings: Environment) -> Iterable[InputError]:

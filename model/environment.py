@@ -33,6 +33,7 @@ from model.cluster import Cluster
 from model.defaults import ServerDefaults
 from model.introspection import Introspection
 from model.kong_versions import Edition, version_problem
+from model.logpush import Logpush, check_fields
 from model.loopback import is_loopback
 from model.portal import Portal
 from model.problems import Wrong
@@ -345,6 +346,11 @@ class Environment(Model):
     hosted_clients: dict[Name, HostedClient] = {}
     issuers: dict[Name, Issuer] = {}
     logs: Logs = Logs()
+    logpush: Logpush = Field(
+        {},
+        exclude_if=lambda value: not value,
+        description="Logs of Cloudflare's own that it pushes to your store, by dataset; an Enterprise plan has it.",
+    )
     metrics: Metrics = Field(Metrics(), description="Metrics of the gateway.")
     portal: Portal | None = Field(
         None, exclude_if=lambda value: value is None, description="MCP portal of its servers."
@@ -372,6 +378,7 @@ class Environment(Model):
                 key = ("groups", name, "idp_groups", index, "provider")
                 self._known("identity_providers", (idp_group.provider,), key)
         self._known("posture", self.defaults.posture or (), ("defaults", "posture"))
+        check_fields(self.logpush)
         if self.portal is not None:
             self._portal_known(self.portal)
         central = self.topology == "central"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from model.base import (
     Countries,
@@ -183,6 +183,25 @@ class ModelGuard(Model):
     )
 
 
+#: What a route always asks for, and why no plugin of any edition does it alone.
+_GUARDS_OWN = (
+    "grants (Kong knows an issuer's callers as one)",
+    "limits (Kong learns of an answer's tokens with the next request)",
+    "the inspection of tool results, tool definitions, tool calls and streams (Kong's checks read prompts and answers)",
+    "the refusal of members that no engine read",
+    "the chain of the audit log",
+)
+
+
+def _present(value: object) -> object:
+    if value is False or value == "none":
+        raise Wrong(
+            f"a model route cannot leave its guard out; nothing at Kong takes over {', '.join(_GUARDS_OWN)}",
+            "remove the key: the guard then has its defaults; in edition ai Kong's own checks stand beside it (gateway)",
+        )
+    return value
+
+
 class ModelRoute(Model):
     """`ringwall:model` of `Pulumi.<env>.<name>.yaml`."""
 
@@ -212,7 +231,9 @@ class ModelRoute(Model):
     )
     timeouts: Timeouts = Field(Timeouts(), description="Waiting for the provider.")
     circuit_breaker: CircuitBreaker = Field(CircuitBreaker(), description="When the gateway stops sending.")
-    guard: ModelGuard = Field(ModelGuard(), description="The guard's settings.")
+    guard: Annotated[ModelGuard, BeforeValidator(_present)] = Field(
+        ModelGuard(), description="The guard's settings; no edition can do without it."
+    )
     cors: Cors | None = Field(None, description="Browser clients.")
     logs: Logs = Field(Logs(), description="Sinks of its own, of a kind its environment does not use.")
     lockdown: Lockdown | None = Field(

@@ -17,6 +17,7 @@ from model.cross_checks import GUARD_KEY, TUNNEL_SECRET, check_model, check_serv
 from model.environment import Environment
 from model.errors import InputError, InputErrors, NoProject
 from model.loader import Document, KeyPath, read, read_text
+from model.logpush import LOGPUSH_KEYS
 from model.model_route import ModelRoute
 from model.portal_checks import check_portal
 from model.problems import nearest
@@ -43,7 +44,7 @@ from model.tool_lock import from_text as lock_from_text
 from model.zone import Zone
 
 #: Keys beside the manifest; each must be a top-level `secure:` value, which Pulumi encrypts.
-SECRET_KEYS = {"cloudflare:apiToken", "kong:kongAdminToken", TUNNEL_SECRET, GUARD_KEY}
+SECRET_KEYS = {"cloudflare:apiToken", "kong:kongAdminToken", TUNNEL_SECRET, GUARD_KEY, *LOGPUSH_KEYS}
 PULUMI_KEYS = {"config", "encryptionsalt", "encryptedkey", "secretsprovider"}
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _STACK_FILE = re.compile(r"Pulumi\.(?P<stack>.+)\.ya?ml")

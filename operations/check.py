@@ -122,7 +122,7 @@ def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, Environmen
             problems.append(project.unknown(stack))
     for name, environment in environments.items():
         problems += missing_secrets(
-            member for member in environment.perimeters if name in stacks or member.stack in stacks
+            member for member in (environment, *environment.perimeters) if name in stacks or member.stack in stacks
         )
     problems += _unsupported(stacks, environments)
     problems += quota_problems(list(environments.values()))

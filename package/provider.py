@@ -161,6 +161,12 @@ class Environment(pulumi.ComponentResource):
         from plan.preflight import refuse_unsafe
 
         project, environment = _read(args)
+        if environment.settings.logpush:
+            raise InputError(
+                "has its destinations in a stack's encrypted configuration, which this component does not read",
+                key="logpush",
+                remedy="leave it out, and declare a LogpushJob in your program",
+            )
         refuse_unsafe(project, environment, organization=pulumi.get_organization())
         super().__init__(f"{NAME}:index:Environment", name, {"environment": environment.name}, opts)
         settings = environment.settings

@@ -11,12 +11,15 @@ from typing import Any
 from components.contract import OUTPUT
 from components.program import declare
 from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
+from model.logpush import LOGPUSH_KEYS
 from model.project import Project
 from model.stacks import EnvironmentStack, ModelStack, ServerStack, Stack
 from plan.graph import Graph
 from plan.recorder import record
 
 ORGANIZATION = "organization"
+#: Secrets that a program reads from encrypted configuration, which a plan never opens.
+_ENCRYPTED = (TUNNEL_SECRET, GUARD_KEY, *LOGPUSH_KEYS)
 
 
 def plan_stack(
@@ -61,13 +64,12 @@ def _record(
     stack_outputs: Mapping[str, Mapping[str, object]],
     symbolic: bool,
 ) -> Graph:
-    # The secrets of tunnels and guards come from encrypted configuration, which a plan never opens.
     return record(
         lambda: declare(loaded),
         project=project.name,
         stack=loaded.stack,
-        config={key: f"${{{key}}}" for key in (TUNNEL_SECRET, GUARD_KEY)},
-        secret_keys=[TUNNEL_SECRET, GUARD_KEY],
+        config={key: f"${{{key}}}" for key in _ENCRYPTED},
+        secret_keys=_ENCRYPTED,
         organization=organization,
         root_directory=project.root,
         stack_outputs=stack_outputs,

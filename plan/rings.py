@@ -89,6 +89,10 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         return [Enforcement("edge", "tunnel checks the Access token", detail)]
     if kind == "DnsRecord":
         return [Enforcement("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
+    if kind == "LogpushJob":
+        fields = ((inputs.get("outputOptions") or {}).get("fieldNames")) or []
+        detail = f"{counted(len(fields), 'field')} of each record, to a destination that is a secret"
+        return [Enforcement("edge", f"pushed log {inputs.get('dataset')}", detail)]
     if kind == "ZeroTrustAccessAiControlsMcpPortal":
         code = inputs.get("codeMode")
         detail = f"offers {counted(len(inputs.get('servers') or []), 'server')}, code mode {code}"

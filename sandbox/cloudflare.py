@@ -254,8 +254,9 @@ BEHAVIOURS: Final = {
         check=rules.logpush,
         defaults={"enabled": False},
         replaces=_SCOPE,
-        sensitive=frozenset({"destinationConf"}),
-        secret_outputs=frozenset({"destinationConf"}),
+        sensitive=frozenset({"destinationConf", "ownershipChallenge"}),
+        secret_outputs=frozenset({"destinationConf", "ownershipChallenge"}),
+        import_scope="accounts/{accountId}/",
     ),
     ORGANIZATION: Behaviour(
         identity=lambda _, props: str(props.get("accountId") or props.get("zoneId")), replaces=_SCOPE

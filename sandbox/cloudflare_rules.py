@@ -185,7 +185,13 @@ def ruleset(props: Props) -> Iterator[Problem]:
 
 
 def logpush(props: Props) -> Iterator[Problem]:
+    """The provider's schema, and Cloudflare's API reference of the jobs (name, destination)."""
     yield from exactly_one(props, "accountId", "zoneId")
+    name, destination = text(props, "name"), reveal(props.get("destinationConf"))
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9.-]{0,512}", name):
+        yield Problem("name", "may hold letters, digits, dots and hyphens only")
+    if isinstance(destination, str) and len(destination) > 4096:
+        yield Problem("destinationConf", "must be at most 4096 characters")
 
 
 def provider_config(props: Props) -> Iterator[Problem]:

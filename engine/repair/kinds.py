@@ -30,6 +30,7 @@ class Kind(StrEnum):
     ruleset = "ruleset"
     portal = "portal"
     portal_server = "portal-server"
+    logpush_job = "logpush-job"
     service = "service"
     route = "route"
     plugin = "plugin"
@@ -277,6 +278,16 @@ SHAPES: dict[Kind, Shape] = {
         _IN_ACCOUNT,
         "MCP Portals Read",
         taken_by=_named_id("zeroTrustAccessAiControlsMcpServerId"),
+    ),
+    # The whole account's log of a kind; the destination is a secret, and is compared with nothing.
+    Kind.logpush_job: Shape(
+        "cloudflare:index/logpushJob:LogpushJob",
+        "name",
+        _account("logpush/jobs"),
+        _equal("name", "dataset"),
+        _IN_ACCOUNTS,
+        "Logs Read",
+        twins=True,
     ),
     Kind.service: Shape(
         "kong:index/service:Service",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,12 +11,12 @@ from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
 from guard.inspect.verdict import Leg
 from guard.models.policy import ModelPolicy
+from model.finding_exceptions import FindingException, ModelFindingException
 from model.name_patterns import literal, matches_any
 from model.server import Grantees
 from model.stacks import PerimeterStack, ServerStack
 from model.text import visible
 from model.tool_lock import EntryKind
-from model.waivers import holds_on
 from operations.access.answers import RingAnswer
 from operations.access.places import FilePlace, lock_place, server_place
 from operations.access.question import AccessQuestion, absence
@@ -74,9 +74,10 @@ def grantees_of(grantees: Grantees) -> str:
 
 def excepted(stack: PerimeterStack, kind: str, names: Collection[str]) -> list[RingAnswer]:
     """The exceptions from findings that hold today for something of a kind, under any of its names."""
+    exceptions: Sequence[FindingException | ModelFindingException] = stack.manifest.guard.exceptions
     answers = []
-    for number, exception in enumerate(stack.manifest.guard.exceptions):
-        if getattr(exception, kind, None) in names and holds_on(exception.expires, datetime.now(UTC).date()):
+    for number, exception in enumerate(exceptions):
+        if getattr(exception, kind, None) in names and exception.holds_on(datetime.now(UTC).date()):
             text = f"findings of {exception.rule} in {exception.leg} do not block, until {exception.expires}"
             answers.append(RingAnswer(RING, "note", text, server_place(stack, "guard", "exceptions", number)))
     return answers

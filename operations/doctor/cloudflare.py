@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from model.text import counted, visible
-from operations.doctor import bots
+from operations.doctor import bots, logpush
 from operations.doctor.checks import Check, clock, ok, skipped
 from operations.doctor.http import ServiceResponse, fetch
 from wire.cloudflare import CHANGE_SERVICE_TOKENS, END_APPLICATION_SESSIONS, END_USER_SESSIONS, READ_USERS
@@ -55,6 +55,7 @@ NEEDS: dict[str, Permission] = {
     "zeroTrustDevicePostureRule": Permission(("Zero Trust Write",)),
     "dnsRecord": Permission(("DNS Write",), zone=True),
     "ruleset": Permission(("Zone WAF Write",), zone=True),
+    "logpushJob": Permission(("Logs Write",)),
 }
 #: Permissions for the API calls of `ringwall lockdown` and `revoke`, beside those of the engine. "Organizations Revoke" can
 #: end a user's sessions as well, and nothing more (changelog, 2026-01-22).
@@ -83,6 +84,13 @@ class Account:
     subject: str
     #: Clients that call from their vendor's cloud.
     hosted_clients: tuple[str, ...] = ()
+    #: By dataset, the fields of the logs that Cloudflare pushes.
+    logpush: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def ids(account: Account) -> tuple[str, ...]:
+    """The checks of an account."""
+    return (*IDS, logpush.ID) if account.logpush else IDS
 
 
 def permissions_for(types: Iterable[str]) -> tuple[list[Permission], list[str]]:
@@ -114,7 +122,7 @@ def check(account: Account, environ: Mapping[str, str] = os.environ) -> Iterator
     token = environ.get(TOKEN_VARIABLE)
     if not token:
         yield _no_token(account, environ)
-        for id_ in IDS[1:]:
+        for id_ in ids(account)[1:]:
             yield skipped(id_, f"needs the token: {TOKEN_VARIABLE} is not set", subject)
         return
     if not re.fullmatch(r"[!-~]+", token):
@@ -128,13 +136,16 @@ def check(account: Account, environ: Mapping[str, str] = os.environ) -> Iterator
     if answer is not None:
         yield from clock(answer.host, answer.skew)
     if base is None:
-        for id_ in IDS[1:]:
+        for id_ in ids(account)[1:]:
             yield skipped(id_, "needs a token that works", subject)
         return
     yield from _permissions(api, account, base)
     yield from _scope(api, account)
     answer = api.get(f"/zones/{account.zone_id}/bot_management")
     yield bots.judge(answer.status, _result(answer), account.hosted_clients, subject)
+    for dataset, fields in account.logpush.items():
+        answer = api.get(f"/accounts/{account.account_id}/logpush/datasets/{dataset}/fields")
+        yield logpush.judge(dataset, fields, answer.status, _result(answer), subject)
 
 
 @dataclass(frozen=True)

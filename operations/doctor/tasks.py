@@ -15,6 +15,7 @@ from model.cross_checks import missing_secrets
 from model.errors import InputError, RingwallError
 from model.known_clients import KNOWN_CLIENTS
 from model.loader import Document
+from model.logpush import pushed_fields
 from model.project import Project, config_of, load
 from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, PerimeterStack, Stack, ZoneStack
@@ -23,6 +24,7 @@ from operations.doctor.checks import Check, Task, ok
 from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
 from operations.doctor.cloudflare import Account, incident_permissions, permissions_for
 from operations.doctor.cloudflare import check as check_cloudflare
+from operations.doctor.cloudflare import ids as cloudflare_ids
 from operations.doctor.guard import VENDOR_IDS, asks_vendors, is_host, vendors
 from operations.doctor.guard import check as check_guard
 from operations.doctor.issuers import CheckedIssuer
@@ -117,7 +119,7 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None, secre
 
 
 def _missing_secrets(loaded: Stack) -> list[InputError]:
-    return missing_secrets(loaded.perimeters)
+    return missing_secrets([loaded, *(loaded.perimeters if isinstance(loaded, EnvironmentStack) else ())])
 
 
 def _knows(project: Project, stack: str, host: str) -> bool:
@@ -160,6 +162,7 @@ def _environment(
             is_environment=stack == environment.stack,
             subject=stack,
             hosted_clients=_hosted(perimeters),
+            logpush={name: pushed_fields(name, pushed) for name, pushed in sorted(settings.logpush.items())},
         )
         work.tasks.append(_cloudflare_task(account))
         plan = GatewayPlan(
@@ -218,7 +221,7 @@ def _cloudflare_task(account: Account) -> Task:
     if urgent := incident_permissions(account.types):
         text += f", and `ringwall revoke` {', '.join(map(str, urgent))}"
     needs = {"cloudflare.permissions": text}
-    return Task(CLOUDFLARE_IDS, lambda: check_cloudflare(account), account.subject, needs=needs)
+    return Task(cloudflare_ids(account), lambda: check_cloudflare(account), account.subject, needs=needs)
 
 
 def _issuer_run(issuer: CheckedIssuer) -> Any:

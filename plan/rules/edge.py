@@ -276,6 +276,21 @@ def name_depth(subject: Subject) -> Iterator[Broken]:
             yield Broken(f"{hostname} is {below.count('.') + 1} levels below the zone {zone}", key=key)
 
 
+@rule(
+    id="edge-logpush",
+    severity=Severity.INFO,
+    reason="Cloudflare pushes a log for the whole account, other applications' sign-ins among it, and does so on an"
+    " Enterprise plan alone.",
+    remedy="nothing, if the account has that plan: `ringwall doctor` asks Cloudflare; else remove it from logpush",
+    source="Cloudflare docs, Logpush, Datasets and Availability",
+)
+def logpush(subject: Subject) -> Iterator[Broken]:
+    if subject.environment is None or subject.perimeter is not None:
+        return
+    for dataset in sorted(subject.environment.settings.logpush):
+        yield Broken(f"{dataset} needs an Enterprise plan", key=("logpush", dataset))
+
+
 def _name(ingress_rule: Mapping[str, Json]) -> str:
     return str(ingress_rule.get("hostname") or "everything else")
 
@@ -290,4 +305,5 @@ RULES: Final[tuple[Rule, ...]] = (
     zone_unprotected,
     hosted_client,
     name_depth,
+    logpush,
 )

@@ -10,6 +10,7 @@ from model.project import Project, load, open_project
 from operations.project.imports import import_plan
 from plan.graph import Graph
 from plan.offline import plan_stack
+from tests.support.logpush import add_logpush
 from tests.support.model_routes import FILE as ROUTE_FILE
 from tests.support.model_routes import ROUTE
 from tests.support.portals import add_portal
@@ -36,6 +37,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE_STACK, encoding="utf-8")
     (root / ROUTE_FILE).write_text(ROUTE, encoding="utf-8")
     add_portal(root)
+    add_logpush(root)
     return open_project(root)
 
 

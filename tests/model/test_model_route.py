@@ -145,3 +145,15 @@ def test_the_schema_of_stack_files_knows_model_routes() -> None:
     assert "ringwall:model" in stack_file_schema()["properties"]["config"]["properties"]
     assert "models" in json_schema("model")["properties"]
     assert "inner" in json_schema("model-guard-config")["properties"]
+
+
+@pytest.mark.parametrize("value", ["none", "false"])
+def test_a_route_without_its_guard_is_refused_and_each_protection_that_would_be_missing_is_named(
+    value: str, tmp_path: Path
+) -> None:
+    root = write_route_project(tmp_path, f"{ROUTE}    guard: {value}\n")
+    (problem,) = lines(root)
+    assert "config.ringwall:model.guard: a model route cannot leave its guard out" in problem
+    for protection in ("grants", "limits", "tool results", "streams", "audit log"):
+        assert protection in problem
+    assert "remove the key" in problem

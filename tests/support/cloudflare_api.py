@@ -35,6 +35,8 @@ class CloudflareStandIn:
     bots: dict[str, Any] | None = field(
         default_factory=lambda: {"fight_mode": False, "ai_bots_protection": "disabled", "enable_js": False}
     )
+    #: By dataset of Logpush, the fields that the account may have; none without an Enterprise plan.
+    datasets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: Seconds that its clock is ahead.
     ahead: float = 0
     log: list[str] = field(default_factory=list)
@@ -67,6 +69,9 @@ class CloudflareStandIn:
             return 200, _success({"id": self.zone_id, "name": self.zone, "status": "active"})
         if path == f"/zones/{self.zone_id}/bot_management" and self.bots is not None:
             return 200, _success(self.bots)
+        for dataset, fields in self.datasets.items():
+            if path == f"/accounts/{self.account_id}/logpush/datasets/{dataset}/fields":
+                return 200, _success(dict.fromkeys(fields, "what it is"))
         if path == f"/accounts/{self.account_id}/access/organizations":
             return 200, _success({"name": "Example", "auth_domain": self.auth_domain})
         return 403, _error(9109, "Unauthorized to access requested resource")

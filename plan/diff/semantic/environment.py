@@ -152,6 +152,9 @@ ENVIRONMENT: Table = {
         )
     },
     **LOGS,
+    # Either way: who reads the sign-ins of a whole account, or that nobody does.
+    "logpush.*": KeyRule(any_change, "log {0} that Cloudflare pushes to your store", "edge", 50),
+    "logpush.*.fields": KeyRule(any_change, "fields of the pushed log {0}", "edge", 45),
     # Either way: on, another endpoint on the status port; off, nobody sees an attack.
     "metrics.prometheus": KeyRule(any_change, "Prometheus metrics of the gateway", "gateway", 35),
     "quotas.access_applications": KeyRule(more_loosens, "quota of Access applications", "edge", 10),

@@ -230,3 +230,30 @@ def test_every_cloudflare_type_of_a_real_plan_has_its_permission(project: Projec
     needed, unknown = permissions_for(_types([plan_stack(project, environment), *servers]))
     assert unknown == []
     assert {str(permission) for permission in needed} >= {"DNS Write (zone)", "Zero Trust Write (account)"}
+
+
+def test_a_log_that_the_account_cannot_have_is_an_error_that_says_what_records_it_instead(
+    cloudflare: CloudflareStandIn,
+) -> None:
+    cloudflare.datasets = {"audit_logs_v2": ("ActionType", "ActorEmail")}
+    wanted = {"access_requests": ("Email",), "audit_logs_v2": ("ActorEmail", "Actor")}
+    checks = check(account(cloudflare, logpush=wanted), {"CLOUDFLARE_API_TOKEN": cloudflare.token})
+    missing, wrong = (finding for finding in checks if finding.id == "cloudflare.logpush")
+    assert (missing.status, missing.message) == (
+        "error",
+        "Cloudflare does not offer this account the log access_requests (403), so `up` would fail at its end",
+    )
+    assert missing.remedy == (
+        "it needs an Enterprise plan, and Logs Write of the token; else remove logpush.access_requests: the API of Access's "
+        "log (/access/logs/access_requests) has the sign-ins, and the guard's audit log each call"
+    )
+    assert (wrong.status, wrong.message) == ("error", "the log audit_logs_v2 has no field Actor")
+    assert wrong.remedy == "correct logpush.audit_logs_v2.fields; it has ActionType, ActorEmail"
+    known = {"audit_logs_v2": ("ActorEmail",)}
+    (good,) = (
+        finding
+        for finding in check(account(cloudflare, logpush=known), {"CLOUDFLARE_API_TOKEN": cloudflare.token})
+        if finding.id == "cloudflare.logpush"
+    )
+    assert (good.status, good.message) == ("ok", "audit_logs_v2 with 1 field")
+    assert permissions_for(["cloudflare:index/logpushJob:LogpushJob"]) == ([Permission(("Logs Write",))], [])
