@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,31 +41,30 @@ class Stage:
         assert ended.returncode == code, (arguments, ended.returncode, ended.stdout, ended.stderr)
         return ended
 
-    def kill_in(self, faults: Fault | Sequence[Fault], *arguments: str) -> Fault | None:
-        """Run until a call meets a fault, then kill the command and its engine; None where none met any."""
+    def kill_in(self, faults: Fault | Sequence[Fault], *arguments: str) -> list[Fault]:
+        """Run until a call meets a fault, then kill the command and its engine; the faults met, none where it ended."""
         self._order(faults)
         process = self._start(*arguments)
-        met = eventually_sync(
+        eventually_sync(
             lambda: self.sandbox.faults.met() or process.poll() is not None, "a call meets the fault", within=PATIENCE
         )
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            met = False
         process.communicate()
+        met = self.sandbox.faults.met()
         self.sandbox.faults.clear()
-        return met[0] if isinstance(met, list) else None
+        return met
 
     def fail_in(
         self, faults: Fault | Sequence[Fault], *arguments: str
-    ) -> tuple[Fault, subprocess.CompletedProcess[str]] | None:
-        """Run with faults in force, to the end with code 5; None where no call met any, and all went well."""
+    ) -> tuple[list[Fault], subprocess.CompletedProcess[str]]:
+        """Run with faults in force, to the end: with code 5, or 0 where no call met any. The faults met."""
         self._order(faults)
         ended = _end(self._start(*arguments), arguments)
         met = self.sandbox.faults.met()
         self.sandbox.faults.clear()
         assert ended.returncode == (5 if met else 0), (arguments, ended.returncode, ended.stdout, ended.stderr)
-        return (met[0], ended) if met else None
+        return met, ended
 
     def _order(self, faults: Fault | Sequence[Fault]) -> None:
         for fault in [faults] if isinstance(faults, Fault) else faults:

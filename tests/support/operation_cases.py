@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def change(stage: Stage, *, back: bool = False) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def assert_arrived(stage: Stage, case: Case, wanted: dict[str, Counter[str]]) -> None:
+def assert_arrived(stage: Stage, case: Case, wanted: Mapping[str, Counter[str]]) -> None:
     """Nothing is doubled, left or lost, all is recorded, no lock stays, and an update has arrived."""
     stage.assert_whole(wanted[case.goal])
     if case.changed:

@@ -1,6 +1,6 @@
 """A command that meets a fault and is given again: one operation alone, or a chain of every operation in turn.
 
-In a chain each run meets one fault, at an operation that has met none yet. So each run but the first also has to go on from
+In a chain each run meets a fault at an operation that has met none yet. So each run but the first also has to go on from
 what the one before left, and the last, which meets none, has to make all of it whole.
 """
 
@@ -61,14 +61,14 @@ class Trials:
         return known | {case: self.alone(case, kind) for case in cases if case not in known}
 
     def _chain(self, cases: Sequence[Case], kind: FaultKind) -> tuple[list[Case], str]:
-        """The operations that met a fault, one in each run, and what came of it in the end."""
+        """The operations that met a fault, and what came of it in the end."""
         first, left, met = cases[0], {kind.at(case): case for case in cases}, []
         self.stage.go_back(self.folder / first.start)
         if first.changed:
             change(self.stage)
         try:
-            while left and (fault := self._disturb(list(left), first, kind)) is not None:
-                met.append(left.pop(fault))
+            while left and (faults := self._disturb(list(left), first, kind)):
+                met += [left.pop(fault) for fault in faults]
             said = self.stage.run(*first.command, "--yes")
             assert SECRET.decode() not in said.stdout + said.stderr
             assert_arrived(self.stage, first, self.wanted)
@@ -81,16 +81,13 @@ class Trials:
                 change(self.stage, back=True)
         return met, WHOLE
 
-    def _disturb(self, faults: Sequence[Fault], case: Case, kind: FaultKind) -> Fault | None:
-        """Give the command once; the fault that it met."""
+    def _disturb(self, faults: Sequence[Fault], case: Case, kind: FaultKind) -> list[Fault]:
+        """Give the command once; the faults that it met."""
         if kind.kills:
             return self.stage.kill_in(faults, *case.command, "--yes")
-        failed = self.stage.fail_in(faults, *case.command, "--yes")
-        if failed is None:
-            return None
-        fault, said = failed
+        met, said = self.stage.fail_in(faults, *case.command, "--yes")
         assert SECRET.decode() not in said.stdout + said.stderr
-        return fault
+        return met
 
 
 def secrets_in_clear(stage: Stage) -> list[Path]:

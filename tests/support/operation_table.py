@@ -20,9 +20,10 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
 from pathlib import Path
 
-from sandbox import Sandbox
+from sandbox import Faults, Sandbox
 from tests.support.fault_kinds import FaultKind
 from tests.support.interrupted import Stage
+from tests.support.marked_tables import write_table
 from tests.support.operation_cases import Case, prepare
 from tests.support.operation_chain import WHOLE, FirstFault, Trials
 from tests.support.projects import write_project
@@ -32,36 +33,55 @@ PAGE = Path(__file__).parents[2] / "docs" / "operate" / "faults.md"
 Pair = tuple[Case, FaultKind]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an operation with a fault, in a word or a sentence; `together` with faults at others in the same run."""
+
+    word: str
+    together: bool
+
+
 @contextmanager
-def a_stage(folder: Path) -> Iterator[Stage]:
-    """A project of its own with its services and its interpreter."""
+def a_stage(folder: Path, *, together: bool = False) -> Iterator[Stage]:
+    """A project of its own with its services and its interpreter.
+
+    Args:
+        together: a fault for every operation that a run has in the air, instead of for one at a time.
+    """
     root = write_project(folder / "project")
     home = root / ".ringwall" / "sandbox"
     home.mkdir(parents=True)
     with (
-        WarmRingwall(one_by_one=True) as warm,
-        Sandbox(home / "providers", faults=FirstFault()) as sandbox,
+        WarmRingwall(one_by_one=not together) as warm,
+        Sandbox(home / "providers", faults=Faults() if together else FirstFault()) as sandbox,
     ):
         yield Stage(root, sandbox, warm)
 
 
 @dataclass
 class Record:
-    """Outcomes by case and kind."""
+    """Outcomes by the title of a case and the name of a kind."""
 
     file: Path | None
 
-    def read(self) -> dict[tuple[str, str], str]:
+    def read(self) -> dict[tuple[str, str], Outcome]:
         if self.file is None or not self.file.exists():
             return {}
         lines = [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
-        return {(line["case"], line["kind"]): line["outcome"] for line in lines}
+        return {(line["case"], line["kind"]): Outcome(line["outcome"], line["together"]) for line in lines}
 
-    def add(self, outcomes: Mapping[Pair, str]) -> None:
-        if self.file is not None:
-            with self.file.open("a", encoding="utf-8") as file:
-                for (case, kind), outcome in outcomes.items():
-                    file.write(json.dumps({"case": case.title, "kind": kind.name, "outcome": outcome}) + "\n")
+    def add(self, outcomes: Mapping[Pair, Outcome]) -> None:
+        if self.file is None:
+            return
+        with self.file.open("a", encoding="utf-8") as file:
+            for (case, kind), outcome in outcomes.items():
+                line = {
+                    "case": case.title,
+                    "kind": kind.name,
+                    "outcome": outcome.word,
+                    "together": outcome.together,
+                }
+                file.write(json.dumps(line) + "\n")
 
 
 @dataclass(frozen=True)
@@ -73,26 +93,16 @@ class Task:
     alone: bool
 
 
-def table(outcomes: Mapping[Pair, str], kinds: Sequence[FaultKind]) -> str:
+def table(outcomes: Mapping[Pair, Outcome], kinds: Sequence[FaultKind]) -> str:
     """How many operations of each group became whole, by kind of fault."""
     lines = ["| Operations | " + " | ".join(kind.name for kind in kinds) + " |", "|---|" + "---|" * len(kinds)]
     for group in dict.fromkeys(case.group for case, _ in outcomes):
         cells = []
         for kind in kinds:
-            words = [word for (case, met), word in outcomes.items() if case.group == group and met == kind]
+            words = [found.word for (case, met), found in outcomes.items() if case.group == group and met == kind]
             cells.append(f"{words.count(WHOLE)} of {len(words)}" if words else "-")
         lines.append(f"| {group} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def write_page(target: str, text: str) -> None:
-    """Put the table of a make target between its marks on the page."""
-    begin, end = f"<!-- table of `make {target}` -->\n", f"<!-- end of the table of `make {target}` -->\n"
-    before, opening, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-    _, closing, after = rest.partition(end)
-    if not (opening and closing):
-        raise SystemExit(f"{PAGE}: the marks {begin} and {end} are not there")
-    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def _work(
@@ -100,10 +110,11 @@ def _work(
     wanted: Mapping[str, Counter[str]],
     waiting: Queue[Task | None],
     done: Queue[tuple[Task, dict[Case, str], float]],
+    together: bool,
 ) -> None:
     """What a worker does until there is no task left."""
     own = Path(tempfile.mkdtemp(dir=folder))
-    with a_stage(own) as stage:
+    with a_stage(own, together=together) as stage:
         trials = Trials(stage, folder, wanted)
         while (task := waiting.get()) is not None:
             began = time.monotonic()
@@ -119,7 +130,9 @@ def run(target: str, kinds: Sequence[FaultKind], description: str) -> int:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="operations whose title holds this")
     parser.add_argument("--kind", choices=[kind.name for kind in kinds], action="append", help="all without it")
-    parser.add_argument("--alone", action="store_true", help="each operation from its start: twice the runs")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--alone", action="store_true", help="each operation from its start: twice the runs")
+    how.add_argument("--together", action="store_true", help="all that a run has in the air: a third of the runs")
     parser.add_argument("--workers", type=int, default=2, help="side by side")
     parser.add_argument("--record", type=Path, help="a file of outcomes to go on from")
     parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE.name}")
@@ -145,41 +158,46 @@ def run(target: str, kinds: Sequence[FaultKind], description: str) -> int:
         ]
         total = sum(len(task.cases) for task in tasks)
         print(f"{total} of {len(cases) * len(kinds)} pairs of an operation and a fault", flush=True)
-        for task, found, seconds in _shared_out(folder, wanted, tasks, options.workers):
-            outcomes |= {(case, task.kind): outcome for case, outcome in found.items()}
-            record.add({(case, task.kind): outcome for case, outcome in found.items()})
-            whole = sum(outcome == WHOLE for outcome in found.values())
+        for task, found, seconds in _shared_out(folder, wanted, tasks, options):
+            new = {(case, task.kind): Outcome(word, options.together) for case, word in found.items()}
+            outcomes |= new
+            record.add(new)
+            whole = sum(word == WHOLE for word in found.values())
             print(
                 f"{task.cases[0].line:<24} {task.kind.name:<17} {whole} of {len(found)} whole, {seconds:.0f} s",
                 flush=True,
             )
-            for case, outcome in found.items():
-                if outcome != WHOLE:
-                    print(f"  {case.title}: {outcome}", flush=True)
+            for case, word in found.items():
+                if word != WHOLE:
+                    print(f"  {case.title}: {word}", flush=True)
     outcomes = {(case, kind): outcomes[case, kind] for case in cases for kind in kinds if (case, kind) in outcomes}
-    failed = sum(outcome != WHOLE for outcome in outcomes.values())
+    failed = sum(outcome.word != WHOLE for outcome in outcomes.values())
     text = table(outcomes, kinds)
     print(text)
     print(f"{failed} of {len(outcomes)} not whole" if failed else f"all {len(outcomes)} whole", end="")
     print(f", {time.monotonic() - began:.0f} s")
     if options.write:
-        pairs = f"That is {len(outcomes)} of the {len(cases) * len(kinds)} pairs of an operation and a fault"
-        write_page(
-            target, f"{text}\n{pairs}, with {len({case for case, _ in outcomes})} of the {len(cases)} operations.\n"
+        together = sum(outcome.together for outcome in outcomes.values())
+        scope = (
+            f"That is {len(outcomes)} of the {len(cases) * len(kinds)} pairs of an operation and a fault, "
+            f"{len(outcomes) - together} of them the only one in its run, {together} together with the others that the "
+            "engine had in the air.\n"
         )
+        write_table(PAGE, target, f"{text}\n{scope}")
     return 1 if failed else 0
 
 
 def _shared_out(
-    folder: Path, wanted: Mapping[str, Counter[str]], tasks: Sequence[Task], workers: int
+    folder: Path, wanted: Mapping[str, Counter[str]], tasks: Sequence[Task], options: argparse.Namespace
 ) -> Iterator[tuple[Task, dict[Case, str], float]]:
     """What came of each task, as its worker ends it."""
     context = multiprocessing.get_context("spawn")
     waiting: Queue[Task | None] = context.Queue()
     done: Queue[tuple[Task, dict[Case, str], float]] = context.Queue()
-    for task in [*sorted(tasks, key=lambda task: -len(task.cases)), *[None] * workers]:
+    for task in [*sorted(tasks, key=lambda task: -len(task.cases)), *[None] * options.workers]:
         waiting.put(task)
-    hands = [context.Process(target=_work, args=(folder, wanted, waiting, done)) for _ in range(workers)]
+    work = (folder, wanted, waiting, done, options.together)
+    hands = [context.Process(target=_work, args=work) for _ in range(options.workers)]
     for hand in hands:
         hand.start()
     try:

@@ -43,9 +43,9 @@ class Command:
     """A running command, in a session of its own: what a test needs of `subprocess.Popen`."""
 
     def __init__(self, warm: WarmRingwall, pid: int, outputs: tuple[Path, Path]) -> None:
-        self.pid, self.returncode = pid, None
+        self.pid = pid
+        self.returncode: int | None = None
         self._warm, self._outputs = warm, outputs
-        self.returncode: int | None
 
     def poll(self) -> int | None:
         if self.returncode is None:
