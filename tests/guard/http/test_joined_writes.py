@@ -111,6 +111,8 @@ def test_what_is_written_to_a_connection_that_is_lost_is_dropped() -> None:
 
     uvloop.run(lose())
     assert problems == []
+
+
 async def test_a_body_that_looks_like_a_head_is_sent() -> None:
     body = b"HTTP/1.1 200 OK"
 
