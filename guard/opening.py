@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from guard.decide.counters import Counters, MemoryCounters
+from guard.decide.taint import SharedMarks
 from model.errors import InputError
 from model.guard_bundle import AnyGuardConfig
 from wire.secrets import read_secret
@@ -30,6 +31,19 @@ def counters_of(config: AnyGuardConfig) -> Counters:
 
     password = read_secret(redis.password) if redis.password else None
     return RedisCounters(redis.url, password, f"{config.server.environment}.{config.server.name}")
+
+
+def marks_of(config: AnyGuardConfig) -> SharedMarks | None:
+    """The marks of tainted principals in the Redis that the configuration names, or None."""
+    redis = config.guard.redis
+    if redis is None:
+        return None
+    from guard.decide.redis_marks import RedisMarks  # 0.1 s and 8 MB that most guards do without
+
+    password = read_secret(redis.password) if redis.password else None
+    return RedisMarks(
+        redis.url, password, config.server.environment, f"{config.server.environment}.{config.server.name}"
+    )
 
 
 def anchor_token(config: AnyGuardConfig) -> str | None:

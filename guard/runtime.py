@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from guard.audit.log import AuditLog
 from guard.audit.record import AuditRecord, EngineNote
 from guard.audit.repeats import RefusalNote
+from guard.decide import answers
+from guard.decide.answers import error
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
@@ -21,8 +24,9 @@ from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason, deciding_key
 from guard.decide.sessions import Cursors, RequestStates, Sessions
-from guard.decide.taint import Taints
+from guard.decide.taint import MarksUnavailable, Taints
 from guard.decide.watch import Watch
+from guard.http.http_rules import HttpRefusal
 from guard.http.origin_breaker import OriginBreaker
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
@@ -35,6 +39,8 @@ from guard.work import GuardWork
 from model.text import visible
 from wire.jsonrpc import Id
 from wire.sse import KEEP_ALIVE_SECONDS
+
+log = logging.getLogger("ringwall.guard")
 
 
 class Runtime(GuardWork[Policy]):
@@ -260,13 +266,20 @@ class Runtime(GuardWork[Policy]):
         await self.agree()
 
     async def agree(self) -> None:
-        """Return once every process of this guard knows what this one learned: nothing is sent on before.
+        """Return once every process that must know has heard what this one learned: nothing is sent on before.
 
         Raises:
             HttpRefusal: they cannot be told.
         """
         if self.agreement is not None:
             await self.agreement()
+        if self.taints.shared is not None:
+            try:
+                await self.taints.shared.agree()
+            except MarksUnavailable as problem:
+                log.error("the mark of a tainted caller cannot be shared: %s", problem)
+                text = "The guard cannot tell the others about this caller. What was asked for may have been executed."
+                raise HttpRefusal(503, Reason.UNSHARED, error(None, answers.WITHHELD, text)) from None
 
     def _count(
         self, policy: Policy, context: Context, decision: Decision, reason: AnyReason | None, leg: Leg | None

@@ -35,7 +35,7 @@ from guard.http.upstream import Upstream
 from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
-from guard.opening import anchor_token, counters_of, make_state
+from guard.opening import anchor_token, counters_of, make_state, marks_of
 from guard.readiness import readiness
 from guard.runtime import Runtime
 from guard.traces.opening import collector_headers, tracer_of
@@ -108,6 +108,7 @@ class GuardService:
         watch.follow(lambda: runtime.policy)
         runtime.trace_with(tracer_of(config, trace_headers, runtime.metrics))
         runtime.watch_term()
+        runtime.taints.shared = marks_of(config)
         service = cls(runtime, state, counters, client, sockets)
         policy.pins.report_to(runtime.refused)
         audit.event(
@@ -175,6 +176,8 @@ class GuardService:
         for issuer in self.runtime.policy.verifier.issuers:
             await issuer.close()
         await self._counters.close()
+        if self.runtime.taints.shared is not None:
+            await self.runtime.taints.shared.close()
         await self._client.aclose()
 
 

@@ -121,7 +121,9 @@ class Anchor(Model):
 
 
 class GuardRedis(Model):
-    """Counters that hold across replicas. A Redis that does not answer refuses calls: no count is never a free pass."""
+    """Counters that hold across replicas, and taint that holds at every server of the environment with the same Redis.
+
+    A Redis that does not answer refuses calls: no count, and no word about a taint, is never a free pass."""
 
     url: Annotated[str, StringConstraints(pattern=r"^rediss?://[A-Za-z0-9.:\[\]_-]+(/[0-9]{1,3})?$")] = Field(
         description="redis://host:port/db, or rediss:// (TLS) beyond loopback."

@@ -83,6 +83,10 @@ TEXTS = {
         "This call could send data out after untrusted content was read, and was blocked by the guard. "
         "It is possible again some minutes after such content. Incident {incident}."
     ),
+    "unshared": (
+        "Nothing was executed: this call could send data out, and the guard could not find out whether untrusted "
+        "content was read before it. Try again later. Incident {incident}."
+    ),
     "no_token": (
         "Nothing was executed: the server acts by your own rights, and no token in your name could be had for it. "
         "An operator can see why: give them incident {incident}."

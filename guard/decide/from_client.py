@@ -18,7 +18,7 @@ from guard.decide.context import Context, Prepared, Stop, meta_of
 from guard.decide.exchange import Exchange, can_be_allowed
 from guard.decide.grants import ToolRight
 from guard.decide.methods import MessageKind, Names, Section
-from guard.decide.outbound import check_outbound
+from guard.decide.outbound import check_outbound, taint_of_caller
 from guard.decide.policy import PinnedTool
 from guard.decide.question_answers import PARAMS, answer_kinds, foreign_root, foreign_root_in_params
 from guard.decide.reasons import Decision, Reason
@@ -130,7 +130,7 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
         await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}", problem=problem)
     await _check_constraints(exchange, context, right, arguments)
     context.right, prepared.body = right, request.body
-    if tool.outbound and (mark := runtime.taints.tainted(caller.principal.id, suspected=tool.reaches)) is not None:
+    if tool.outbound and (mark := await taint_of_caller(exchange, context, suspected=tool.reaches)) is not None:
         await check_outbound(exchange, context, request, mark)
     plain = request.params.keys() <= {"name", "arguments", "_meta"}
     if tool.cacheable and plain and "progressToken" not in meta_of(request.params):

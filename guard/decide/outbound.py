@@ -12,11 +12,20 @@ from guard.decide.consent import VALID_SECONDS
 from guard.decide.context import Context, Stop, meta_of
 from guard.decide.exchange import Exchange
 from guard.decide.reasons import Decision, Reason
-from guard.decide.taint import TaintMark
+from guard.decide.taint import MarksUnavailable, TaintMark
 from model.canonical import digest
 from wire.json import dump
 from wire.jsonrpc import Request
 from wire.sse import Event
+
+
+async def taint_of_caller(exchange: Exchange, context: Context, *, suspected: bool) -> TaintMark | None:
+    """The taint that the caller of an outbound tool is under; raises Stop where nobody can say."""
+    try:
+        return await exchange.runtime.taints.tainted_anywhere(exchange.caller.principal.id, suspected=suspected)
+    except MarksUnavailable as problem:
+        text = answers.text("unshared", context.incident)
+        await exchange.refuse_call(context, Reason.UNSHARED, text, key="guard.redis", problem=str(problem))
 
 
 async def check_outbound(exchange: Exchange, context: Context, request: Request, mark: TaintMark) -> None:

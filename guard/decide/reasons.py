@@ -60,7 +60,10 @@ class Reason(_Explained):
     NO_SUCH_VERB = "no_such_verb", "The path does not have the verb, or the protocol version does not."
     DRAINING = "draining", "The guard is ending, or it ended the request as a new configuration closed the server."
     WORKER_LOST = "worker_lost", "The worker of this guard that has the session ended while it served the request."
-    UNSHARED = "unshared", "The other workers of this guard could not be told what this one learned of the principal."
+    UNSHARED = (
+        "unshared",
+        "The other workers, or the guards at the same Redis, could not be told or asked what is known of the principal.",
+    )
     BUNDLE_EXPIRED = "bundle_expired", "The guard's signed configuration is past its time."
     DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
     MEDIA_TYPE = "media_type", "The body is not JSON in UTF-8."

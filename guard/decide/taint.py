@@ -5,14 +5,16 @@ A text with an attack in it closes every way out. One that is only suspected, as
 attack, closes those that change something or fetch an address: asking before each read would teach people to say yes.
 Calls of a tainted principal are judged in `guard.decide.outbound`.
 
-Guards of one environment in one process share what they know (`TaintCircle`), as the two halves of a flow are often two
-servers: one that reads the web, and one that sends mail. So each looks for orders to call a tool of any of them.
+The two halves of a flow are often two servers: one that reads the web, and one that sends mail. So guards of one
+environment that have a Redis share the marks there (`SharedMarks`). Those in one process share all they know
+(`TaintCircle`), and look for orders to call a tool of any of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from model.base import seconds
 from model.defaults import Taint as TaintSettings
@@ -34,6 +36,26 @@ class TaintMark:
     server: str = ""
 
 
+class MarksUnavailable(Exception):
+    """Marks that are kept elsewhere cannot be written or read, so nobody knows who is tainted."""
+
+
+class SharedMarks(Protocol):
+    """Marks that guards in processes of their own share."""
+
+    def publish(self, principal_id: str, incident: str, window: float, *, suspected: bool) -> None:
+        """Begin to tell the others of a mark that holds for `window` seconds."""
+
+    async def agree(self) -> None:
+        """Return once the others can know every mark. Raises MarksUnavailable."""
+
+    async def tainted(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
+        """The taint that any of the guards put a principal under, or None. Raises MarksUnavailable."""
+
+    async def close(self) -> None:
+        """End the connection."""
+
+
 class Taints:
     """The marks of the last `window`. `clock` is monotonic, in seconds.
 
@@ -49,6 +71,7 @@ class Taints:
         self._marks: dict[tuple[str, bool], TaintMark] = {}
         self._everyone: TaintMark | None = None
         self.circle: TaintCircle | None = None
+        self.shared: SharedMarks | None = None
 
     def reconfigure(self, settings: TaintSettings) -> None:
         """Use another bundle's window for further marks; those that exist end as they would have."""
@@ -57,6 +80,19 @@ class Taints:
     def mark(self, principal_id: str, incident: str, *, suspected: bool = False) -> None:
         """Taint a principal for the window; a later mark replaces an earlier one of its kind."""
         self.put(principal_id, TaintMark(incident, self._clock() + self._window), suspected=suspected)
+        if self.shared is not None:
+            self.shared.publish(principal_id, incident, self._window, suspected=suspected)
+
+    async def tainted_anywhere(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
+        """As `tainted`, and where that knows of none the guards in other processes are asked.
+
+        Raises:
+            MarksUnavailable: they cannot be asked.
+        """
+        taint = self.tainted(principal_id, suspected=suspected)
+        if taint is None and self.shared is not None:
+            return await self.shared.tainted(principal_id, suspected=suspected)
+        return taint
 
     def put(self, principal_id: str, mark: TaintMark, *, suspected: bool) -> None:
         """Keep a mark as it is, which another process of this guard may have made."""

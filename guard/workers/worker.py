@@ -72,7 +72,8 @@ class Worker:
         try:
             publisher = Publisher(channel)
             runtime = service.runtime
-            runtime.taints = SharedTaints(opened.for_server.guard.taint, publisher.publish)
+            taints = SharedTaints(opened.for_server.guard.taint, publisher.publish)
+            taints.shared, runtime.taints = runtime.taints.shared, taints
             runtime.states = SharedStates(publisher.publish)
             runtime.consents = SharedConsents(channel, publisher.publish)
             runtime.cursors = Cursors(crew.cursor_key)

@@ -251,7 +251,7 @@ def answer_of(response: httpx.Response, id_: int | str) -> Any:
     return response.json()
 
 
-def config_for(server: Origin, state: Path, **changes: Any) -> GuardConfig:
+def config_for(server: Origin, state: Path, /, **changes: Any) -> GuardConfig:
     """A demo configuration that grants every tool, prompt and resource of `server` to everyone; `changes` on top.
     `beside_url` is what `origin` holds beside the server's address."""
     grant = {
@@ -306,6 +306,7 @@ async def serving(origin: Origin) -> AsyncIterator[None]:
 async def guarded(
     server: Origin,
     state: Path,
+    /,
     *,
     headers: Mapping[str, str] | None = None,
     denied: frozenset[str] = frozenset(),
