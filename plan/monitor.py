@@ -7,6 +7,8 @@ symbolic mode, named (``${github-tunnel.id}``).
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import hashlib
 import logging
 import re
@@ -27,6 +29,7 @@ from components.documents import DOCUMENTS
 from model.errors import RingwallError
 from model.sentinels import WIRE_SECRET, WIRE_SIGNATURE, WIRE_UNKNOWN
 from plan.graph import STACK_TYPE, Graph, Resource, Source, make_urn
+from plan.loop import NeedsThreadError
 from plan.values import from_struct, holds_secret, is_wire_secret, symbol, unknown
 from plan.values import to_wire as value_to_wire
 from plan.wire_options import from_transform, set_options, to_transform, urn_of
@@ -65,7 +68,6 @@ class RecordingMonitor:
         self._stack_transforms: list[callback_pb2.Callback] = []
         self._outputs: dict[str, object] = {}
         self._channels: dict[str, grpc.Channel] = {}
-        self._sources: dict[tuple[str, int], Source | None] = {}
 
     def graph(self) -> Graph:
         """What was declared so far."""
@@ -229,6 +231,7 @@ class RecordingMonitor:
             chain += self._stack_transforms
         if not chain:
             return request
+        _refuse_in_event_loop()
         changed = resource_pb2.RegisterResourceRequest()
         changed.CopyFrom(request)
         for callback in chain:
@@ -302,15 +305,15 @@ class RecordingMonitor:
         return properties
 
     def _source(self, position: source_pb2.SourcePosition) -> Source | None:
-        """The place relative to the project root; None outside it, where a path would name this machine."""
-        key = (position.uri, position.line)
-        if self._root is None or not position.uri:
-            return None
-        if key not in self._sources:
-            path = Path(url2pathname(urlsplit(position.uri).path))
-            inside = path.is_relative_to(self._root) and "site-packages" not in path.parts
-            self._sources[key] = Source(path.relative_to(self._root).as_posix(), position.line) if inside else None
-        return self._sources[key]
+        return _source_in(self._root, position.uri, position.line) if self._root and position.uri else None
+
+
+@functools.lru_cache(4096)
+def _source_in(root: Path, uri: str, line: int) -> Source | None:
+    """The place relative to the project root; None outside it, where a path would name this machine."""
+    path = Path(url2pathname(urlsplit(uri).path))
+    inside = path.is_relative_to(root) and "site-packages" not in path.parts
+    return Source(path.relative_to(root).as_posix(), line) if inside else None
 
 
 class RecordingEngine:
@@ -334,6 +337,15 @@ class RecordingEngine:
     def RequirePulumiVersion(self, _: object) -> engine_pb2.RequirePulumiVersionResponse:
         """Accepted: the version that counts is the one of the engine that deploys."""
         return engine_pb2.RequirePulumiVersionResponse()
+
+
+def _refuse_in_event_loop() -> None:
+    """A transform is answered by the program's event loop, which must not wait for itself."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise NeedsThreadError
 
 
 def declared_string_outputs(type_token: str) -> frozenset[str]:

@@ -13,7 +13,6 @@ import contextvars
 import gc
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -25,6 +24,7 @@ from pulumi.runtime.settings import SETTINGS
 from model.errors import RingwallError
 from plan import shortcuts
 from plan.graph import Graph
+from plan.loop import WORKERS, PlanLoop
 from plan.monitor import RecordingEngine, RecordingMonitor
 
 #: Importing a provider SDK without bytecode takes 12 s here; a stack itself takes 10 ms.
@@ -34,8 +34,6 @@ _GRACE_SECONDS: Final = 2.0
 #: Longest wait of `_settle`, and no more than this part of a deadline: whatever hangs is left for the deadline to end.
 _SETTLE_SECONDS: Final = 1.0
 _SETTLE_PART: Final = 0.25
-#: Transforms wait in a worker for the event loop, which may need another worker.
-_WORKERS: Final = 16
 
 
 class _SealedConfig(dict[str, str | None]):
@@ -106,7 +104,7 @@ def record(
                     stack=stack,
                     monitor=monitor,
                     engine=RecordingEngine(),
-                    parallel=_WORKERS,
+                    parallel=WORKERS,
                     dry_run=True,
                     legacy_apply_enabled=False,
                     organization=organization,
@@ -162,7 +160,6 @@ def _run(program: Callable[[], object], timeout: float) -> None:
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(_WORKERS, thread_name_prefix="plan"))
         # A failure reaches many futures and is raised once; what is left over must not be printed for each of them.
         loop.set_exception_handler(lambda _, report: stray.extend(_exception(report)))
         deadline = asyncio.timeout(timeout)
@@ -174,7 +171,7 @@ def _run(program: Callable[[], object], timeout: float) -> None:
                 raise _DeadlineError from error
             raise
 
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=PlanLoop) as runner:
         runner.run(main())
     if stray:  # the program itself ended well, but a task it started and forgot did not
         raise stray[0]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from model.composer import compose
 from model.errors import InputError
 from model.loader import MAX_BYTES, MAX_DEPTH, dotted, parse, read, read_text, walk
 
@@ -243,6 +244,35 @@ def test_any_json_value_written_with_its_strings_quoted_reads_back_equal(item: A
     yaml.representer.ignore_aliases = lambda _: True
     yaml.dump({"value": quoted(item)}, out)
     assert parse(out.getvalue(), FILE).value == {"value": item}
+
+
+def test_text_read_again_is_composed_once_and_each_reader_gets_values_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts: list[str] = []
+
+    def counted(text: str, max_depth: int) -> tuple[Any, dict[int, str]]:
+        texts.append(text)
+        return compose(text, max_depth)
+
+    monkeypatch.setattr("model.composer.compose", counted)
+    text = "once: [1, {a: null}]\n"
+    first = parse(text, FILE)
+    assert isinstance(first.value, dict)
+    first.value["once"].append("changed")  # type: ignore[union-attr]  # the list above
+    first.lines[("once",)] = 9
+    again = parse(text, Path("other.yaml"))
+    assert (again.value, again.line(("once",)), again.file) == ({"once": [1, {"a": None}]}, 1, Path("other.yaml"))
+    assert texts == [text]
+    assert parse(text + "# end\n", FILE).value == again.value
+    assert len(texts) == 2
+
+
+def test_refusal_of_a_text_read_again_names_the_file_it_is_in_now() -> None:
+    for file in ("first.yaml", "second.yaml"):
+        with pytest.raises(InputError) as refused:
+            parse("a: 1\na: 2\n", Path(file))
+        assert refused.value.file == f"{file}:2"
 
 
 @settings(deadline=None, max_examples=300)
