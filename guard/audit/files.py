@@ -34,7 +34,7 @@ def worker_log(path: Path, worker: int) -> Path:
 
 
 def worker_logs(path: Path) -> dict[int, Path]:
-    """The logs beside `path` that further workers of its guard wrote, by their number; none where it is such a log itself."""
+    """The logs beside `path` that further workers of its guard wrote, by number; none where it is such a log itself."""
     pattern = re.compile(
         re.escape(f"{path.stem}-worker") + "([2-9]|[1-9][0-9])" + re.escape(path.suffix) + r"(\.[1-9][0-9]*)?"
     )

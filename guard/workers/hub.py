@@ -29,7 +29,7 @@ from guard.decide.consent import Consents
 from guard.decide.counters import MemoryCounters
 from guard.decide.sessions import RequestStates
 from guard.decide.taint import Taints
-from guard.listening import listening_on
+from guard.listening import DRAIN_SECONDS, listening_on
 from guard.workers.channel import Channel, NoAnswer
 from guard.workers.crew import Crew
 from guard.workers.exposition import Expositions
@@ -45,6 +45,8 @@ log = logging.getLogger("ringwall.guard")
 FACT_SECONDS = 5.0
 #: Seconds that a worker has to put a bundle in force, or to deny.
 APPLY_SECONDS = 30.0
+#: Seconds that the hub waits for workers that are ending.
+LINGER_SECONDS = DRAIN_SECONDS + 5.0
 
 
 @dataclass(eq=False)
@@ -90,6 +92,7 @@ class Hub:
                 started()
                 try:
                     await stop.wait()
+                    await self._await_workers()
                 finally:
                     watching.cancel()
                     await asyncio.gather(watching, return_exceptions=True)
@@ -98,6 +101,13 @@ class Hub:
             for worker in tuple(self._workers.values()):
                 if worker.channel is not None:
                     worker.channel.close()
+
+    async def _await_workers(self) -> None:
+        """Wait until the workers have ended: where the supervisor was killed, they let calls under way end now."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while self._workers:
+                    await asyncio.sleep(0.05)
 
     async def _watch(self) -> None:
         if self.crew.source is None:
