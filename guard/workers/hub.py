@@ -63,12 +63,16 @@ class SeatedWorker:
 
 @dataclass
 class Hub:
-    """One guard's hub. `run` it inside the event loop."""
+    """One guard's hub. `run` it inside the event loop.
+
+    `text` is the bundle of `opened`, where that is of a bundle; a worker has `fact_seconds` to confirm a fact.
+    """
 
     crew: Crew
     opened: Opened
     text: str | None
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    fact_seconds: float = FACT_SECONDS
 
     def __post_init__(self) -> None:
         config = self.opened.for_server
@@ -225,7 +229,7 @@ class Hub:
             self._states.put(*read_state(row))
         others = self._others(sender)
         answers = await asyncio.gather(
-            *(_ask(worker, kind, row, within=FACT_SECONDS) for worker in others), return_exceptions=True
+            *(_ask(worker, kind, row, within=self.fact_seconds) for worker in others), return_exceptions=True
         )
         for worker, answer in zip(others, answers, strict=True):
             if isinstance(answer, BaseException):
