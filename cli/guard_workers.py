@@ -92,7 +92,6 @@ def _serve(
 
 async def _run_hub(hub: Hub, started: Callable[[], None]) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hub.nudge.set)
     loop.add_reader(hub.crew.lifeline, stop.set)
     await hub.run(stop, started)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from guard.metrics import COUNTERS, GAUGES, HISTOGRAMS, LABELS, PREFIX, MetricFamily
+from guard.metrics import COUNTERS, GAUGES, HISTOGRAMS, LABELS, PREFIX, WORKER_COUNTERS, WORKER_GAUGES, MetricFamily
 from operations.audit_export.meter import EXPORT_COUNTERS, EXPORT_GAUGES
 from operations.audit_export.meter import PREFIX as EXPORT_PREFIX
 
@@ -46,6 +46,8 @@ def _rows() -> Iterator[tuple[str, str, MetricFamily]]:
         ("counter", COUNTERS, "_total"),
         ("histogram", HISTOGRAMS, ""),
         ("gauge", GAUGES, ""),
+        ("counter", WORKER_COUNTERS, "_total"),
+        ("gauge", WORKER_GAUGES, ""),
     )
     for kind, families, ending in kinds:
         for name, family in families.items():

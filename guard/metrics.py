@@ -94,9 +94,9 @@ GAUGES: Mapping[str, MetricFamily] = {
 }  # fmt: skip
 #: What a guard with workers shows besides (`guard.workers.exposition`).
 WORKER_COUNTERS: Mapping[str, MetricFamily] = {
-    "workers_lost": MetricFamily("Workers that ended while the guard served; others took their places."),
+    "workers_lost": MetricFamily("With `--workers`: workers that ended, and in whose place others began."),
 }
-WORKER_GAUGES: Mapping[str, MetricFamily] = {"workers": MetricFamily("Workers that serve.")}
+WORKER_GAUGES: Mapping[str, MetricFamily] = {"workers": MetricFamily("With `--workers`: workers that serve.")}
 
 
 class Tally:

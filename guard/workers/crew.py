@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -86,7 +85,7 @@ class Crew:
     def keep_for(self, worker: int) -> None:
         """In a forked process, close what is not its own: a socket that others hold too takes connections after its worker's
         end. The hub is worker 0."""
-        os.close(self.lifeline_end)
+        self.cut_lifeline()
         if worker:
             self.hub.close()
         for number, opened in enumerate(zip(self.traffic, self.rooms, strict=True), 1):
@@ -99,13 +98,18 @@ class Crew:
         for opened in self.traffic:
             opened.close()
 
+    def cut_lifeline(self) -> None:
+        """Have every process end that still runs."""
+        if self.lifeline_end >= 0:
+            os.close(self.lifeline_end)
+            self.lifeline_end = -1
+
     def close(self) -> None:
         """Close the sockets and remove their folder, as the supervisor does at its end."""
         for opened in (*self.traffic, *self.rooms, self.hub):
             opened.close()
-        for descriptor in (self.lifeline, self.lifeline_end):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        self.cut_lifeline()
+        os.close(self.lifeline)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -29,7 +29,7 @@ from guard.decide.consent import Consents
 from guard.decide.counters import MemoryCounters
 from guard.decide.sessions import RequestStates
 from guard.decide.taint import Taints
-from guard.listening import listening_on
+from guard.listening import DRAIN_SECONDS, listening_on
 from guard.workers.channel import Channel, NoAnswer
 from guard.workers.crew import Crew
 from guard.workers.exposition import Expositions
@@ -45,6 +45,8 @@ log = logging.getLogger("ringwall.guard")
 FACT_SECONDS = 5.0
 #: Seconds that a worker has to put a bundle in force, or to deny.
 APPLY_SECONDS = 30.0
+#: Seconds that the hub waits for workers that are ending.
+LINGER_SECONDS = DRAIN_SECONDS + 5.0
 
 
 @dataclass(eq=False)
@@ -61,12 +63,16 @@ class SeatedWorker:
 
 @dataclass
 class Hub:
-    """One guard's hub. `run` it inside the event loop."""
+    """One guard's hub. `run` it inside the event loop.
+
+    `text` is the bundle of `opened`, where that is of a bundle; a worker has `fact_seconds` to confirm a fact.
+    """
 
     crew: Crew
     opened: Opened
     text: str | None
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    fact_seconds: float = FACT_SECONDS
 
     def __post_init__(self) -> None:
         config = self.opened.for_server
@@ -90,6 +96,7 @@ class Hub:
                 started()
                 try:
                     await stop.wait()
+                    await self._await_workers()
                 finally:
                     watching.cancel()
                     await asyncio.gather(watching, return_exceptions=True)
@@ -98,6 +105,13 @@ class Hub:
             for worker in tuple(self._workers.values()):
                 if worker.channel is not None:
                     worker.channel.close()
+
+    async def _await_workers(self) -> None:
+        """Wait until the workers have ended: where the supervisor was killed, they let calls under way end now."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while self._workers:
+                    await asyncio.sleep(0.05)
 
     async def _watch(self) -> None:
         if self.crew.source is None:
@@ -215,7 +229,7 @@ class Hub:
             self._states.put(*read_state(row))
         others = self._others(sender)
         answers = await asyncio.gather(
-            *(_ask(worker, kind, row, within=FACT_SECONDS) for worker in others), return_exceptions=True
+            *(_ask(worker, kind, row, within=self.fact_seconds) for worker in others), return_exceptions=True
         )
         for worker, answer in zip(others, answers, strict=True):
             if isinstance(answer, BaseException):

@@ -179,11 +179,12 @@ class Supervisor:
         self._fork(child.worker)
 
     def _end_all(self) -> None:
-        """End the workers, which let calls under way end, and then the hub that they need for these."""
+        """End the workers, which let calls under way end, and then the hub, which they need for these."""
         self._stage = _Stage.ENDING
         self.crew.close_traffic()  # or connections would wait at a worker that has ended
         workers = [child for child in self._children.values() if child.worker]
         self._end(workers, DRAIN_SECONDS + _GRACE_SECONDS)
+        self.crew.cut_lifeline()
         self._end(list(self._children.values()), _GRACE_SECONDS)
 
     def _end(self, children: list[Child], patience: float) -> None:
@@ -231,11 +232,11 @@ class Supervisor:
         code, report = 1, _Report(writing)
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            # A terminal sends both to every process of a group; the parent decides what they mean.
-            for number in (signal.SIGINT, signal.SIGHUP):
+            # A terminal sends SIGINT and SIGHUP to every process of a group, and a service manager may send SIGTERM to every
+            # one of a service: the parent decides what they mean, and workers need the hub until they have ended.
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self.crew.keep_for(worker)
             work = self.worker(worker) if worker else self.hub
             work(report.serves)

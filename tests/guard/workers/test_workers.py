@@ -282,6 +282,20 @@ async def test_a_killed_worker_is_replaced_and_no_call_is_carried_out_twice(tmp_
         assert {(await guard.in_session(sessions["w2"], "ping")).status_code for _ in range(4)} == {404}
         assert {(await guard.in_session(sessions["w1"], "ping")).status_code for _ in range(4)} == {200}
         assert [record["reason"] for record in guard.records(1) if record["reason"] == "worker_lost"]
+        pids = await guard.pids()
+        guard.process.kill()
+        await eventually(
+            lambda: not any(map(_runs, pids.values())),
+            "workers end without their supervisor, as nobody would replace them",
+        )
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits for its parent does not (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _verify_and_show(guard: WorkingGuard) -> None:
@@ -359,11 +373,11 @@ async def test_questions_of_a_server_reach_the_person_and_their_answers_the_serv
             async def removed(number: int) -> tuple[str, list[float]]:
                 seen: list[float] = []
 
-                async def progress(done: float, total: float | None, message: str | None) -> None:
-                    seen.append(done)
+                async def note(progress: float, total: float | None, message: str | None) -> None:
+                    seen.append(progress)
 
                 async with Client(guard.url, mode="legacy", elicitation_callback=confirm) as client:
-                    answer: Any = await client.call_tool("remove", {"name": str(number)}, progress_callback=progress)
+                    answer: Any = await client.call_tool("remove", {"name": str(number)}, progress_callback=note)
                     return answer.content[0].text, seen
 
             answers = await asyncio.gather(*(removed(number) for number in range(6)))

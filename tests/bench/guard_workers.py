@@ -1,0 +1,76 @@
+"""What workers bring and cost: calls a second, processor time a call, and memory of one guard with 1, 2 and 4 workers.
+
+    .venv/bin/python tests/bench/guard_workers.py [--workers 1 2 4] [--rounds 3] [--seconds 2]
+
+The upstream (tests/support/fast_server.py) and this program take processor time too, so on a machine of few cores calls a
+second say little: processor time a call is what holds anywhere. Memory is the proportional share (PSS) of all processes of
+the guard, so that what they share counts once. "Handed over" are calls of the old era, half of which reach the worker that
+does not have their session.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.bench.cost import processor_seconds
+from tests.bench.load import LEGACY, MODERN, throughput
+from tests.support.guard_process import Upstream, children, first_line, guard, lock_of
+
+SERVER = (sys.executable, "-m", "tests.support.fast_server")
+CONNECTIONS = 64
+
+
+def processes(pid: int) -> list[int]:
+    return [pid, *children(pid)]
+
+
+def shared_megabytes(pids: list[int]) -> float:
+    """The proportional set size of processes together."""
+    total = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total / 1024
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="One guard with several workers.")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {CONNECTIONS} connections")
+    print(f"{'workers':>7}{'era':>12}{'calls/s':>9}{'CPU ms/call':>13}{'MB (PSS)':>10}")
+    with first_line(SERVER) as (url, _):
+        upstream = Upstream(url=url)
+        lock = lock_of(upstream)
+        for workers in options.workers:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                guard(upstream, Path(folder), lock=lock, workers=workers) as running,
+            ):
+                pids = processes(running.process.pid)
+                idle = shared_megabytes(pids)
+                for era in (MODERN, LEGACY):
+                    rates, costs = [], []
+                    for _ in range(options.rounds):
+                        before = sum(map(processor_seconds, pids))
+                        rate = uvloop.run(throughput(running.url, era, CONNECTIONS, options.seconds))
+                        rates.append(rate)
+                        costs.append(1000 * (sum(map(processor_seconds, pids)) - before) / (rate * options.seconds))
+                    rate, cost = statistics.median(rates), statistics.median(costs)
+                    print(f"{workers:>7}{era:>12}{rate:>9.0f}{cost:>13.3f}{idle:>10.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
