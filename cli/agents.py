@@ -66,6 +66,7 @@ def lines(row: dict[str, Any]) -> list[str]:
         f"  expires        {row['expires_at'] or 'unknown'} (a token lives {row['token_duration']})",
         f"  calls from     {', '.join(places)}",
         f"  posture        {', '.join(row['posture']) or 'none'}",
+        *([f"  certificate    {row['common_name']}"] if row["common_name"] else []),
         f"  admitted by    {', '.join(servers) or 'no server'}",
         f"  secret         version {row['secret_version']}",
     ]

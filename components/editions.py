@@ -118,7 +118,7 @@ _BUNDLED: Final[dict[Protection, Entry]] = {
     ),
     Protection.PROMPT_INSPECTION: ByGuard("the same engines, exceptions and audit chain as before a server"),
     Protection.CLIENT_CERTIFICATE: Lacking(
-        "use a posture rule of type client_certificate_v2: a caller's TLS ends at Cloudflare, before mtls-auth"
+        "a caller's TLS ends at Cloudflare, before mtls-auth: write common_name of an agent, which Access then asks for"
     ),
 }
 _UNLICENSED: Final[dict[Protection, Entry]] = {

@@ -233,6 +233,11 @@ class Agent(Model):
     countries: Countries = Field((), description="Where it calls from. Countries or addresses are required.")
     addresses: Networks = Field((), description="The address ranges it calls from.")
     posture: Names = Field((), description="Posture rules, where it runs on a managed device.")
+    common_name: Text | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Common name of the client certificate that it must show too, signed by an authority that Access knows.",
+    )
     token_duration: Duration = Field("8760h", description="Life of its service token.")
     secret_version: Positive = Field(
         1, description="Raised by `ringwall agents rotate`: a new secret, the old one stays."
@@ -410,6 +415,12 @@ class Environment(Model):
         self._known("groups", portal.people.groups if portal.people else (), ("portal", "people", "groups"))
         for server, agent in portal.shared.items():
             self._known("agents", (agent,), ("portal", "shared", server))
+            if self.agents[agent].common_name is not None:
+                raise Wrong(
+                    f"{agent} must show a client certificate, which the portal has not when it calls {server}",
+                    "share the server by an agent without common_name",
+                    ("portal", "shared", server),
+                )
         if not portal.hostname.endswith("." + self.cloudflare.zone):
             raise Wrong(
                 f"{portal.hostname} is outside the zone {self.cloudflare.zone}",

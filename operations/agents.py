@@ -31,6 +31,7 @@ def describe(environment: EnvironmentStack, agent: str, deployed: dict[str, Any]
         "countries": list(settings.countries),
         "addresses": list(settings.addresses),
         "posture": list(settings.posture),
+        "common_name": settings.common_name,
         "servers": {
             name: manifest.hostname
             for name, manifest in environment.manifests.items()

@@ -22,7 +22,8 @@ from model.server import People, Server
 from model.stacks import PerimeterManifest
 
 #: A selector and what it names: ("email", address), ("email_domain", domain), ("group", access group key),
-#: ("posture", rule), ("agent", name), ("ip", range), ("geo", country), or an identity provider's selector with its Group.
+#: ("posture", rule), ("common_name", name), ("agent", name), ("ip", range), ("geo", country), or an identity provider's
+#: selector with its Group.
 Rule = tuple[str, Any]
 
 
@@ -87,7 +88,8 @@ def hosted_policy(settings: Environment, manifest: PerimeterManifest, client: st
 
 
 def agent_policy(settings: Environment, agent: str) -> PolicySpec:
-    """`non_identity` (Service Auth) for one agent: its own token, from where it may call, on its managed device."""
+    """`non_identity` (Service Auth) for one agent: its own token, from where it may call, on its managed device, with its
+    client certificate."""
     described = settings.agents[agent]
     require: list[Rule] = []
     if described.countries:
@@ -97,6 +99,8 @@ def agent_policy(settings: Environment, agent: str) -> PolicySpec:
     if not require:
         raise InputError(f"agent {agent} says neither countries nor addresses", remedy="say where it calls from")
     require += [("posture", name) for name in sorted(described.posture)]
+    if described.common_name is not None:
+        require.append(("common_name", described.common_name))
     return PolicySpec(f"agent-{agent}", "non_identity", "24h", (("agent", agent),), tuple(require))
 
 
@@ -239,6 +243,8 @@ def render_rule(rule: Rule, settings: Environment, find: Callable[[str, str], An
         return {"group": {"id": find("group", value)}}
     if kind == "posture":
         return {"device_posture": {"integration_uid": find("posture", value)}}
+    if kind == "common_name":
+        return {"common_name": {"common_name": value}}
     if kind == "agent":
         return {"service_token": {"token_id": find("agent", value)}}
     provider, group, claim = value

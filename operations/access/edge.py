@@ -82,7 +82,7 @@ def holds(rule: Rule, visitor: Visitor, groups: Mapping[str, GroupSpec]) -> bool
         return None if visitor.country is None else visitor.country == str(value)
     if kind == "ip":
         return None if visitor.address is None else _within(visitor.address, value)
-    if kind == "posture":
+    if kind in ("posture", "common_name"):
         return None
     if kind == "everyone":
         return True
@@ -119,6 +119,9 @@ def _condition(server: PerimeterStack, visitor: Visitor, rule: Rule, groups: Map
     if kind == "posture":
         place = _requirement_place(server, visitor, "posture")
         return RingAnswer(RING, "depends", f"the device must pass {value}", place)
+    if kind == "common_name":
+        place = _requirement_place(server, visitor, "common_name")
+        return RingAnswer(RING, "depends", f"must show a client certificate of the common name {value}", place)
     members = groups[value].include
     origins = [str(name) for _, name in members]
     key = "countries" if members[0][0] == "geo" else "addresses"

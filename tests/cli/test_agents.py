@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,13 @@ def test_an_agent_that_is_not_deployed_is_shown_from_the_file(environment: Envir
     shown = lines(describe(environment, "nightly", {}, reveal=False))
     assert "  client id      not deployed" in shown
     assert "  posture        encrypted" in shown
+
+
+def test_an_agents_certificate_is_shown(environment: EnvironmentStack) -> None:
+    agents = environment.settings.agents
+    named = {**agents, "ci": agents["ci"].model_copy(update={"common_name": "ci.agents.example.com"})}
+    asked = replace(environment, settings=environment.settings.model_copy(update={"agents": named}))
+    assert "  certificate    ci.agents.example.com" in lines(describe(asked, "ci", {}, reveal=False))
 
 
 def test_a_secret_is_not_written_to_a_pipe_without_yes(folder: Path) -> None:

@@ -116,6 +116,7 @@ ENVIRONMENT: Table = {
     "agents.*.countries": KeyRule(allow_list, "countries agent {0} may call from", "edge", 70),
     "agents.*.addresses": KeyRule(allow_list, "addresses agent {0} may call from", "edge", 75),
     "agents.*.posture": KeyRule(shrinks_loosens, "posture rules agent {0} must pass", "edge", 75),
+    "agents.*.common_name": KeyRule(appearing_tightens, "client certificate that agent {0} must show", "edge", 80),
     "agents.*.token_duration": KeyRule(longer_loosens, "life of agent {0}'s token", "edge", 60),
     "agents.*.secret_version": KeyRule(
         lambda base, head: TIGHTENS if head > base else LOOSENS, "secret version of agent {0}", "edge", 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,6 +95,15 @@ def test_an_agent_needs_its_own_token_and_its_country_and_its_addresses() -> Non
         session_duration="24h",
         include=(("agent", "ci"),),
         require=(("group", "countries-SE"), ("group", addresses_key(("192.0.2.0/24",))), ("posture", "warp")),
+    )
+
+
+def test_an_agent_with_a_common_name_must_show_a_certificate_of_that_name_too() -> None:
+    agents = {"ci": settings().agents["ci"].model_copy(update={"common_name": "ci.agents.example.com"})}
+    asked = agent_policy(settings().model_copy(update={"agents": agents}), "ci")
+    assert asked == replace(
+        agent_policy(settings(), "ci"),
+        require=(*agent_policy(settings(), "ci").require, ("common_name", "ci.agents.example.com")),
     )
 
 

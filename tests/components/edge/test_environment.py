@@ -65,6 +65,15 @@ def test_an_agents_policy_names_its_token_its_country_and_its_addresses(environm
     ]
 
 
+def test_an_agents_certificate_is_asked_for_as_the_provider_takes_it(environment: EnvironmentStack) -> None:
+    agents = environment.settings.agents
+    named = {**agents, "ci": agents["ci"].model_copy(update={"common_name": "ci.agents.example.com"})}
+    settings = environment.settings.model_copy(update={"agents": named})
+    policy = kind(graph(replace(environment, settings=settings)), "ZeroTrustAccessPolicy")["dev-agent-ci"]
+    assert policy.inputs["requires"][-1] == {"commonName": {"commonName": "ci.agents.example.com"}}  # type: ignore[index]
+    assert resource_problems(policy.type, dict(policy.inputs)) == []
+
+
 def test_two_countries_become_one_group(environment: EnvironmentStack) -> None:
     groups = kind(graph(environment), "ZeroTrustAccessGroup")
     assert set(groups) == {f"dev-{key}" for key in access_groups(environment.settings, environment.manifests)}

@@ -90,6 +90,19 @@ def test_an_agent_comes_from_its_own_countries_and_addresses(project: Project) -
     assert answer(ask(project, "agent:nightly", "list_tickets"), "edge", "refuses")[2] == "add nightly to access.agents"
 
 
+def test_an_agents_certificate_is_a_condition_that_only_a_request_shows(project: Project) -> None:
+    change(
+        project,
+        "dev",
+        "        addresses: [192.0.2.0/24]\n",
+        "        addresses: [192.0.2.0/24]\n        common_name: ci.example.com\n",
+    )
+    explanation = ask(project, "agent:ci", "create_ticket", country="SE", address="192.0.2.7")
+    text, place, _ = answer(explanation, "edge", "depends")
+    assert text == "must show a client certificate of the common name ci.example.com"
+    assert place == "Pulumi.dev.yaml:37"
+
+
 def test_a_group_admits_only_who_is_said_to_be_in_it(project: Project) -> None:
     change(project, "dev", "        domains: [example.com]\n", "")
     assert not ask(project, ADA, "list_tickets").allowed
