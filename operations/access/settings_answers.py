@@ -57,7 +57,9 @@ _NOTES: Final[Mapping[str, Mapping[tuple[str, ...], Words]]] = {
         ("circuit_breaker", "failures"): lambda value: (
             f"refuses everybody after {value} failures of the guard in a row"
         ),
-        ("circuit_breaker", "timeouts"): lambda value: f"and after {value} probes of the guard without an answer",
+        ("circuit_breaker", "timeouts"): lambda value: (
+            f"refuses everybody after {value} probes of the guard in a row without an answer"
+        ),
         ("circuit_breaker", "probe_every"): lambda value: f"probes the guard every {value}",
         ("circuit_breaker", "recover_after"): lambda value: f"opens again after {value} good probes",
     },
