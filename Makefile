@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak exposure interrupt faults readers servers deck wheel released lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak
+.PHONY: exposure interrupt faults readers servers toxic-flow deck wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +81,9 @@ exposure: setup ## Every kind of change on the real engine, cut off at every ope
 
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
 	$(BIN)/python tests/servers/run.py --page
+
+toxic-flow: setup ## Two real servers behind one guard: an order in a file, and the call that it wants
+	$(BIN)/pytest -m rare tests/servers/test_real_toxic_flow.py
 
 deck: setup ## Kong's own decK over the gateway files of the examples; DECK_KONG_ADDR names a Kong to sync them to
 	$(BIN)/python -m tests.deck.run

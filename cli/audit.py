@@ -11,18 +11,17 @@ from typing import Any
 import typer
 
 from cli import console, invocation
-from cli.audit_report import show_report
+from cli.audit_report import show_report, warn_of_unproven
 from cli.project import current_project
 from guard.audit.files import log_files
 from guard.audit.keys import load_public_key
-from guard.audit.reader import Filter, follow, instant, last, read_anchors, select
-from guard.audit.reader import verify as check
+from guard.audit.reader import Filter, follow_all, instant, last_of_all, read_anchors, select_all, verify_all
 from guard.decide.reasons import Decision
 from model.errors import InputError
 from model.waivers import today_utc
 from operations.audit import document
 from operations.audit_entries import entry, is_bookkeeping, line, way_out
-from operations.audit_logs import find_log
+from operations.audit_logs import all_logs, find_log
 
 #: Bytes that take about a second to verify; below that no progress is shown.
 _LONG = 20_000_000
@@ -33,17 +32,20 @@ def verify(log: str, *, key: list[Path] | None, anchors: Path | None) -> None:
     path = find_log(log, current_project, console.note)
     keys = [load_public_key(file) for file in key or []]
     heads = None if anchors is None else read_anchors(anchors)
-    size = sum(os.stat(file).st_size for file in log_files(path)) if path.parent.is_dir() else 0
+    logs = all_logs(path) if path.parent.is_dir() else []
+    size = sum(os.stat(file).st_size for log in logs for file in log_files(log))
     if size > _LONG:
         with console.working(f"verifying {size / 1e6:.0f} MB"):
-            report = check(path, keys, heads)
+            reports = verify_all(path, keys, heads)
     else:
-        report = check(path, keys, heads)
+        reports = verify_all(path, keys, heads)
     if invocation.current().json:
-        console.print_json(document(report))
+        console.print_json(document(reports))
     else:
-        show_report(report)
-    if not report.ok:
+        for report in reports:
+            show_report(report)
+        warn_of_unproven(reports)
+    if not all(report.ok for report in reports):
         raise typer.Exit(3)
 
 
@@ -70,7 +72,9 @@ def show(
         principal, tool, decision, reason, _time("--since", since), _time("--until", until), incident, hidden
     )
     bad: list[str] = []
-    records, total = select(path, query, limit, lambda file, line, problem: bad.append(f"{file}:{line}: {problem}"))
+    records, total = select_all(
+        all_logs(path), query, limit, lambda file, line, problem: bad.append(f"{file}:{line}: {problem}")
+    )
     for problem in bad[:10]:
         console.note(f"warning: {problem}")
     if len(bad) > 10:
@@ -118,7 +122,7 @@ def tail(log: str, *, count: int, watch: bool, everything: bool) -> None:
     """What `ringwall audit tail` does; its flags and help are in `cli.flags.audit`."""
     path, hidden = find_log(log, current_project, console.note), _hidden(everything)
     if not watch:
-        records = last(path, count, hidden)
+        records = last_of_all(all_logs(path), count, hidden)
         if invocation.current().json:
             _print_json({"version": 1, "records": records})
         else:
@@ -126,7 +130,7 @@ def tail(log: str, *, count: int, watch: bool, everything: bool) -> None:
                 _say(record)
         return
     try:
-        for record in follow(path, count, hidden=hidden):
+        for record in follow_all(all_logs(path), count, hidden=hidden):
             print(json.dumps(record, sort_keys=True) if invocation.current().json else line(record), flush=True)
     except KeyboardInterrupt:
         return

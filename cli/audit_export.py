@@ -14,7 +14,7 @@ from operations.audit_export.log_cursor import LogCursor
 from operations.audit_export.meter import ExportMeter
 from operations.audit_export.position import Position
 from operations.audit_export.run import Export, Exported
-from operations.audit_logs import find_log
+from operations.audit_logs import all_logs, find_log
 
 
 def export(
@@ -33,6 +33,8 @@ def export(
 ) -> None:
     """What `ringwall audit export` does; its flags and help are in `cli.flags.audit_export`."""
     path = find_log(log, current_project, console.note)
+    for further in all_logs(path)[1:]:
+        console.note(f"the log {further} of a further worker is exported by a command of its own")
     sink = sink_of(to, DestinationOptions(ca, certificate, key, endpoint, region, every))
     place = Position.open(position, to)
     cursor = LogCursor(path, place.sequence, place.hash)

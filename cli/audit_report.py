@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cli import console
 from guard.audit.chain import AuditReport
 from model.text import counted, visible
 
 
 def show_report(report: AuditReport) -> None:
-    """The verification for people; what was not checked is a warning."""
+    """The verification of one log for people."""
     if report.broken is not None:
         console.say(f"BROKEN {visible(str(report.broken))}")
         if report.records:
@@ -25,12 +27,17 @@ def show_report(report: AuditReport) -> None:
         console.say(
             f"signed and good: {counted(report.heads, 'head')}; not signed: {counted(report.unsigned, 'record')} after it"
         )
-    else:
-        console.note("warning: signatures were not checked; give the guard's public key with --public-key")
     if report.anchors:
         older = f", {report.anchors_older} are older than the kept files" if report.anchors_older else ""
         console.say(f"in the chain: {report.anchors_found} of {counted(report.anchors, 'anchored head')}{older}")
-    else:
+
+
+def warn_of_unproven(reports: Sequence[AuditReport]) -> None:
+    """Say what was not checked of the logs that are sound."""
+    sound = [report for report in reports if report.ok]
+    if any(not report.signatures_checked for report in sound):
+        console.note("warning: signatures were not checked; give the guard's public key with --public-key")
+    if any(not report.anchors for report in sound):
         console.note(
             "warning: root on the guard's host could have rewritten all of it; give anchored heads with --anchors"
         )

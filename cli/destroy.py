@@ -10,10 +10,13 @@ import typer
 
 from cli import console
 from cli.project import current_project
+from cli.reading import show_calls
 from cli.report import print_runs, show_results
 from cli.target import target_of
 from engine import deploy
+from engine.api_calls import Calls
 from engine.checkpoint import recorded, recorded_stacks
+from engine.estimate import calls_to_destroy, counted_calls
 from engine.locate import require
 from engine.repair import pending
 from engine.repair.connectors import refuse_connected
@@ -48,10 +51,13 @@ def destroy(
         repaired = pending.resolve_before(target, with_file, yes=yes)
         objects = {name: listed_objects(recorded(target, name)) for name in names}
         refuse_connected(target, objects)
+        calls = {name: calls_to_destroy(recorded(target, name)) for name in names}
+        show_calls(sum(calls.values(), Calls()), "destroying", sandbox=sandbox)
+        target = counted_calls(target)
         runs: list[Run] = []
         console.consent(f"Destroy {', '.join(names)}?", yes=yes)
         for name in names:
-            runs.append(deploy.destroy(target, name))
+            runs.append(deploy.destroy(target, name, calls[name]))
             if runs[-1].error:
                 break
         for line in pending.delete_late_objects(target, repaired):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from cli import console
+from cli.declared_gateway import declared_gateway
 from cli.project import current_project
-from cli.target import target_of
 from model.errors import InputError
-from model.project import Project, load
+from model.project import load
 from model.stacks import EnvironmentStack, Stack
 from model.text import counted
-from operations.drift.comparison import DriftComparison
-from operations.gateway_file import GatewayFile, gateway_file, issuer_keys
+from operations.gateway_file import GatewayFile
 from operations.output_file import write_output
-from plan.offline import plan_stack, planned_contract
 
 
 def export(
@@ -31,16 +27,14 @@ def export(
             f"{stack} is a zone, which has no gateway", remedy="name an environment, a server or a model route"
         )
     members: list[Stack] = [loaded] if loaded is not environment else [environment, *environment.perimeters]
-    contract = planned_contract(project, environment)
-    graphs = [plan_stack(project, member, contract=contract) for member in members]
-    known: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}
-    keys: Mapping[str, list[dict[str, Any]]] = {}
-    if not offline:
-        known = _deployed(project, loaded, [graph.stack for graph in graphs], sandbox=sandbox)
-        if loaded is environment:
-            keys = {} if sandbox or without_keys else issuer_keys(environment.settings, environment.name)
-    file = gateway_file(
-        graphs, known, environment=environment.name, keys=keys, db_less=db_less, remark=_remark(stack, environment)
+    file, keys = declared_gateway(
+        project,
+        members,
+        offline=offline,
+        sandbox=sandbox,
+        db_less=db_less,
+        remark=_remark(stack, environment),
+        without_keys=without_keys,
     )
     if out is None:
         if not as_json:
@@ -61,21 +55,6 @@ def export(
                 "unknown": list(file.unknown),
             }
         )
-
-
-def _deployed(
-    project: Project, loaded: Stack, stacks: list[str], *, sandbox: bool
-) -> dict[str, dict[str, dict[str, Any]]]:
-    with target_of(project, sandbox=sandbox, plugins=False) as target:
-        target.require_state()
-        recorded = DriftComparison(project, target, loaded, tuple(stacks))
-        for stack in stacks:
-            if not recorded.deployed(stack).exists:
-                raise InputError(
-                    f"{stack} is not deployed, so nobody knows the audience of its application",
-                    remedy=f"run `ringwall up {stack}`, or add --offline for what the files say",
-                )
-        return {stack: recorded.known(stack) for stack in stacks}
 
 
 def _remark(stack: str, environment: EnvironmentStack) -> str:

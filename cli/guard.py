@@ -28,6 +28,7 @@ def run(
     token_file: Path | None,
     admin_port: int | None,
     command_sockets: Path | None,
+    workers: int,
     debug: bool,
 ) -> None:
     """What `ringwall guard run` does; its flags and help are in `cli.flags.guard`."""
@@ -39,6 +40,9 @@ def run(
         raise InputError(
             "is no folder", key="--command-sockets", remedy="name the one that holds ENV.SERVER/stdio, or leave it out"
         )
+    if workers > 1:
+        together = {"--host": host, "--command-sockets": command_sockets}
+        _require_none(together, "is for a guard of one process", "leave it out, or --workers")
     to_stderr(debug=debug, servers=host is not None)
     if host is not None:
         alone = {"--config": config, "--public-key": public_key, "--server": server, "--token-file": token_file}
@@ -56,6 +60,11 @@ def run(
             raise InputError(f"{server} is no server", key="--server", remedy="name one such as dev.github")
         keys = load_public_keys(public_key)
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
+        if workers > 1:
+            from cli.guard_workers import serve_signed_by_workers  # noqa: PLC0415 - most guards are one process
+
+            serve_signed_by_workers(source, public_key, state, interval, workers, _until_done, debug=debug)
+            return
         work = serve_signed(source, state, interval, command_sockets)
     else:
         signed = {"--server": server, "--token-file": token_file, "--command-sockets": command_sockets}
@@ -67,7 +76,13 @@ def run(
             raise InputError(
                 "is not a file", file=path, remedy="name a configuration, or give --public-key for a bundle"
             )
-        work = serve_demo(open_demo_config(path.read_bytes(), path), state)
+        demo = open_demo_config(path.read_bytes(), path)
+        if workers > 1:
+            from cli.guard_workers import serve_demo_by_workers  # noqa: PLC0415 - most guards are one process
+
+            serve_demo_by_workers(demo, state, workers, _until_done, debug=debug)
+            return
+        work = serve_demo(demo, state)
     _until_done(work)
 
 

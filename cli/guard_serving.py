@@ -21,18 +21,23 @@ async def serve_demo(opened: Opened, state: Path) -> None:
     from guard.running import running  # noqa: PLC0415
 
     require_free_ports(opened)
-    principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
-    show = console.note if invocation.current().json else console.say  # a warning is never left out
-    show(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
-    show("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
+    warn_of_demo(opened)
 
     def started() -> None:
         settle()
-        _say_started(opened.config)
+        say_started(opened.config)
 
     with signals() as stop:
         async with running(opened, state) as service:
             await serve(service, stop, started=started)
+
+
+def warn_of_demo(opened: Opened) -> None:
+    """Say that a configuration with a demo identity verifies nobody."""
+    principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
+    show = console.note if invocation.current().json else console.say  # a warning is never left out
+    show(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
+    show("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
 
 
 async def serve_signed(source: BundleSource, state: Path, every: float, sockets: Path | None) -> None:
@@ -46,7 +51,7 @@ async def serve_signed(source: BundleSource, state: Path, every: float, sockets:
 
     def started() -> None:
         settle()
-        _say_started(opened.config)
+        say_started(opened.config)
 
     with signals(nudge.set) as stop:
         async with running(opened, state, sockets=sockets) as service:
@@ -105,10 +110,13 @@ def addresses(config: AnyGuardConfig) -> dict[str, str | None]:
     }
 
 
-def _say_started(config: AnyGuardConfig) -> None:
+def say_started(config: AnyGuardConfig, workers: int = 1) -> None:
+    """Say that a guard serves, and by how many workers where there are several."""
     if invocation.current().json:
-        console.print_json({"version": 1, **addresses(config)})
+        console.print_json({"version": 1, **addresses(config), **({"workers": workers} if workers > 1 else {})})
     say_addresses(config)
+    if workers > 1:
+        console.say(f"{workers} workers serve, each with an audit log of its own beside that one")
 
 
 def say_addresses(config: AnyGuardConfig) -> None:

@@ -9,25 +9,31 @@ from typing import Any
 import typer
 
 from cli import console, invocation
+from cli.declared_gateway import declared_gateway
 from cli.project import current_project
 from cli.target import target_of
 from engine.state import outputs
 from engine.workspace import Target
 from model.errors import InputError, NoSuchStack
 from model.host_bundle import HostBundle
-from model.project import Project, load
+from model.project import Project, load, load_environment
 from model.stacks import PerimeterStack, Stack
 from model.text import counted
+from operations.gateway_file import GatewayFile
 from operations.host.machine import Machine
 from operations.host.render import FileDifference, Layout, WrittenHost, compare, compare_placed, read_hosts, write
 from operations.host.render import render as rendered
 from operations.host.sources import deployed_bundles, planned_bundles
 
 
-def render(stack: str, out: Path, *, layout: str, images: list[str], offline: bool, sandbox: bool) -> None:
+def render(
+    stack: str, out: Path, *, layout: str, images: list[str], db_less: bool, offline: bool, sandbox: bool
+) -> None:
     """What `ringwall host render` does; its flags and help are in `cli.flags.host`."""
     named = _images(images)
-    hosts = rendered(_bundles(stack, offline=offline, sandbox=sandbox), Layout(layout), named)
+    bundles = _bundles(stack, offline=offline, sandbox=sandbox)
+    declared = _declared(bundles, offline=offline, sandbox=sandbox) if db_less else None
+    hosts = rendered(bundles, Layout(layout), named, declared)
     written = []
     for name, files in hosts.items():
         removed = write(out / name, files)
@@ -52,10 +58,12 @@ def check(folder: Path, *, placed: Path | None, offline: bool, sandbox: bool) ->
     differences: list[FileDifference] = []
     for host in written:
         bundles = _bundles(host.environment, offline=offline, sandbox=sandbox, machine=host.host)
-        expected = rendered(bundles, host.layout, host.images)[host.host]
+        declared = _declared(bundles, offline=offline, sandbox=sandbox) if host.db_less else None
+        expected = rendered(bundles, host.layout, host.images, declared)[host.host]
         differences += compare(host, expected)
         if placed is not None:
-            differences += compare_placed(Machine.of(bundles), expected, placed)
+            machine = Machine.of(bundles, declared[host.host] if declared else None)
+            differences += compare_placed(machine, expected, placed)
     if invocation.current().json:
         rows = [{"file": str(item.file), "problem": item.problem} for item in differences]
         console.print_json({"version": 1, "hosts": [host.host for host in written], "differences": rows})
@@ -92,6 +100,25 @@ def _bundles(stack: str, *, offline: bool, sandbox: bool, machine: str | None = 
             return planned_bundles(project, members)
     with target_of(project, sandbox=sandbox, plugins=False) as target, console.working("reading what is deployed"):
         return deployed_bundles(members, lambda name: _exported(project, name, target))
+
+
+def _declared(bundles: Sequence[HostBundle], *, offline: bool, sandbox: bool) -> dict[str, GatewayFile]:
+    """What the gateway node of each host reads: the environment's objects, and those of this host's servers alone."""
+    project = current_project()
+    environment = load_environment(project, bundles[0].environment)
+    files = {}
+    for name in sorted({bundle.host for bundle in bundles}):
+        members = [environment, *(member for member in environment.perimeters if member.manifest.host == name)]
+        kong = f"Kong {environment.settings.gateway.version}"
+        remark = f"What {kong} on {name} reads, made by `ringwall host render`. No secret is in it."
+        files[name], keys = declared_gateway(
+            project, members, offline=offline, sandbox=sandbox, db_less=True, remark=remark
+        )
+        if not keys and (offline or sandbox):
+            console.note(
+                f"warning: {name}: the issuers' signing keys are not in kong.yml, so a gateway with it lets nobody in"
+            )
+    return files
 
 
 def _exported(project: Project, stack: str, target: Target) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cli import console
 from cli.project import current_project
+from cli.reading import show_calls
 from cli.report import print_runs, show_preview, show_results
 from cli.target import target_of
 from engine.deploy import refuse_gaps
@@ -39,6 +40,7 @@ def import_existing(
         show_preview([before])
         fail_on_error([before])
         refuse_gaps([before])
+        show_calls(before.calls_to_apply, "importing it", sandbox=sandbox)
         console.consent(f"Import {kind.value} {id} as {plan.name} of {stack}?", yes=yes)
         with target.progress.running([run]):
             execute(target, run, only=plan.targets, program=program)

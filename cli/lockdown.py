@@ -19,7 +19,7 @@ from model.project import Project, load_environment
 from model.stacks import environment_of
 from operations.guard_bundle.delivery import Guards, guards_of
 from operations.incident.close import close
-from operations.incident.edits import edits_of, planned_steps
+from operations.incident.edits import calls_to_close, edits_of, planned_steps
 from operations.incident.lift import Opening
 from operations.journal import NotComplete, Operation
 from operations.project.server_files import servers_of
@@ -47,7 +47,10 @@ def lockdown(
     changes, unwritable = edits_of(project, stacks, reason, lift=lift)
     environment = environment_of(stack)
     if dry_run:
-        planned = planned_steps(load_environment(project, environment), stacks, lift=lift)
+        loaded = load_environment(project, environment)
+        if not lift:
+            console.note(f"closing {'would take' if sandbox else 'takes'} {calls_to_close(loaded, stacks)}")
+        planned = planned_steps(loaded, stacks, lift=lift)
         _say_plan([str(change.path) for change in changes], planned, lift=lift, as_json=as_json)
         return
     guards = guards_of(key, bundles, wait)

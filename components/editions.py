@@ -38,6 +38,7 @@ class Protection(Enum):
     PRINCIPAL_TOKENS = "limit each principal's tokens"
     TOOL_RATE = "limit each tool"
     TOOL_ACCESS = "decide who may call which tool"
+    GATEWAY_TOOLS = "hold tool calls to the grants at the gateway"
     INSPECTION = "inspect tool calls and results"
     MODEL_PROXY = "send prompts to a model"
     INNER_KEY = "ask for the guard's key before a model"
@@ -116,14 +117,14 @@ _BUNDLED: Final[dict[Protection, Entry]] = {
         "it reserves before a request and settles after, so that parallel calls cannot overshoot"
     ),
     Protection.PROMPT_INSPECTION: ByGuard("the same engines, exceptions and audit chain as before a server"),
-    Protection.OPAQUE_TOKENS: Lacking(
-        "use an issuer that signs its access tokens as JWTs: the guard verifies each token itself and asks no issuer"
-    ),
     Protection.CLIENT_CERTIFICATE: Lacking(
         "use a posture rule of type client_certificate_v2: a caller's TLS ends at Cloudflare, before mtls-auth"
     ),
 }
 _UNLICENSED: Final[dict[Protection, Entry]] = {
+    Protection.GATEWAY_TOOLS: Lacking(
+        "use edition ai 3.15 (ai-mcp-proxy), or leave oauth.tool_claim out: the guard decides who may call which tool"
+    ),
     Protection.MODEL_PROXY: ByPlugin("ai-proxy", "3.6"),
     Protection.MODEL_RESPONSES: _CHAT_ALONE,
     Protection.MODEL_EMBEDDINGS: _CHAT_ALONE,
@@ -148,6 +149,11 @@ _LICENSED: Final[dict[Protection, Entry]] = {
     Protection.EXTERNAL_SIGNATURE: ByPlugin(
         "openid-connect", "3.14", "it reads the issuer's JWKS; jwt needs each key at Kong"
     ),
+    Protection.OPAQUE_TOKENS: ByPlugin(
+        "openid-connect",
+        "3.14",
+        "it holds audience and scopes, and forgets in time; oauth2-introspection asks for active alone",
+    ),
     Protection.ISSUER: ByPlugin("openid-connect", "3.14", "issuers_allowed"),
     Protection.PRINCIPAL_RATE: ByPlugin("rate-limiting-advanced", "3.0", "sliding windows"),
 }
@@ -157,6 +163,9 @@ TABLE: Final[dict[Edition, dict[Protection, Entry]]] = {
         **_BUNDLED,
         **_UNLICENSED,
         Protection.SIGNATURE: ByPlugin("jwt", "3.0"),
+        Protection.OPAQUE_TOKENS: Lacking(
+            "use edition enterprise or ai 3.15 (openid-connect), or an issuer that signs its access tokens as JWTs"
+        ),
         Protection.EXTERNAL_SIGNATURE: ByPlugin("jwt", "3.0"),
         Protection.ISSUER: ByPlugin("acl", "3.0"),
         Protection.PRINCIPAL_RATE: ByPlugin("rate-limiting", "3.0"),
@@ -170,6 +179,10 @@ TABLE: Final[dict[Edition, dict[Protection, Entry]]] = {
         ),
         Protection.TOOL_ACCESS: ByGuard(
             "ai-mcp-proxy decides by consumer or one claim of a token; grants name people, groups and agents"
+        ),
+        # 3.14: `acl_attribute_type`.
+        Protection.GATEWAY_TOOLS: ByPlugin(
+            "ai-mcp-proxy", "3.14", "beside the guard, by one claim of a JWT; it speaks MCP up to 2025-11-25"
         ),
         Protection.MODEL_PROXY: ByPlugin("ai-proxy-advanced", "3.8"),
         Protection.MODEL_RESPONSES: ByPlugin("ai-proxy-advanced", "3.11", "a route of its own, llm/v1/responses"),

@@ -276,10 +276,10 @@ def live_servers(target: Target, environment: str) -> dict[str, int]:
     return {stack: count for stack, count in counts.items() if count}
 
 
-def destroy(target: Target, stack: str) -> Run:
-    """Destroy one stack."""
+def destroy(target: Target, stack: str, calls: Calls | None = None) -> Run:
+    """Destroy one stack; `calls` of the providers' APIs are what it takes."""
     refuse_live_servers(target, stack)
-    run = Run(stack, "destroy")
+    run = Run(stack, "destroy", calls=calls or Calls())
     with target.progress.running([run]):
         execute_all(target, [run])
     reconcile(target, [run])

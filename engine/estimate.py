@@ -1,8 +1,11 @@
-"""What an `up` asks of the providers' APIs, said before it does: to read what is real, and to apply what a preview found."""
+"""What a command asks of the providers' APIs, said before it does: to read what is real, to apply what a preview found, to
+destroy."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from engine.api_calls import Calls, total
 from engine.budget import LIMIT, WINDOW, CallBudget, least_seconds
@@ -21,6 +24,16 @@ def calls_to_read(target: Target, scope: Scope) -> dict[str, Calls]:
     }
 
 
+def calls_to_destroy(state: Mapping[str, Any]) -> Calls:
+    """The calls that delete what a stack's recorded state lists."""
+    return total("delete", (resource["type"] for resource in state.get("resources") or () if resource.get("custom")))
+
+
+def counted_calls(target: Target) -> Target:
+    """The target with a bound on these runs' own calls of Cloudflare's API. It needs no file of the stack."""
+    return target if target.sandbox_folder is not None else replace(target, budget=CallBudget(target.progress.note))
+
+
 def bounded(target: Target, loaded: Stack) -> Target:
     """The target with a bound on the calls of Cloudflare's API; the sandbox makes none.
 
@@ -34,7 +47,7 @@ def bounded(target: Target, loaded: Stack) -> Target:
     place = loaded.manifest.cloudflare if isinstance(loaded, ZoneStack) else loaded.environment.settings.cloudflare
     token = token_from_environment()
     if token is None:
-        return replace(target, budget=CallBudget(target.progress.note))
+        return counted_calls(target)
     return replace(
         target, budget=CallBudget(target.progress.note, ask=lambda: ask_allowance(place.api, place.zone_id, token))
     )

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from engine.locate import Engine, require
-from model.errors import EngineMissing
+from model.errors import EngineFailed, EngineMissing
 
 Progress = Callable[[str], None]
 
 PROVIDERS = ("cloudflare", "kong")
 INSTALL_LIMIT = 15 * 60
+#: The engine attaches to the providers that it names, `name:port` with commas between, instead of starting plugins
+#: (pulumi, sdk/go/common/resource/plugin: GetProviderAttachPort).
+ATTACHED = "PULUMI_DEBUG_PROVIDERS"
 
 
 @dataclass(frozen=True)
@@ -103,3 +107,23 @@ def require_plugins() -> None:
             f"provider plugins are missing: {names}",
             remedy="run `ringwall engine install --plugins`, or rehearse with --sandbox",
         )
+
+
+def refuse_unattached(environment: Mapping[str, str]) -> None:
+    """Refuse a run whose attached providers do not listen: the engine would wait for each, and then leave a trace.
+
+    Raises:
+        EngineFailed: the variable cannot be read, or nothing listens on a port that it names.
+    """
+    for entry in filter(None, environment.get(ATTACHED, "").split(",")):
+        name, _, port = entry.partition(":")
+        try:
+            socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+        except ValueError:
+            raise EngineFailed(f"{entry} names no provider and port", key=ATTACHED, remedy="write name:port") from None
+        except OSError as error:
+            raise EngineFailed(
+                f"no {name} provider answers on 127.0.0.1:{port} ({error.strerror or error}), so nothing was begun",
+                key=ATTACHED,
+                remedy="start it, or unset the variable and use the installed plugins",
+            ) from None

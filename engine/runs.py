@@ -6,6 +6,7 @@ The order of an environment and its servers is in `engine.deploy`.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 import sys
@@ -22,6 +23,7 @@ from engine.causes import cause
 from engine.events import Steps
 from engine.holder import on_file
 from engine.locked import with_lock
+from engine.plugins import refuse_unattached
 from engine.progress import Note
 from engine.repair.conflicts import explained
 from engine.run import Run
@@ -109,6 +111,7 @@ def _attempt(
     try:
         if run.operation in _CHANGING:
             refuse_unwritable(target, run.stack)
+        refuse_unattached({**os.environ, **target.environment})
         with workspace(
             target,
             run.stack,

@@ -28,6 +28,7 @@ from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, NeedsRestart, pause
 from guard.decide.taint import TaintCircle
 from guard.http.request_bounds import DEFAULT_BOUNDS
+from guard.inspect.panel import acting_tools
 from guard.listening import listening_on, serve, settle
 from guard.logs import SERVER
 from guard.running import AnyGuardService, running
@@ -232,8 +233,14 @@ class GuardHost:
         async with running(loaded.opened, state, bounds=DEFAULT_BOUNDS.within(files), sockets=self._sockets) as service:
             service.runtime.source_status = source.members
             circle = self._circles[environment]
-            if service.runtime.taints is not None:
-                circle.join(served.name, service.runtime.taints)
+
+            def join() -> None:
+                if service.runtime.taints is not None:
+                    policy = service.runtime.policy
+                    circle.join(served.name, service.runtime.taints, acting_tools(policy.config))
+                    policy.panel.watch_tools(circle.tools)
+
+            join()
 
             def say() -> None:
                 served.service = service
@@ -242,6 +249,7 @@ class GuardHost:
             async def apply(loaded: OpenedBundle) -> None:
                 try:
                     await service.apply(loaded.opened)
+                    join()
                 except NeedsRestart:
                     # The others of this process go on.
                     log.warning("bundle %d needs a restart of this guard, which follows", loaded.bundle.sequence)

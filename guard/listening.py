@@ -9,14 +9,17 @@ import asyncio
 import contextlib
 import gc
 import signal
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from guard.decide.answers import new_incident
 from guard.free_memory import give_back
@@ -34,7 +37,14 @@ DRAIN_SECONDS = 10.0
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to `serve`: two servers would each install handlers of their own."""
+    """A uvicorn server that leaves signals to `serve`: two servers would each install handlers of their own.
+
+    With `inherited` it listens on that socket, which another process opened.
+    """
+
+    def __init__(self, config: uvicorn.Config, inherited: socket.socket | None = None) -> None:
+        super().__init__(config)
+        self.inherited = inherited
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
@@ -65,15 +75,40 @@ def settle() -> None:
     give_back()
 
 
-async def serve(service: AnyGuardService, stop: asyncio.Event, *, started: Callable[[], None] = lambda: None) -> None:
-    """Listen until `stop`, then drain: probes fail at once, calls under way may end, streams are ended last.
+@dataclass(frozen=True)
+class Doors:
+    """Where a worker serves, in place of ports of its own: sockets that it inherited, and the application behind each.
+
+    `traffic` is the port that all workers share, `room` the worker's own door for what others hand to it.
+    """
+
+    traffic: socket.socket
+    traffic_app: ASGIApp
+    room: socket.socket
+    room_app: ASGIApp
+
+
+async def serve(
+    service: AnyGuardService,
+    stop: asyncio.Event,
+    *,
+    started: Callable[[], None] = lambda: None,
+    doors: Doors | None = None,
+) -> None:
+    """Listen until `stop`, then drain: probes fail at once, calls under way may end, streams are ended last. Behind `doors`
+    no port is opened, nor the operator's.
 
     Raises:
         RingwallError: an address is in use, or the configuration does not allow to listen there.
     """
     runtime, config = service.runtime, service.runtime.policy.config
     servers = [_Server(_traffic(service))]
-    if config.admin_port is not None:
+    if doors is not None:
+        servers = [
+            _Server(_traffic(service, doors.traffic_app), doors.traffic),
+            _Server(_plain(runtime, doors.room_app, "127.0.0.1", 0), doors.room),
+        ]
+    elif config.admin_port is not None:
         servers.append(_Server(_plain(runtime, service.admin_app(), "127.0.0.1", config.admin_port)))
     loop = asyncio.get_running_loop()
     running = [loop.create_task(_run(server)) for server in servers]
@@ -116,7 +151,7 @@ async def listening_on(app: Any, port: int) -> AsyncIterator[None]:
 
 async def _run(server: _Server) -> None:
     try:
-        await server.serve()
+        await server.serve(None if server.inherited is None else [server.inherited])
     except SystemExit:
         address = f"{server.config.host}:{server.config.port}"
         raise RingwallError(f"cannot listen on {address}; end what listens there, or choose another port") from None
@@ -138,8 +173,8 @@ async def _drained(runtime: GuardWork[Any]) -> None:
         await asyncio.sleep(0.05)
 
 
-def _traffic(service: AnyGuardService) -> uvicorn.Config:
-    runtime = service.runtime
+def _traffic(service: AnyGuardService, app: ASGIApp | None = None) -> uvicorn.Config:
+    runtime, app = service.runtime, app or service.traffic_app()
     listen = runtime.policy.config.listen
     demo = runtime.policy.config.identity.demo is not None
     if demo and not is_loopback(listen.address):
@@ -147,10 +182,10 @@ def _traffic(service: AnyGuardService) -> uvicorn.Config:
     if listen.tls_certificate is None:
         if not is_loopback(listen.address):
             raise InputError(f"{listen.address} is beyond loopback, and the listener has no TLS", key="listen")
-        return _plain(runtime, service.traffic_app(), listen.address, listen.port)
+        return _plain(runtime, app, listen.address, listen.port)
     return _plain(
         runtime,
-        service.traffic_app(),
+        app,
         listen.address,
         listen.port,
         ssl_certfile=_file(listen.tls_certificate, "listen.tls_certificate"),
@@ -178,6 +213,7 @@ def _config(app: Any, host: str, port: int, bounds: RequestBounds, note: Note, *
         host=host,
         port=port,
         http=partial(BoundedWriter, bounds=bounds, note=note),  # type: ignore[arg-type]
+        interface="asgi3",  # which uvicorn does not see of a method
         ws="none",
         lifespan="off",
         log_config=None,

@@ -17,13 +17,12 @@ class _Formatter(logging.Formatter):
         return super().format(record)
 
 
-def to_stderr(*, debug: bool = False, servers: bool = False) -> None:
+def to_stderr(*, debug: bool = False, servers: bool = False, worker: int = 0) -> None:
     """Log `ringwall.*` from level info, and warnings of libraries, to stderr; with `debug`, `ringwall.*` from debug. With
-    `servers` a line names the server it is about."""
+    `servers` a line names the server it is about, with `worker` the process of a guard that has several."""
+    subject = "%(server)s" if servers else f"worker {worker}: " if worker else ""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        _Formatter(f"%(asctime)s %(levelname)s %(name)s: {'%(server)s' if servers else ''}%(message)s")
-    )
+    handler.setFormatter(_Formatter(f"%(asctime)s %(levelname)s %(name)s: {subject}%(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -92,6 +92,11 @@ GAUGES: Mapping[str, MetricFamily] = {
     "audit_anchor_lag_records": MetricFamily("Audit records that no head the collector took covers yet."),
     "audit_anchor_failures": MetricFamily("Attempts to send a head that failed since the start."),
 }  # fmt: skip
+#: What a guard with workers shows besides (`guard.workers.exposition`).
+WORKER_COUNTERS: Mapping[str, MetricFamily] = {
+    "workers_lost": MetricFamily("Workers that ended while the guard served; others took their places."),
+}
+WORKER_GAUGES: Mapping[str, MetricFamily] = {"workers": MetricFamily("Workers that serve.")}
 
 
 class Tally:

@@ -66,6 +66,8 @@ class Runtime(GuardWork[Policy]):
         self.origin = OriginBreaker(time.monotonic, watch.reached)
         self.tracer: Tracer | None = None
         self._wait_for_disk = policy.config.audit.fsync == "always"
+        #: Waits until the other processes of this guard know what this one learned of a caller; None where there are none.
+        self.agreement: Callable[[], Awaitable[None]] | None = None
         self.refusals: dict[str, Refusal] = {}
         self._refusals_in_flight = 0
 
@@ -255,6 +257,16 @@ class Runtime(GuardWork[Policy]):
             self.metrics.passed_unseen(inspected.uninspected)
         if self._wait_for_disk:
             await self.audit.durable(sequence)
+        await self.agree()
+
+    async def agree(self) -> None:
+        """Return once every process of this guard knows what this one learned: nothing is sent on before.
+
+        Raises:
+            HttpRefusal: they cannot be told.
+        """
+        if self.agreement is not None:
+            await self.agreement()
 
     def _count(
         self, policy: Policy, context: Context, decision: Decision, reason: AnyReason | None, leg: Leg | None

@@ -16,6 +16,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from guard.app import admin_app, traffic_app
+from guard.audit.files import worker_chain, worker_log
 from guard.audit.keys import load_or_create_key
 from guard.audit.log import AuditLog
 from guard.bundle.bundle import Opened
@@ -66,10 +67,14 @@ class GuardService:
         keep_alive: float = KEEP_ALIVE_SECONDS,
         bounds: RequestBounds = DEFAULT_BOUNDS,
         sockets: Path | None = None,
+        worker: int = 1,
+        workers: int = 1,
+        shared: Counters | None = None,
     ) -> GuardService:
         """Make everything but the sockets. `state` is a directory that only the guard may write. A stream that is silent
         for `keep_alive` seconds gets a comment. A command is reached through its socket in the folder `sockets`, where there
-        is one, else started.
+        is one, else started. Of several `workers` each is a `worker` with an audit log of its own, and counts in `shared`
+        unless a Redis counts.
 
         Raises:
             RingwallError: a secret, schema, log or state file cannot be used, so the guard does not start.
@@ -78,13 +83,13 @@ class GuardService:
         make_state(state)
         # For issuers' keys, which are never fetched from where a redirect points.
         client = HttpPolicy(None, proxies=True).async_client(timeout=5.0)
-        counters = counters_of(config)
+        counters = shared if shared is not None and config.guard.redis is None else counters_of(config)
         introduction = _introduction(config, state)
         trace_headers = collector_headers(config)
         policy = _policy(opened, state, counters, client, lambda _: None, introduction)
         audit = AuditLog.open(
-            config.audit,
-            server=policy.server,
+            config.audit.model_copy(update={"path": str(worker_log(Path(config.audit.path), worker))}),
+            server=worker_chain(policy.server, worker),
             key=load_or_create_key(state / "audit.key"),
             anchor_token=anchor_token(config),
         )
@@ -112,6 +117,7 @@ class GuardService:
                 "sequence": opened.sequence,
                 "identity": "demo" if config.identity.demo else "verified",
                 "denied": sorted(opened.denied),
+                **({"workers": workers} if workers > 1 else {}),
             },
         )
         watch.refresh()
@@ -166,8 +172,8 @@ class GuardService:
 
     async def close(self) -> None:
         await self.runtime.close()
-        for keys in self.runtime.policy.verifier.key_sets:
-            await keys.close()
+        for issuer in self.runtime.policy.verifier.issuers:
+            await issuer.close()
         await self._counters.close()
         await self._client.aclose()
 

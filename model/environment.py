@@ -29,7 +29,9 @@ from model.base import (
     Version1,
     split_url,
 )
+from model.cluster import Cluster
 from model.defaults import ServerDefaults
+from model.introspection import Introspection
 from model.kong_versions import Edition, version_problem
 from model.logpush import Logpush, check_fields
 from model.loopback import is_loopback
@@ -114,6 +116,7 @@ class Gateway(Model):
     workspace: Name | None = Field(None, description="Kong workspace (licensed editions).")
     redis: Redis | None = Field(None, description="Shared counters for more than one gateway node.")
     mutual_tls: MutualTls | None = Field(None, description="Central topology only.")
+    cluster: Cluster | None = Field(None, description="Hybrid topology only: what the hosts' data planes are told.")
 
     @model_validator(mode="after")
     def _edition_has_version(self) -> Self:
@@ -263,10 +266,26 @@ class Issuer(Model):
     """An external authorization server for `oauth: external`."""
 
     issuer: HttpsUrl = Field(description="Exact `iss`.")
-    jwks_uri: HttpsUrl = Field(description="Where its signing keys are; pinned here, never taken from a token.")
-    opaque: bool = Field(
-        False, description="Its access tokens are no JWTs: a server that takes them is refused, with what to do."
+    jwks_uri: HttpsUrl | None = Field(
+        None, description="Where its signing keys are; pinned here, never taken from a token. For tokens that are JWTs."
     )
+    introspection: Introspection | None = Field(
+        None, description="Kong and the guard ask the issuer about each token. For tokens that are no JWTs."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_verify(self) -> Self:
+        if (self.jwks_uri is None) == (self.introspection is None):
+            problem = (
+                "needs one way to verify its tokens" if self.jwks_uri is None else "has two ways to verify a token"
+            )
+            raise Wrong(problem, "write jwks_uri if its access tokens are JWTs, else introspection")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the issuer is asked for what verifies its tokens."""
+        return self.introspection.endpoint if self.introspection else str(self.jwks_uri)
 
 
 class HttpLog(Model):
@@ -368,6 +387,8 @@ class Environment(Model):
                 raise self._central_only("guard_address", ("hosts", name))
         if central != (self.gateway.mutual_tls is not None):
             raise self._central_only("mutual_tls", ("gateway",))
+        if self.gateway.cluster:
+            self.gateway.cluster.require_fit(self.topology, production=self.production)
         admin = split_url(self.gateway.admin_uri).hostname or ""
         if self.production and self.topology == "colocated":
             raise Wrong(

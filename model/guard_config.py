@@ -28,6 +28,7 @@ from model.base import (
     Yes,
 )
 from model.defaults import Anchor, GuardRedis, Limits, Rate
+from model.introspection import IntrospectionClient
 from model.problems import Wrong
 from model.server import Origin, Pattern, ServerGuard
 from model.tool_lock import ToolLock
@@ -74,9 +75,18 @@ class ExternalIdentity(Model):
     """Verification of the bearer token (RFC 9068, RFC 8707)."""
 
     issuer: HttpsUrl = Field(description="Exact `iss`.")
-    jwks_uri: HttpsUrl = Field(description="Signing keys.")
+    jwks_uri: HttpsUrl | None = Field(None, exclude_if=lambda value: value is None, description="Signing keys.")
+    introspection: IntrospectionClient | None = Field(
+        None, exclude_if=lambda value: value is None, description="Where the issuer is asked about a token (RFC 7662)."
+    )
     audience: HttpsUrl = Field(description="`aud` the token must carry.")
     scopes: Many[str] = Field((), description="Scopes it must carry.")
+
+    @model_validator(mode="after")
+    def _one_way_to_verify(self) -> Self:
+        if (self.jwks_uri is None) == (self.introspection is None):
+            raise Wrong("must have exactly one of jwks_uri and introspection", "remove one, or add one")
+        return self
 
 
 class DemoIdentity(Model):

@@ -41,18 +41,15 @@ def read_json(text: str | bytes, depth: int, *, replace_halves: bool = False) ->
         text = encoded.decode("utf-8")
     except UnicodeError:
         raise NotJson("not UTF-8") from None
-    too_deep = f"nested deeper than {depth} levels"
     try:
         value = _DECODER.decode(text)
     except RecursionError:
-        raise NotJson(too_deep, f"is {too_deep}") from None
+        raise _too_deep(depth) from None
     except NotJson:
         raise
     except ValueError as error:
         raise NotJson("not JSON", str(error)) from None
-    # Counting brackets bounds the depth at once for nearly every message; only the rest is walked.
-    if encoded.count(b"{") + encoded.count(b"[") > depth and _levels(value, depth) > depth:
-        raise NotJson(too_deep, f"is {too_deep}")
+    check_depth(encoded, value, depth)
     if "\\u" in text and _SURROGATE.search(text):
         try:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -61,6 +58,18 @@ def read_json(text: str | bytes, depth: int, *, replace_halves: bool = False) ->
                 return _without_halves(value)
             raise NotJson("a string holds half of a surrogate pair, which is not Unicode text") from None
     return value
+
+
+def check_depth(encoded: bytes, value: Any, depth: int) -> None:
+    """Raise NotJson where the value of a text has more than `depth` levels."""
+    # Counting brackets bounds the depth at once for nearly every message; only the rest is walked.
+    if encoded.count(b"{") + encoded.count(b"[") > depth and _levels(value, depth) > depth:
+        raise _too_deep(depth)
+
+
+def _too_deep(depth: int) -> NotJson:
+    text = f"nested deeper than {depth} levels"
+    return NotJson(text, f"is {text}")
 
 
 def parse_json(text: str | bytes) -> Any:

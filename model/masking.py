@@ -27,7 +27,7 @@ _SECRET_NAME = re.compile(
 _ABOUT_A_SECRET = re.compile(
     r"(^|_)(id|ids|name|names|url|uri|uris|endpoint|endpoints|server|servers|issuer|issuers|path|file|env|duration|lifetime"
     r"|ttl|seconds|minute|hour|day|expiry|expires|expiration|at|version|type|types|method|methods|attribute|domain|supported"
-    r"|count|limit|size|length|algorithm|algorithms|outputs|purpose|reader|scheme)$"
+    r"|count|limit|size|length|algorithm|algorithms|outputs|purpose|reader|scheme|field)$"
     # A model route's own key: a header's name. Other names that end in `header` may hold its value.
     r"|^credential_header$"
 )
@@ -68,9 +68,17 @@ _SYMBOL = re.compile(r"\$\{[^{}]*\}")
 _PAIR = re.compile(r"([A-Za-z0-9_-]{1,80})\s*[:=]\s*(?=\S)")
 
 
-@lru_cache(maxsize=4096)
+#: Characters of a name that is kept with what it says: whoever sends a message chooses its names.
+_LONGEST_KEPT = 128
+
+
 def is_secret_name(name: str) -> bool:
     """Whether a name says that the value at it is secret: ``x-api-key``, ``accessToken``, ``DB_PASSPHRASE``."""
+    return _says_secret(name) if len(name) <= _LONGEST_KEPT else _says_secret.__wrapped__(name)
+
+
+@lru_cache(maxsize=4096)
+def _says_secret(name: str) -> bool:
     words = _words(name)
     return _SECRET_NAME.search(words) is not None and _ABOUT_A_SECRET.search(words) is None
 

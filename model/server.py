@@ -188,12 +188,18 @@ class OAuth(Model):
     scopes: Many[Annotated[str, StringConstraints(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]] = Field(
         (), description="external: scopes every token must carry."
     )
+    tool_claim: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="external, edition ai: the claim by which Kong too holds tool calls to the grants, email or that of the "
+        "groups. The guard does so in any case.",
+    )
     access_token_lifetime: Duration = Field("15m", description="access: life of the client's token.")
     grant_lifetime: Duration = Field("168h", description="access: when a client must sign in again.")
 
     @model_validator(mode="after")
     def _fits_its_mode(self) -> Self:
-        external_keys = ("issuer", "audience", "scopes")
+        external_keys = ("issuer", "audience", "scopes", "tool_claim")
         present_keys = [key for key in external_keys if getattr(self, key)]
         if self.mode == "access" and present_keys:
             raise Wrong(

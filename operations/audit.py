@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from guard.audit.chain import AuditReport
 
 
-def document(report: AuditReport) -> dict[str, Any]:
+def document(reports: Sequence[AuditReport]) -> dict[str, Any]:
+    """The first report's members, and `workers` with those of further workers' logs, where there are any; `ok` is of all."""
+    first, *further = reports
+    if not further:
+        return _document(first)
+    return {
+        **_document(first),
+        "ok": all(report.ok for report in reports),
+        "workers": [_document(report) for report in further],
+    }
+
+
+def _document(report: AuditReport) -> dict[str, Any]:
     broken = report.broken
     return {
         "version": 1,

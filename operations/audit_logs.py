@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.guard.settings import audit_file
-from guard.audit.files import log_files
+from guard.audit.files import log_files, worker_logs
 from model.errors import InputError
 from model.project import Project
 
@@ -45,6 +45,11 @@ def find_log(name: str, project: Callable[[], Project], note: Callable[[str], No
     second = f"; there is also {logs[1]}" if len(logs) > 1 else ""
     note(f"reading {logs[0]}{second}")
     return logs[0]
+
+
+def all_logs(path: Path) -> list[Path]:
+    """The log at `path`, and those of the further workers of its guard."""
+    return [path, *(worker_logs(path).values() if path.parent.is_dir() else ())]
 
 
 def _is_there(path: Path) -> bool:

@@ -126,7 +126,7 @@ def issuer_keys(
     if plugin_name(Protection.SIGNATURE, settings.gateway.edition, settings.gateway.version) != "jwt":
         return {}
     addresses = {ACCESS: settings.cloudflare.jwks_uri}
-    addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items())})
+    addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items()) if issuer.jwks_uri})
     keys: dict[str, list[dict[str, Any]]] = {}
     owners: dict[str, str] = {}
     for issuer, url in addresses.items():
@@ -169,8 +169,13 @@ def _entity(
     for name in secrets:
         variable = re.sub(r"[^A-Z0-9]", "_", f"DECK_{resource.name.removesuffix(f'-{name}')}_{name}".upper())
         variables[variable] = f"the {name} of {resource.name} ({graph.stack})"
-        entity[name] = _Template(f'{_TEMPLATE[0]} env "{variable}" {_TEMPLATE[1]}')
+        entity[name] = _Template(variable_text(variable))
     return entity
+
+
+def variable_text(name: str) -> str:
+    """What stands in a file in the place of a variable's value, in single quotes."""
+    return f'{_TEMPLATE[0]} env "{name}" {_TEMPLATE[1]}'
 
 
 class _Template(str):

@@ -27,6 +27,7 @@ _PLUGINS = {
     "acl": "identity: issuer",
     "openid-connect": "identity: signature, expiry and issuer",
     "ai-mcp-oauth2": "identity: signature, expiry and resource",
+    "ai-mcp-proxy": "tool calls, beside the guard",
     "rate-limiting": "requests per principal",
     "rate-limiting-advanced": "requests per principal",
     "response-ratelimiting": "token budget of the server",
@@ -247,11 +248,19 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
         windows = zip(config.get("limit") or [], config.get("window_size") or [], strict=False)
         return ", ".join(f"{limit} per {_WINDOWS.get(size, f'{size} s')}" for limit, size in windows) + "; sliding"
     if name == "openid-connect":
+        if config.get("auth_methods") == ["introspection"]:
+            asked = (
+                f"asked about each token at {config.get('introspection_endpoint')}, kept {config.get('cache_ttl')} s"
+            )
+            return f"only {', '.join(config.get('issuers_allowed') or [])}; {asked}"
         return (
             "only " + ", ".join(config.get("issuers_allowed") or []) + "; keys from " + str(config.get("jwks_endpoint"))
         )
     if name == "ai-mcp-oauth2":
         return f"only for {config.get('resource')}; keys from {config.get('jwks_endpoint')}"
+    if name == "ai-mcp-proxy":
+        tools, claim = counted(len(config.get("tools") or []), "tool"), config.get("access_token_claim_field")
+        return f"{tools}, each for those whose {claim} its grants name"
     if name == "ai-proxy-advanced":
         return "; ".join(_target_words(target) for target in config.get("targets") or [])
     if name == "response-ratelimiting":

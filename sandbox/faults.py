@@ -19,10 +19,11 @@ FILE = "faults.json"
 class Fault:
     """A failure or delay of selected calls.
 
-    `operation` and `type` (a glob over type tokens, ``kong:*``) select calls, `nth` which of them: 1 is the first, 0 is
-    all. `message` fails the call with that text; without it the call only takes `delay` seconds longer. With
-    `after_effect` the service has done its work before the delay begins or the answer is lost, which is how a timeout
-    looks to the caller. Previews never count. A call goes on to its end when the engine that made it is gone.
+    `operation`, `type` (a glob over type tokens, ``kong:*``) and `name` (a glob over the engine's names of resources)
+    select calls, `nth` which of them: 1 is the first, 0 is all. `message` fails the call with that text; without it the
+    call only takes `delay` seconds longer. With `after_effect` the service has done its work before the delay begins or
+    the answer is lost, which is how a timeout looks to the caller. Previews never count. A call goes on to its end when
+    the engine that made it is gone.
     """
 
     operation: Operation = "*"
@@ -31,6 +32,7 @@ class Fault:
     message: str | None = None
     delay: float = 0.0
     after_effect: bool = False
+    name: str = "*"
 
 
 @dataclass
@@ -66,12 +68,18 @@ class Faults:
         with self._lock:
             return self._lock.wait_for(lambda: fault in self._begun, timeout)
 
-    def due(self, operation: str, type_: str, extra: list[Fault] | None = None) -> list[Fault]:
+    def met(self) -> list[Fault]:
+        """The faults that a call has come to, in their order."""
+        with self._lock:
+            return list(self._begun)
+
+    def due(self, operation: str, type_: str, name: str = "", extra: list[Fault] | None = None) -> list[Fault]:
         """The faults that this call meets. Counts the call. `extra` are those of the file in the state folder."""
         due: list[Fault] = []
         with self._lock:
             for fault in [*self.faults, *(extra or [])]:
-                if fault.operation in ("*", operation) and fnmatchcase(type_, fault.type):
+                matches = fnmatchcase(type_, fault.type) and fnmatchcase(name, fault.name)
+                if matches and fault.operation in ("*", operation):
                     self._counts[fault] = self._counts.get(fault, 0) + 1
                     if fault.nth in (0, self._counts[fault]):
                         due.append(fault)

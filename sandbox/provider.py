@@ -80,7 +80,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: provider_pb2.CheckRequest, context: Any) -> provider_pb2.CheckResponse:
         type_, name = identify(request.urn)
-        with self._call("check", type_, context):
+        with self._call("check", type_, context, name):
             news, olds = decode(request.news), decode(request.olds)
             behaviour, definition = self.package.behaviour_of(type_), schema.resource(type_)
             if behaviour.autonamed and news.get("name") is None:
@@ -93,8 +93,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         raise AssertionError("unreachable: a failed call has been aborted")
 
     def Diff(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
-        type_, _ = identify(request.urn)
-        with self._call("diff", type_, context):
+        type_, name = identify(request.urn)
+        with self._call("diff", type_, context, name):
             behaviour, definition = self.package.behaviour_of(type_), schema.resource(type_)
             return _diff_response(changes(behaviour, definition.inputs, decode(request.olds), decode(request.news)))
         raise AssertionError("unreachable: a failed call has been aborted")
@@ -104,15 +104,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = decode(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(id="", properties=encode(self.service.planned(type_, inputs, {})))
-        with self._call("create", type_, context):
+        with self._call("create", type_, context, name):
             with self.store.transaction() as world:
                 id_, outputs = self.service.create(world, type_, name, inputs)
             return provider_pb2.CreateResponse(id=id_, properties=encode(outputs))
         raise AssertionError("unreachable: a failed call has been aborted")
 
     def Read(self, request: provider_pb2.ReadRequest, context: Any) -> provider_pb2.ReadResponse:
-        type_, _ = identify(request.urn)
-        with self._call("read", type_, context):
+        type_, name = identify(request.urn)
+        with self._call("read", type_, context, name):
             held, old_inputs = decode(request.properties), decode(request.inputs)
             with self.store.reading() as world:
                 reading = self.service.read(world, type_, request.id, held)
@@ -124,19 +124,19 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         raise AssertionError("unreachable: a failed call has been aborted")
 
     def Update(self, request: provider_pb2.UpdateRequest, context: Any) -> provider_pb2.UpdateResponse:
-        type_, _ = identify(request.urn)
+        type_, name = identify(request.urn)
         olds, news = decode(request.olds), decode(request.news)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=encode(self.service.planned(type_, news, olds)))
-        with self._call("update", type_, context):
+        with self._call("update", type_, context, name):
             with self.store.transaction() as world:
                 outputs = self.service.update(world, type_, request.id, olds, news)
             return provider_pb2.UpdateResponse(properties=encode(outputs))
         raise AssertionError("unreachable: a failed call has been aborted")
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: Any) -> empty_pb2.Empty:
-        type_, _ = identify(request.urn)
-        with self._call("delete", type_, context), self.store.transaction() as world:
+        type_, name = identify(request.urn)
+        with self._call("delete", type_, context, name), self.store.transaction() as world:
             self.service.delete(world, type_, request.id)
         return empty_pb2.Empty()
 
@@ -172,10 +172,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                     raise Refused(fault.message)
 
     @contextmanager
-    def _call(self, operation: str, type_: str, context: Any) -> Iterator[None]:
+    def _call(self, operation: str, type_: str, context: Any, name: str = "") -> Iterator[None]:
         """Run one operation with the faults due to it; a refusal ends the call with its text."""
         try:
-            due = self.faults.due(operation, type_, fault_file.read(self.store.folder))
+            due = self.faults.due(operation, type_, name, fault_file.read(self.store.folder))
             self._meet(due, after_effect=False)
             yield
             self._meet(due, after_effect=True)

@@ -52,7 +52,7 @@ class Sandbox:
             server.start()
             self._servers.append(server)
             self._ports[package.name] = port
-        (self.store.folder / _SERVING).write_text(self.environment()["PULUMI_DEBUG_PROVIDERS"], encoding="utf-8")
+        self.announce()
         return self
 
     def __exit__(
@@ -64,6 +64,10 @@ class Sandbox:
             stopping.wait()
         self._servers.clear()
         self._ports.clear()
+
+    def announce(self) -> None:
+        """Note in the state folder who serves it; again, where a copy of another time was put in its place."""
+        (self.store.folder / _SERVING).write_text(self.environment()["PULUMI_DEBUG_PROVIDERS"], encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
         """Variables for the engine's process: use these providers, fetch nothing."""

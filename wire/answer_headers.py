@@ -59,12 +59,14 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}(?= |$)")
 
 def passed(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that reach the client, by lower-case name. `headers` are read without regard to case."""
-    return {name: value for name, row in PASSED.items() if row.form.fullmatch(value := headers.get(name, ""))}
+    present = [(name, row, value) for name, row in PASSED.items() if (value := headers.get(name)) is not None]
+    return {name: value for name, row, value in present if row.form.fullmatch(value)}
 
 
 def challenge_scheme(headers: Mapping[str, str]) -> str:
     """The scheme of the credentials that the server asks for; empty where it names none."""
-    match = _SCHEME.match(headers.get("www-authenticate", ""))
+    challenge = headers.get("www-authenticate")
+    match = _SCHEME.match(challenge) if challenge else None
     return match[0] if match else ""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from model.json import NotJson, read_json
+from model.json import NotJson, check_depth, read_json
 
 MAX_DEPTH = 64
 _MARK = b"\xef\xbb\xbf"
@@ -24,8 +24,19 @@ class Malformed(ValueError):
 
 def parse(body: bytes) -> Any:
     """The value of a UTF-8 JSON text; raises Malformed."""
+    body = body.removeprefix(_MARK)
     try:
-        return read_json(body.removeprefix(_MARK), MAX_DEPTH, replace_halves=True)
+        # A text that is what its value is written as has no other meaning: no key twice, no half of a pair, no number that
+        # was rounded. Nearly every message is, and both ways together take a fifth of the strict reader's time.
+        value = orjson.loads(body)
+        usual = orjson.dumps(value) == body
+    except (ValueError, TypeError):  # of either way, also for what the strict reader alone takes
+        usual = False
+    try:
+        if usual:
+            check_depth(body, value, MAX_DEPTH)
+            return value
+        return read_json(body, MAX_DEPTH, replace_halves=True)
     except NotJson as error:
         raise Malformed(str(error)) from None
 

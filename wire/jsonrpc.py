@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from wire.json import Malformed
@@ -108,7 +109,7 @@ def classify(value: Any) -> Message:
         value = {**value, "params": params}
     if not isinstance(params, dict):
         raise Malformed("params is not an object")
-    if any(blurred(part, MEMBERS) for part in (params, params.get("ref"), params.get("notifications"))):
+    if blurred(params, MEMBERS) or blurred(params.get("ref"), MEMBERS) or blurred(params.get("notifications"), MEMBERS):
         raise Malformed("a member of params is a known one in another spelling")
     if "id" not in value:
         if not value.keys() <= _NOTIFICATION:
@@ -174,10 +175,17 @@ def blurred(keys: Any, known: Collection[str]) -> bool:
     Some readers take ``Name`` (Go's `encoding/json`, CVE-2026-27896) or ``name`` with a NUL behind it (GHSA-q382-vc8q-7jhj)
     for ``name``, others do not: two meanings.
     """
-    unknown = [key for key in keys if key not in known] if isinstance(keys, dict) else []
-    return bool(unknown) and not {name.casefold() for name in known}.isdisjoint(
-        key.casefold().replace("\0", "") for key in unknown
-    )
+    unknown = [key for key in keys if key not in known] if isinstance(keys, dict) else None
+    if not unknown:
+        return False
+    folded = _folded(known if isinstance(known, frozenset) else frozenset(known))
+    return any(key.casefold().replace("\0", "") in folded for key in unknown)
+
+
+@lru_cache(maxsize=256)
+def _folded(names: frozenset[str]) -> frozenset[str]:
+    """Names without regard to case. Those that are asked for are the protocol's, and those of the locked tools' schemas."""
+    return frozenset(name.casefold() for name in names)
 
 
 def blurred_arguments(value: Any, schema: Any) -> bool:

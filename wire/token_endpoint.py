@@ -7,15 +7,14 @@ and no secret is ever logged, kept on disk or quoted in an error.
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_plus
 
 import httpx
 
 from model.origin_identity import TokenExchange
+from wire.client_credentials import credentials
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of, retry_after
 from wire.json import Malformed, parse
 
@@ -85,13 +84,9 @@ class TokenEndpoint:
                 form[name] = value
         if settings.scopes:
             form["scope"] = " ".join(settings.scopes)
-        headers = {"accept": "application/json"}
-        if settings.client_authentication == "post":
-            form |= {"client_id": settings.client_id, "client_secret": self._secret}
-        else:
-            # RFC 6749 section 2.3.1 has both parts form-encoded before they are joined.
-            pair = f"{quote_plus(settings.client_id)}:{quote_plus(self._secret)}"
-            headers["authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        shown = credentials(settings.client_authentication, settings.client_id, self._secret)
+        headers = {"accept": "application/json", **shown.headers}
+        form |= shown.form
         try:
             async with (
                 asyncio.timeout(DEADLINE),

@@ -70,6 +70,12 @@ def run(
             show_default=False,
         ),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=32, metavar="N", help="Processes that serve the guard's port together: one for each core."
+        ),
+    ] = 1,
     sandbox: NoSandbox = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -82,6 +88,9 @@ def run(
 
     With --host each folder DIR/ENV.SERVER holds the bundle and the public key of a server. A server that cannot be served
     is refused by name, its ports stay closed, and the others are served.
+
+    With --workers several processes share the port, the limits, taint and the deny list; each writes an audit log of its
+    own. It is for a server that is reached over HTTP, and not for --host.
     """
     # httpx brings a command line of its own, with rich: 0.05 s and 5 MB. None makes that import fail, which httpx allows for
     # (its __init__.py).
@@ -101,5 +110,6 @@ def run(
         token_file=token_file,
         admin_port=admin_port,
         command_sockets=command_sockets,
+        workers=workers,
         debug=debug,
     )

@@ -41,6 +41,10 @@ def render(
             show_default=False,
         ),
     ] = None,
+    db_less: Annotated[
+        bool,
+        typer.Option("--db-less", help="Hybrid topology: give each host's Kong its configuration as a file."),
+    ] = False,
     offline: Offline = False,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
@@ -53,7 +57,7 @@ def render(
     """
     from cli.host import render as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 
-    work(stack, out, layout=format.value, images=image or [], offline=offline, sandbox=sandbox)
+    work(stack, out, layout=format.value, images=image or [], db_less=db_less, offline=offline, sandbox=sandbox)
 
 
 @app.command()

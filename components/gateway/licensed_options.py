@@ -60,6 +60,14 @@ def _redis(prefix: str, further: tuple[str, ...] = ()) -> dict[str, str]:
 _OPENID_CONNECT: Final = {
     "issuer, using_pseudo_issuer, jwks_endpoint": "using_pseudo_issuer false: keys come from what the issuer's metadata "
     "names. true without jwks_endpoint: none.",
+    "introspection_endpoint, introspection_endpoint_auth_method, client_id, client_secret": "Where the issuer of opaque "
+    "tokens is asked, and as whom. The secret may be a vault reference.",
+    "introspection_check_active, introspect_jwt_tokens": "introspection_check_active false: a withdrawn token passes. "
+    "introspect_jwt_tokens false: a token that looks like a JWT is not asked about.",
+    "cache_introspection, cache_ttl, cache_ttl_max, cache_ttl_neg, cache_ttl_resurrect": "Seconds for which an answer "
+    "counts; a withdrawn token passes for as long. cache_ttl_resurrect: on top, while the issuer does not answer.",
+    "scopes_required": "One text asks for all its words; several texts ask for any. null: the identity check asks.",
+    "upstream_headers": "Writes the principal of an opaque token, for the limits. null: the identity check writes it.",
     "issuers_allowed": "null: every issuer whose keys are known.",
     "audience_required": "null: a token for anybody; the identity check holds each name to its audience then.",
     "auth_methods": "What else stands there lets other credentials in.",
@@ -87,8 +95,7 @@ def _openid_connect() -> OptionTable:
         f"openid-connect: {_PAGES} (priority 1050)",
         {
             **_OPENID_CONNECT,
-            _joined(sorted(further - unset)): "Kong's own defaults. Sign-in, sessions and introspection are off by "
-            "auth_methods.",
+            _joined(sorted(further - unset)): "Kong's own defaults. Sign-in and sessions are off by auth_methods.",
             _joined(sorted(unset)): "null: nothing of it is used.",
             _joined(sorted(sessions)): "Where sessions and a shared cache would be; neither is used.",
         },
@@ -157,6 +164,23 @@ LICENSED_PLUGINS: Final[dict[str, OptionTable]] = {
             "args, claim_to_header, client_alg, client_auth, client_id, client_jwk, client_secret, headers, http_proxy, "
             "http_proxy_authorization, https_proxy, https_proxy_authorization, metadata_discovery_endpoint, no_proxy, "
             "tls_client_auth_cert, tls_client_auth_key, token_exchange, upstream_headers": "null: not used.",
+        },
+    ),
+    "ai-mcp-proxy": OptionTable(
+        f"ai-mcp-proxy: {_PAGES} (priority 820)",
+        {
+            "mode": "passthrough-listener: the server answers. Each other mode makes tools of HTTP interfaces.",
+            "acl_attribute_type, access_token_claim_field": "consumer: an issuer is one, so all callers are one.",
+            "default_acl": "null: a tool that stands in no list is open to everyone.",
+            "tools": "Each with its acl, which takes the place of default_acl. No list of allow: open to everyone.",
+            "logging.log_payloads": "true: arguments and results stand in Kong's logs.",
+            "logging.log_audits, logging.log_statistics": "What is logged about decisions and calls.",
+            "max_request_body_size": "Bytes; 0 is no limit of the plugin's.",
+            "consumer_identifier, include_consumer_groups": "Of lists by consumer.",
+            "server.forward_client_headers, server.tag, server.timeout": "Of other modes.",
+            "server.session.client.secrets, server.session.managed, server.session.session_ttl, "
+            "server.session.strategy": "Of other modes.",
+            **_redis("server.session.redis."),
         },
     ),
     "rate-limiting-advanced": OptionTable(

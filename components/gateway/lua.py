@@ -90,6 +90,8 @@ class BearerCheck:
     scopes: tuple[str, ...]
     #: RFC 9728 document that every challenge points to.
     metadata_url: str
+    #: Its tokens are no JWTs, and the issuer is asked about each.
+    opaque: bool = False
 
     def challenge(self, error: str | None = None) -> str:
         """WWW-Authenticate value (RFC 6750 section 3, RFC 9728 section 5.1)."""
@@ -275,8 +277,21 @@ end
 local principal = "person:" .. claims.sub
 """
 
-_RESULT = """\
+#: Nobody can read such a token: the plugin after this check asks the issuer about it and names the principal, and the guard
+#: asks again and compares the person's address with the Access assertion's.
+_OPAQUE = """\
+local authorization = headers["authorization"]
+if authorization == nil then return refuse(401, "an access token is required", @CHALLENGE@) end
+local token = type(authorization) == "string" and #authorization <= @MAX_TOKEN@
+  and string.match(authorization, "^[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)$") or nil
+if not token then return refuse(401, "the access token is not for this server", @INVALID@) end
+"""
+
+_HANDED_ON = """\
 kong.service.request.set_header(@ASSERTION_HEADER@, "Bearer " .. token)
+"""
+
+_NAMED = """\
 kong.service.request.set_header(@PRINCIPAL_HEADER@, principal)
 """
 
@@ -284,7 +299,7 @@ kong.service.request.set_header(@PRINCIPAL_HEADER@, principal)
 def identity_check(
     *, access_issuer: str, audiences: Mapping[str, str], bearer: BearerCheck | None = None, preflight: bool = False
 ) -> str:
-    """Lua for the access phase: refuse, or set `x-ringwall-assertion` and `x-ringwall-principal`.
+    """Lua for the access phase: refuse, or set `x-ringwall-assertion` and `x-ringwall-principal` (not of an opaque token).
 
     Args:
         access_issuer: exact `iss` of the Access team.
@@ -330,7 +345,9 @@ def identity_check(
             "INVALID": lua_string(bearer.challenge("invalid_token")),
             "INSUFFICIENT": lua_string(bearer.challenge("insufficient_scope")),
         }
-    parts = [_HEADERS, _PREFLIGHT if preflight else "", _TOKENS, _EXTERNAL if bearer else _ACCESS, _RESULT]
+    parts = [_HEADERS, _PREFLIGHT if preflight else "", _TOKENS, _EXTERNAL if bearer else _ACCESS, _HANDED_ON, _NAMED]
+    if bearer and bearer.opaque:
+        parts[3:] = [_OPAQUE, _HANDED_ON]
     return _fill("".join(parts), values)
 
 

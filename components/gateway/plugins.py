@@ -16,6 +16,7 @@ from components.gateway.names import (
 )
 from components.gateway.sinks import sinks
 from components.gateway.spec import Config, PluginSpec, name_of, plugin
+from components.gateway.tool_access import tool_access
 from components.gateway.verification import bearer_check, verification, verifying
 from model.environment import Environment
 from model.errors import InputError
@@ -133,6 +134,7 @@ def server_plugins(server: PerimeterStack) -> list[PluginSpec]:
     specs = [
         *verification(server),
         *limits(server),
+        *tool_access(server),
         _clean_headers(settings, keep_authorization=bearer is not None),
     ]
     if manifest.cors:
@@ -227,6 +229,7 @@ def require_protection(server: PerimeterStack, specs: list[PluginSpec]) -> None:
         Protection.SERVER_TOKENS,
         Protection.BODY_SIZE,
         Protection.CLEAN_HEADERS,
+        *([Protection.GATEWAY_TOOLS] if server.manifest.oauth.tool_claim else []),
     ):
         name = name_of(protection, settings)
         if name not in present:

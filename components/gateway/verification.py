@@ -6,7 +6,7 @@ from components.editions import Protection, enforcer
 from components.gateway import lua as kong_lua
 from components.gateway.flood import flood_kilobytes
 from components.gateway.licensed.mcp_oauth2 import mcp_oauth2
-from components.gateway.licensed.openid_connect import openid_connect
+from components.gateway.licensed.openid_connect import introspecting, openid_connect
 from components.gateway.names import ACCESS, ASSERTION_HEADER, issuer_group, metadata_paths, metadata_url
 from components.gateway.spec import PluginSpec, name_of, plugin
 from model.base import seconds
@@ -32,22 +32,27 @@ def bearer_check(server: PerimeterStack) -> kong_lua.BearerCheck | None:
             key="oauth.issuer",
             remedy="add it to the environment's issuers",
         )
-    if settings.issuers[oauth.issuer].opaque:
+    opaque = settings.issuers[oauth.issuer].introspection is not None
+    if opaque:
         try:
             enforcer(Protection.OPAQUE_TOKENS, settings.gateway.edition, settings.gateway.version)
         except InputError as error:
-            raise InputError(error.problem, key=f"issuers.{oauth.issuer}.opaque", remedy=error.remedy) from None
+            raise InputError(error.problem, key=f"issuers.{oauth.issuer}.introspection", remedy=error.remedy) from None
     return kong_lua.BearerCheck(
         issuer=settings.issuers[oauth.issuer].issuer,
         audience=oauth.audience,
         scopes=oauth.scopes,
         metadata_url=metadata_url(manifest.hostname, manifest.path),
+        opaque=opaque,
     )
 
 
 def verifying(server: PerimeterStack) -> Protection:
-    """What verifies a token's signature: an MCP server's own issuer may have a plugin of its own."""
-    if bearer_check(server) is None or isinstance(server, ModelStack):
+    """What verifies a token: an MCP server's own issuer may have a plugin of its own, and opaque tokens have theirs."""
+    bearer = bearer_check(server)
+    if bearer is not None and bearer.opaque:
+        return Protection.OPAQUE_TOKENS
+    if bearer is None or isinstance(server, ModelStack):
         return Protection.SIGNATURE
     return Protection.EXTERNAL_SIGNATURE
 
@@ -59,18 +64,22 @@ def verification(server: PerimeterStack) -> list[PluginSpec]:
     if name == "jwt":
         return [_jwt(server), _acl(server)]
     bearer = bearer_check(server)
-    if name == "ai-mcp-oauth2" and bearer is not None:
+    issuer = settings.issuers[issuer_of(server.manifest)] if bearer else None
+    if bearer is not None and issuer is not None and issuer.introspection is not None:
+        config = introspecting(bearer.issuer, issuer.introspection, bearer.audience, bearer.scopes)
+        purpose = "the issuer's word about the very token that was read: active, for this server, with its scopes"
+        return [plugin(protection, settings, "signature", config, purpose)]
+    if name == "ai-mcp-oauth2" and bearer is not None and issuer is not None:
         config = mcp_oauth2(
             issuer=bearer.issuer,
-            jwks_uri=settings.issuers[issuer_of(server.manifest)].jwks_uri,
+            jwks_uri=issuer.address,
             audience=bearer.audience,
             scopes=bearer.scopes,
             metadata_endpoint=metadata_paths(server.manifest.path)[0],
             max_bytes=flood_kilobytes(server.manifest.limits.body_kilobytes) * 1024,
         )
-    elif bearer is not None:
-        jwks_uri = settings.issuers[issuer_of(server.manifest)].jwks_uri
-        config = openid_connect(bearer.issuer, jwks_uri, bearer.audience)
+    elif bearer is not None and issuer is not None:
+        config = openid_connect(bearer.issuer, issuer.address, bearer.audience)
     else:
         # Each public name has an audience of its own, known when deployed: the identity check holds it.
         config = openid_connect(settings.cloudflare.issuer, settings.cloudflare.jwks_uri, None)

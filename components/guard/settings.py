@@ -95,6 +95,7 @@ def identity(stack: PerimeterStack, audiences: Mapping[str, str], agent_client_i
         external = ExternalIdentity(
             issuer=issuer.issuer,
             jwks_uri=issuer.jwks_uri,
+            introspection=issuer.introspection.for_guard() if issuer.introspection else None,
             audience=manifest.oauth.audience,
             scopes=manifest.oauth.scopes,
         )

@@ -41,6 +41,9 @@ def _references(server: PerimeterStack) -> Iterator[tuple[str, str]]:
     if settings.topology == "central":
         return
     environment, redis = server.environment.name, settings.gateway.redis
+    issuer = settings.issuers[manifest.oauth.issuer] if manifest.oauth.issuer else None
+    if issuer and issuer.introspection:
+        yield issuer.introspection.gateway_secret, f"issuers.{manifest.oauth.issuer}.introspection of {environment}"
     for path, text in _texts(redis.dump() if redis else {}, "gateway.redis"):
         yield text, f"{path} of {environment}"
     for path, text in _texts(settings.logs.dump(), "logs"):

@@ -12,6 +12,7 @@ from components.guard.settings import ETC, audit_file, bundle_file, public_key_f
 from components.origin.gateway_secrets import gateway_secrets
 from components.origin.gateway_services import gateway_services, model_address
 from model.base import SecretRef
+from model.cluster import Cluster
 from model.environment import KONG_STATUS_PORT
 from model.host_bundle import (
     GATEWAY_METRICS,
@@ -144,7 +145,7 @@ def _kong(server: PerimeterStack) -> Kong:
         # The authorities by which Kong verifies providers: nginx has none of its own, and then every call would fail.
         common["nginx_proxy_proxy_ssl_trusted_certificate"] = "/etc/ssl/certs/ca-certificates.crt"
     if settings.topology == "hybrid":
-        role = {"role": "data_plane", "database": "off", "admin_listen": "off", "cluster_mtls": "pki"}
+        role = {"role": "data_plane", "database": "off", "admin_listen": "off", **_cluster(settings.gateway.cluster)}
         return Kong(version=settings.gateway.version, role="data_plane", settings={**common, **role})
     admin = urlsplit(settings.gateway.admin_uri)
     return Kong(
@@ -152,6 +153,18 @@ def _kong(server: PerimeterStack) -> Kong:
         role="traditional",
         settings={**common, "admin_listen": f"127.0.0.1:{admin.port or 8001}"},
     )
+
+
+def _cluster(cluster: Cluster | None) -> dict[str, str]:
+    """kong.conf of a data plane, as far as the environment says where its control plane is."""
+    if cluster is None:
+        return {"cluster_mtls": "pki"}
+    settings = {
+        "cluster_mtls": cluster.mtls,
+        "cluster_control_plane": cluster.control_plane,
+        "cluster_telemetry_endpoint": cluster.telemetry_endpoint,
+    }
+    return {**settings, "cluster_server_name": cluster.server_name} if cluster.server_name else settings
 
 
 def _listeners(server: PerimeterStack) -> tuple[Listener, ...]:
@@ -206,6 +219,10 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
             result.append(
                 Secret(reader="guard", reference=SecretRef(file=f"{folder}/{name}"), purpose=f"mutual TLS: {purpose}")
             )
+    issuer = settings.issuers[manifest.oauth.issuer] if manifest.oauth.issuer else None
+    if issuer and issuer.introspection:
+        reference, purpose = issuer.introspection.client_secret, f"the client's secret at {issuer.issuer}"
+        result.append(Secret(reader="guard", reference=reference, purpose=purpose))
     if isinstance(manifest, ModelRoute):
         result.append(Secret(reader="guard", reference=manifest.guard_key, purpose="key of the gateway's inner routes"))
         return tuple(result + gateway_secrets(server))
@@ -234,8 +251,9 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
         Egress(process="guard", destination=settings.cloudflare.jwks_uri, purpose="Access signing keys"),
     ]
     if server.manifest.oauth.issuer:
-        jwks = settings.issuers[server.manifest.oauth.issuer].jwks_uri
-        result.append(Egress(process="guard", destination=jwks, purpose="issuer's signing keys"))
+        own = settings.issuers[server.manifest.oauth.issuer]
+        purpose = "issuer asked about tokens" if own.introspection else "issuer's signing keys"
+        result.append(Egress(process="guard", destination=own.address, purpose=purpose))
     for service in server.manifest.guard.engines.services:
         result.append(Egress(process="guard", destination=service.address, purpose="verdicts"))
     if isinstance(server, ModelStack):
@@ -268,10 +286,16 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     if settings.topology != "central":
         if name_of(Protection.SIGNATURE, settings) != "jwt":
             # The licensed plugins fetch the keys by themselves; for jwt `ringwall keys sync` brings them.
-            issuer = server.manifest.oauth.issuer
-            jwks = settings.issuers[issuer].jwks_uri if issuer else settings.cloudflare.jwks_uri
-            result.append(Egress(process="kong", destination=jwks, purpose="signing keys"))
-        shared = settings.gateway.redis
+            issuer = settings.issuers[server.manifest.oauth.issuer] if server.manifest.oauth.issuer else None
+            address = issuer.address if issuer else settings.cloudflare.jwks_uri
+            purpose = "issuer asked about tokens" if issuer and issuer.introspection else "signing keys"
+            result.append(Egress(process="kong", destination=address, purpose=purpose))
+        cluster, shared = settings.gateway.cluster, settings.gateway.redis
+        if cluster:
+            result += [
+                Egress(process="kong", destination=cluster.control_plane, purpose="the gateway's configuration"),
+                Egress(process="kong", destination=cluster.telemetry_endpoint, purpose="the gateway's telemetry"),
+            ]
         if shared:
             result.append(Egress(process="kong", destination=f"{shared.host}:{shared.port}", purpose="shared counters"))
         for logs in (settings.logs, server.manifest.logs):

@@ -127,9 +127,10 @@ def _same_references(inputs: Inputs, item: Item, references: Mapping[str, str]) 
 
 
 def _tagged(inputs: Inputs, item: Item, **references: str) -> bool:
-    """Whether the item has this stack's tags and refers to the same entities."""
+    """Whether the item has this stack's tags and refers to the same entities, as far as a plan knows their ids."""
     tags = set(inputs.get("tags") or ())
-    return _same_references(inputs, item, references) and tags <= set(item.get("tags") or ())
+    known = {key: value for key, value in references.items() if "${" not in str(inputs.get(value))}
+    return _same_references(inputs, item, known) and tags <= set(item.get("tags") or ())
 
 
 def _entity(key: str, **references: str) -> Callable[[Inputs, Item], bool]:

@@ -18,6 +18,28 @@ from model.project import load
 from plan.offline import plan_stack
 
 Objects = Sequence[tuple[Kind, Inputs]]
+#: Whatever depends on another goes first, as its service keeps what is in use; a name goes before all that protects it.
+REMOVAL_ORDER = (
+    Kind.record,
+    Kind.portal,
+    Kind.application,
+    Kind.portal_server,
+    Kind.policy,
+    Kind.group,
+    Kind.posture,
+    Kind.service_token,
+    Kind.ingress,
+    Kind.tunnel,
+    Kind.ruleset,
+    Kind.plugin,
+    Kind.route,
+    Kind.service,
+    Kind.target,
+    Kind.upstream,
+    Kind.acl,
+    Kind.key,
+    Kind.consumer,
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +144,7 @@ def _objects(state: Mapping[str, Any]) -> Iterator[tuple[Kind, Inputs]]:
 
 def _still_there(lookup: Lookup, stack: str, objects: Objects) -> Iterator[Leftover]:
     known = set()
-    for kind, inputs in objects:
+    for kind, inputs in sorted(objects, key=lambda item: REMOVAL_ORDER.index(item[0])):
         for id in find(lookup, kind, inputs):
             if (kind, id) not in known:
                 known.add((kind, id))

@@ -195,6 +195,8 @@ class AuditReport:
     anchors: int = 0
     anchors_found: int = 0
     anchors_older: int = 0
+    #: The workers that the guard had when it was last started, each with a log of its own.
+    workers: int = 1
     broken: Break | None = None
 
     @property
@@ -300,6 +302,9 @@ class ChainVerifier:
                 self._explain(removes)
         elif kind == "recovered":
             report.recovered += 1
+        elif kind == "open":
+            workers = _details(record).get("workers", 1)
+            report.workers = workers if type(workers) is int else 1
         if self._keys and report.unsigned > MAX_UNSIGNED:
             raise AuditBroken(f"more than {MAX_UNSIGNED} records without a signed head")
         if self._anchors is not None:

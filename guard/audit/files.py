@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,28 @@ _BLOCK = 64 * 1024
 
 class AuditUnwritable(RingwallError):
     """The audit log cannot be written, so nothing may be decided: the guard closes."""
+
+
+def worker_log(path: Path, worker: int) -> Path:
+    """The log of one worker of a guard, each of which writes a chain of its own; worker 1 writes to `path` itself.
+
+    No name of it is that of a rotated file.
+    """
+    return path if worker == 1 else path.with_name(f"{path.stem}-worker{worker}{path.suffix}")
+
+
+def worker_logs(path: Path) -> dict[int, Path]:
+    """The logs beside `path` that further workers of its guard wrote, by number; none where it is such a log itself."""
+    pattern = re.compile(
+        re.escape(f"{path.stem}-worker") + "([2-9]|[1-9][0-9])" + re.escape(path.suffix) + r"(\.[1-9][0-9]*)?"
+    )
+    numbers = {int(match[1]) for file in path.parent.iterdir() if (match := pattern.fullmatch(file.name))}
+    return {number: worker_log(path, number) for number in sorted(numbers)}
+
+
+def worker_chain(server: str, worker: int) -> str:
+    """What a worker's records name as their server: heads of two chains must never be taken for one another's."""
+    return server if worker == 1 else f"{server}/worker{worker}"
 
 
 def rotated(path: Path) -> dict[int, Path]:

@@ -7,16 +7,19 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import merge
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from guard.audit.chain import MAX_LINE, AuditBroken, AuditReport, ChainVerifier, SignedHead
-from guard.audit.files import log_files
+from guard.audit.chain import MAX_LINE, AuditBroken, AuditReport, Break, ChainVerifier, SignedHead
+from guard.audit.files import log_files, worker_log, worker_logs
 from model.errors import InputError
 
 #: (file, line from 1, record)
@@ -87,6 +90,25 @@ def verify(
     finally:
         close_all(opened)
     return verifier.finish()
+
+
+def verify_all(
+    path: Path,
+    keys: Iterable[Ed25519PublicKey] = (),
+    anchors: Iterable[SignedHead] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[AuditReport]:
+    """Verify the log at `path`, and those of the further workers of its guard: all that are there, and all that must be."""
+    keys, anchors = list(keys), None if anchors is None else list(anchors)
+    reports = [verify(path, keys, anchors, progress)]
+    logs = worker_logs(path)
+    for number in sorted({*logs, *range(2, reports[0].workers + 1)}):
+        if number in logs:
+            reports.append(verify(logs[number], keys, anchors, progress))
+        else:
+            text = f"this log is missing: the guard was last started with {reports[0].workers} workers"
+            reports.append(AuditReport(broken=Break(str(worker_log(path, number)), 0, text)))
+    return reports
 
 
 def _lines(stream: io.BufferedReader, *, patient: bool) -> Iterator[bytes]:
@@ -196,6 +218,54 @@ def select(path: Path, criteria: Filter, limit: int, complain: Complain) -> tupl
     return list(newest), total
 
 
+def select_all(
+    paths: Iterable[Path], criteria: Filter, limit: int, complain: Complain
+) -> tuple[list[dict[str, Any]], int]:
+    """As `select`, of several logs together, in the order of time."""
+    chosen = [select(path, criteria, limit, complain) for path in paths]
+    newest = merge(*(records for records, _ in chosen), key=_time)
+    return list(newest)[-limit:], sum(total for _, total in chosen)
+
+
+def _time(record: dict[str, Any]) -> str:
+    return str(record.get("time"))
+
+
+def last_of_all(paths: Iterable[Path], count: int, hidden: Hidden | None = None) -> list[dict[str, Any]]:
+    """As `last`, of several logs together, in the order of time."""
+    return list(merge(*(last(path, count, hidden) for path in paths), key=_time))[-count:]
+
+
+def follow_all(paths: Sequence[Path], count: int, *, hidden: Hidden | None = None) -> Iterator[dict[str, Any]]:
+    """As `follow`, of several logs together: the newest `count` of all, then each new one as it is written."""
+    if len(paths) == 1:
+        yield from follow(paths[0], count, hidden=hidden)
+        return
+    news: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    ends = [_end_of(path) for path in paths]
+    yield from last_of_all(paths, count, hidden)
+    for path, sequence in zip(paths, ends, strict=True):
+        # Each waits for its own file, so each has a thread, which ends with the process.
+        Thread(target=_feed, args=(news, _following(path, sequence, time.sleep)), daemon=True).start()
+    while True:
+        record = news.get()
+        if not (hidden and hidden(record)):
+            yield record
+
+
+def _feed(news: SimpleQueue[dict[str, Any]], records: Iterator[dict[str, Any]]) -> None:
+    for record in records:
+        news.put(record)
+
+
+def _end_of(path: Path) -> int:
+    """The sequence of a log's last record."""
+    sequence = 0
+    for record in last(path, 1):
+        sequence = _number(record, sequence)
+    return sequence
+
+
 def last(path: Path, count: int, hidden: Hidden | None = None) -> list[dict[str, Any]]:
     """The newest `count` records that are not hidden, oldest first. Reads backwards, so a long log takes no longer."""
     newest: list[dict[str, Any]] = []
@@ -237,9 +307,7 @@ def follow(
 
     Those that are `hidden` are left out. `pause` waits for the given seconds while there is no new record.
     """
-    sequence = 0
-    for record in last(path, 1):
-        sequence = _number(record, sequence)
+    sequence = _end_of(path)
     yield from (record for record in last(path, count, hidden) if _number(record, 0) <= sequence)
     for record in _following(path, sequence, pause):
         if not (hidden and hidden(record)):

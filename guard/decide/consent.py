@@ -18,6 +18,8 @@ from typing import Any
 from wire.jsonrpc import Answer, Id
 
 VALID_SECONDS = 300.0
+#: A question's principal, the digest of the call it is about, and until when it may be answered.
+AskedCall = tuple[str, str, float]
 _MOST = 4096
 _KEY = "ringwall-consent"
 
@@ -48,26 +50,34 @@ class Consents:
     """The questions that are open. `clock` is monotonic, in seconds."""
 
     clock: Callable[[], float] = time.monotonic
-    _tokens: OrderedDict[str, tuple[str, str, float]] = field(default_factory=OrderedDict)
+    _tokens: OrderedDict[str, AskedCall] = field(default_factory=OrderedDict)
     _waiting: dict[tuple[str, Id], asyncio.Future[bool]] = field(default_factory=dict)
 
     def result(self, principal: str, call: str, tool: str) -> dict[str, Any]:
         """An `input_required` result that asks about `call` (digest of tool and arguments)."""
         token = f"{_KEY}.{secrets.token_urlsafe(24)}"
-        self._tokens[token] = (principal, call, self.clock() + VALID_SECONDS)
-        while len(self._tokens) > _MOST:
-            self._tokens.popitem(last=False)
+        self.keep(token, (principal, call, self.clock() + VALID_SECONDS))
         request = {"method": "elicitation/create", "params": question(tool)}
         return {"resultType": "input_required", "inputRequests": {_KEY: request}, "requestState": token}
+
+    def keep(self, token: str, asked: AskedCall) -> None:
+        """Keep what a question is about; the newest 4,096 are kept."""
+        self._tokens[token] = asked
+        while len(self._tokens) > _MOST:
+            self._tokens.popitem(last=False)
+
+    async def take(self, token: str) -> AskedCall | None:
+        """What the question with this token is about; the token is used up."""
+        return self._tokens.pop(token, None)
 
     @staticmethod
     def is_consent_state(state: Any) -> bool:
         """Whether a `requestState` belongs to one of the guard's own questions."""
         return isinstance(state, str) and state.startswith(f"{_KEY}.")
 
-    def redeem(self, params: Mapping[str, Any], principal: str, call: str) -> bool:
+    async def redeem(self, params: Mapping[str, Any], principal: str, call: str) -> bool:
         """Whether the repeated call brings a valid yes. Its token is used up, whatever the answer was."""
-        known = self._tokens.pop(params["requestState"], None)
+        known = await self.take(params["requestState"])
         if known is None or known[0] != principal or known[1] != call or known[2] < self.clock():
             return False
         responses = params.get("inputResponses")

@@ -16,7 +16,9 @@ SWEEP_EVERY = 1.0
 
 
 class CountersUnavailable(Exception):
-    """The count cannot be taken, so the call cannot be allowed."""
+    """The count cannot be taken, so the call cannot be allowed. `key` is what has the counters kept elsewhere."""
+
+    key = "guard.redis"
 
 
 @dataclass(frozen=True, slots=True)

@@ -310,6 +310,7 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     if isinstance(state, str) and not exchange.runtime.states.bind(state, exchange.caller.principal):
         await exchange.record(context, Decision.BLOCK, Reason.TOO_MANY_STATES, leg=leg)
         return exchange.withheld(context, inspected, leg)
+    await exchange.runtime.agree()
     if context.modern and "ttlMs" in shown:
         shown = {**shown, "cacheScope": "private"}
     if (
@@ -340,6 +341,7 @@ async def _request(exchange: Exchange, request: Request) -> Mapping[str, Any] | 
     inspected = await exchange.inspect(Leg.SERVER_REQUESTS, about, request.params)
     await exchange.record_inspected(about, inspected, Leg.SERVER_REQUESTS)
     exchange.taint(inspected, about)
+    await exchange.runtime.agree()
     if not inspected.passed:
         await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
         return None
@@ -366,11 +368,12 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
             return None
     if row.changes_lists:
         caller, runtime = exchange.caller, exchange.runtime
-        runtime.watch.refresh(runtime.upstream.place(caller.session, caller.principal.id, modern=caller.modern))
+        runtime.watch.changed(runtime.upstream.place(caller.session, caller.principal.id, modern=caller.modern))
     inspected = await exchange.inspect(Leg.RESULTS, about, notification.params)
     if inspected.decision is not Decision.ALLOW or inspected.verdicts:
         await exchange.record_inspected(about, inspected, Leg.RESULTS)
     exchange.taint(inspected, about)
+    await exchange.runtime.agree()
     if not inspected.passed:
         return None
     return {**notification.body, "params": inspected.value} if notification.params else notification.body

@@ -10,7 +10,7 @@ import itertools
 import math
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, Slot
@@ -107,8 +107,8 @@ class Admission:
         slot = self._slot or Slot(self._budgets[0].key[-1], "", 0)
         try:
             short = await self._counters.charge(slot, charges)
-        except CountersUnavailable:
-            self.exhausted = UNCOUNTED
+        except CountersUnavailable as problem:
+            self.exhausted = _uncounted(problem)
         else:
             self.exhausted = None if short is None else _reached(short)
 
@@ -151,8 +151,8 @@ class Limiter:
                 charges.append(budgets[-1])
         try:
             short = await self._counters.take(slot, charges)
-        except CountersUnavailable:
-            raise Limited(UNCOUNTED) from None
+        except CountersUnavailable as problem:
+            raise Limited(_uncounted(problem)) from None
         if short is not None:
             raise Limited(_reached(short))
         return Admission(self._counters, slot, tuple(budgets))
@@ -213,8 +213,8 @@ class Limiter:
     async def _spend(self, charges: Sequence[Charge]) -> None:
         try:
             short = await self._counters.spend(charges)
-        except CountersUnavailable:
-            raise Limited(UNCOUNTED) from None
+        except CountersUnavailable as problem:
+            raise Limited(_uncounted(problem)) from None
         if short is not None:
             raise Limited(_reached(short))
 
@@ -241,6 +241,10 @@ class Limiter:
         if rate is not None and getattr(rate, name) == most:
             return f"limits.tools.{tool}.{name}"
         return f"grants[].limits.{name}"
+
+
+def _uncounted(problem: CountersUnavailable) -> ReachedLimit:
+    return replace(UNCOUNTED, key=problem.key)
 
 
 def _reached(short: Short) -> ReachedLimit:

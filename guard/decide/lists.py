@@ -21,6 +21,8 @@ LONGEST_TTL = 60_000
 DECIDING = frozenset(
     ("tools", "prompts", "resources", "resourceTemplates", "instructions", "capabilities", "requestState", "resultType")
 )
+#: Members that hold a list of definitions.
+_LISTS = tuple(section.member for section in Section)
 
 
 def holds_definitions(result: Mapping[str, Any]) -> bool:
@@ -28,7 +30,7 @@ def holds_definitions(result: Mapping[str, Any]) -> bool:
 
     A client could use one id for two requests, so that the list would be taken for the answer to the other one.
     """
-    return any(isinstance(result.get(section.member), list) for section in Section)
+    return any(isinstance(result.get(member), list) for member in _LISTS)
 
 
 def filter_list(

@@ -52,12 +52,13 @@ async def _missing_consent(exchange: Exchange, context: Context, request: Reques
     if context.modern:
         call = digest({"tool": context.name, "arguments": params.get("arguments", {})})
         if consents.is_consent_state(params.get("requestState")):
-            return None if consents.redeem(params, principal, call) else _DECLINED
+            return None if await consents.redeem(params, principal, call) else _DECLINED
         capabilities = meta_of(params).get("io.modelcontextprotocol/clientCapabilities")
         if not isinstance(capabilities, dict) or "elicitation" not in capabilities or "inputResponses" in params:
             return _NOBODY
         await exchange.record(context, Decision.FLAG, Reason.TAINT_ASKED)
         result = consents.result(principal, call, context.name)
+        await runtime.agree()
         raise Stop(200, {"jsonrpc": "2.0", "id": context.id, "result": result})
     if exchange.sink is None or not runtime.sessions.can(caller.channel, "elicitation"):
         return _NOBODY

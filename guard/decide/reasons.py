@@ -59,6 +59,8 @@ class Reason(_Explained):
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."
     NO_SUCH_VERB = "no_such_verb", "The path does not have the verb, or the protocol version does not."
     DRAINING = "draining", "The guard is ending, or it ended the request as a new configuration closed the server."
+    WORKER_LOST = "worker_lost", "The worker of this guard that has the session ended while it served the request."
+    UNSHARED = "unshared", "The other workers of this guard could not be told what this one learned of the principal."
     BUNDLE_EXPIRED = "bundle_expired", "The guard's signed configuration is past its time."
     DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
     MEDIA_TYPE = "media_type", "The body is not JSON in UTF-8."
@@ -67,7 +69,15 @@ class Reason(_Explained):
     # Who it is from. A token's faults are `TokenFault`.
     NO_IDENTITY_CONFIGURED = "no_identity_configured", "The configuration names nobody who can vouch for a caller."
     KEYS_UNAVAILABLE = "keys_unavailable", "The issuer's keys cannot be fetched, so nobody can be verified."
-    PRINCIPALS_DIFFER = "principals_differ", "Access and the bearer token name two different callers."
+    ISSUER_UNAVAILABLE = (
+        "issuer_unavailable",
+        "The issuer does not say what the token is, so nobody can be verified.",
+        "oauth.issuer",
+    )
+    PRINCIPALS_DIFFER = (
+        "principals_differ",
+        "Access and the bearer token do not name the same caller: a person needs one verified address in both.",
+    )
     INSUFFICIENT_SCOPE = "insufficient_scope", "The token lacks a scope.", "oauth.scopes"
     DENIED = "denied", "The principal is on the deny list."
     EXPIRED = "expired", "The token expired while the answer was awaited."
@@ -182,13 +192,17 @@ class TokenFault(_Explained):
     MISSING = "missing", "There is no token."
     REPEATED = "repeated", "There is more than one token."
     TOO_LARGE = "too_large", "The token is longer than any real one."
-    MALFORMED = "malformed", "The token is not a JWT, or a claim has the wrong type."
+    MALFORMED = (
+        "malformed",
+        "The token is no bearer token, or no JWT where one is due, or a claim has the wrong type.",
+    )
     HEADER_REFUSED = (
         "header_refused",
         "Its header holds a key, an address of a key, or a parameter that changes how the token is read (`crit`).",
     )
     ALGORITHM_REFUSED = "algorithm_refused", "Its algorithm is not allowed."
-    WRONG_TYPE = "wrong_type", "Its header's `typ` is not a token's."
+    WRONG_TYPE = "wrong_type", "Its `typ`, or the type that its issuer names, is not an access token's."
+    INACTIVE = "inactive", "Its issuer says that it is not active: it is over, withdrawn, or not of this issuer."
     NO_KEY_ID = "no_key_id", "It does not name its key."
     UNKNOWN_KEY = "unknown_key", "The issuer does not publish its key."
     BAD_SIGNATURE = "bad_signature", "Its signature is wrong."

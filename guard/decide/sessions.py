@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,11 +176,11 @@ class Cursors:
 
     MCP servers accept a Last-Event-ID from anyone and often number events in a row, so a guessed id would open another
     session's stream. The client gets the id with a MAC, and the server sees its own ids only. The key lives as long as the
-    process, as sessions do.
+    guard, as sessions do.
     """
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key or secrets.token_bytes(32)
 
     def seal(self, cursor: str, channel: str) -> str:
         """The id as the client sees it."""
@@ -210,22 +210,31 @@ class RequestStates:
 
     def bind(self, state: str, principal: Principal) -> bool:
         """Note that the server gave this state to the principal. False if there is no room: it must not be handed out."""
-        time, key = self._clock(), _hash(state)
-        states = self._until.get(principal.id, OrderedDict())
+        return self.put(_hash(state), principal.id, self._clock() + STATE_FOR)
+
+    def put(self, key: bytes, owner: str, until: float) -> bool:
+        """Keep a state by its SHA-256, which another process of this guard may have bound; False as `bind`."""
+        states = self._until.get(owner, OrderedDict())
         if key not in states:
             if len(states) >= STATES_PER_PRINCIPAL:
                 states.popitem(last=False)
                 self._count -= 1
             elif self._count >= self._most:
-                self._expire(time)
+                self._expire(self._clock())
                 if self._count >= self._most:
                     return False
-                states = self._until.get(principal.id, OrderedDict())
+                states = self._until.get(owner, OrderedDict())
             self._count += 1
-        states[key] = time + STATE_FOR
+        states[key] = until
         states.move_to_end(key)
-        self._until[principal.id] = states
+        self._until[owner] = states
         return True
+
+    def kept(self) -> Iterator[tuple[bytes, str, float]]:
+        """Every state by its SHA-256, with its owner and when it ends."""
+        for owner, states in self._until.items():
+            for key, until in states.items():
+                yield key, owner, until
 
     def holds(self, state: str, principal: Principal) -> bool:
         """Whether this state was given to the principal within the hour."""

@@ -6,12 +6,12 @@ attack, closes those that change something or fetch an address: asking before ea
 Calls of a tainted principal are judged in `guard.decide.outbound`.
 
 Guards of one environment in one process share what they know (`TaintCircle`), as the two halves of a flow are often two
-servers: one that reads the web, and one that sends mail.
+servers: one that reads the web, and one that sends mail. So each looks for orders to call a tool of any of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from model.base import seconds
@@ -56,15 +56,24 @@ class Taints:
 
     def mark(self, principal_id: str, incident: str, *, suspected: bool = False) -> None:
         """Taint a principal for the window; a later mark replaces an earlier one of its kind."""
-        time, key = self._clock(), (principal_id, suspected)
+        self.put(principal_id, TaintMark(incident, self._clock() + self._window), suspected=suspected)
+
+    def put(self, principal_id: str, mark: TaintMark, *, suspected: bool) -> None:
+        """Keep a mark as it is, which another process of this guard may have made."""
+        key = (principal_id, suspected)
         # The earlier mark is removed first, so that the marks stay in the order in which they end.
         self._marks.pop(key, None)
         if len(self._marks) >= self._most:
-            self._forget(time)
+            self._forget(self._clock())
         if len(self._marks) >= self._most:
-            self._everyone = TaintMark(TABLE_FULL, time + self._window)
+            self._everyone = TaintMark(TABLE_FULL, mark.until)
             return
-        self._marks[key] = TaintMark(incident, time + self._window)
+        self._marks[key] = mark
+
+    def marks(self) -> Iterator[tuple[str, TaintMark, bool]]:
+        """Every mark with its principal, and whether the text was only suspected."""
+        for (principal_id, suspected), mark in self._marks.items():
+            yield principal_id, mark, suspected
 
     def tainted(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
         """The taint a principal is under here or at a server of the circle, or None.
@@ -105,21 +114,32 @@ class TaintCircle:
     """The marks of several guards in one process, whose principals are the same: each mark counts at all of them."""
 
     def __init__(self) -> None:
-        self._members: dict[str, Taints] = {}
+        self._members: dict[str, tuple[Taints, frozenset[str]]] = {}
+        self._tools: frozenset[str] = frozenset()
 
-    def join(self, server: str, taints: Taints) -> None:
-        """Count the marks of this server's guard at the others, and theirs at it."""
-        self._members[server] = taints
+    def join(self, server: str, taints: Taints, tools: frozenset[str]) -> None:
+        """Count the marks of this server's guard at the others, and theirs at it. `tools` are the server's that change
+        something; joining again replaces them."""
+        self._members[server] = (taints, tools)
         taints.circle = self
+        self._gather()
 
     def leave(self, server: str) -> None:
-        """Forget the marks of a server whose guard has ended."""
-        if (taints := self._members.pop(server, None)) is not None:
-            taints.circle = None
+        """Forget the marks and tools of a server whose guard has ended."""
+        if (member := self._members.pop(server, None)) is not None:
+            member[0].circle = None
+            self._gather()
+
+    def tools(self) -> frozenset[str]:
+        """The tools of all the servers that change something."""
+        return self._tools
 
     def tainted(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
         """The taint a principal is under at any of the servers, or None."""
-        for server, taints in self._members.items():
+        for server, (taints, _) in self._members.items():
             if (taint := taints.tainted_here(principal_id, suspected=suspected)) is not None:
                 return replace(taint, server=server)
         return None
+
+    def _gather(self) -> None:
+        self._tools = frozenset().union(*(tools for _, tools in self._members.values()))

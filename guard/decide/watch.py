@@ -54,6 +54,14 @@ class Watch:
         self._running: dict[str, asyncio.Task[bool]] = {}
         self._logged: dict[EntryKind, str] = {}
         self.problem: str | None = "the server's lists have not been read yet"
+        #: Called when the server says that a list changed: other processes of this guard read it again too.
+        self.on_change: Callable[[], None] | None = None
+
+    def changed(self, place: str) -> None:
+        """Read the lists again, as the server said that one changed, and say so to whoever asked for it."""
+        self.refresh(place)
+        if self.on_change is not None:
+            self.on_change()
 
     def follow(self, policy: Callable[[], Policy]) -> None:
         """Compare the server's lists with the pins of this policy."""

@@ -14,7 +14,7 @@ import math
 import re
 import time
 from bisect import bisect_right
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
@@ -103,12 +103,20 @@ def _named_value_table() -> RuleTable:
     return RuleTable([rule for rule in _RULES if rule.id in rule_ids], triggers=_triggers())
 
 
+@lru_cache(maxsize=64)
+def _order_tables(names: frozenset[str]) -> tuple[RuleTable, ...]:
+    """The table of orders to call one of these tools, one for all engines that know the same names."""
+    rules = behaviour.tool_rules(names)
+    return (RuleTable(rules),) if rules else ()
+
+
 class EmbeddedVerdictEngine:
     """Judges by rules alone. It may be shared between tasks and threads, and keeps no state about what it has judged.
 
     Args:
         tool_names: names of the server's tools, to find a definition that steers another tool.
-        acting_tools: names of those that change something, to taint whoever reads an order to call one.
+        acting_tools: names of those that change something, to taint whoever reads an order to call one; `watch_tools` adds
+            those of other servers.
         allowed_hosts: hosts that arguments may name although they are private.
         thorough: legs on which policy may let a finding pass (flag, redact). There a text that was not read to its end is
             NO_VERDICT even with findings: the unread part would pass together with the finding.
@@ -140,10 +148,11 @@ class EmbeddedVerdictEngine:
         self._kinds[None] = _argument_table(rules, SUBJECTS)
         if shadowing:
             self._tables[Leg.DEFINITIONS] += (RuleTable(shadowing),)
-        if acting := behaviour.tool_rules(acting_tools):
-            table = RuleTable(acting)
-            for leg in behaviour.LEGS:
-                self._tables[leg] += (table,)
+        self._acting: Callable[[], frozenset[str]] = lambda: acting_tools
+
+    def watch_tools(self, names: Callable[[], frozenset[str]]) -> None:
+        """Look for orders to call one of these, as they are at the moment of each text, in place of `acting_tools`."""
+        self._acting = names
 
     async def scan(self, item: ScanItem, deadline: float) -> Verdict:
         """The verdict of `judge`."""
@@ -182,9 +191,12 @@ class EmbeddedVerdictEngine:
         spent = (time.perf_counter() - started) * 1000
         return Verdict(outcome, self.name, tuple(matches.findings), milliseconds=spent, error=error)
 
+    def _tables_of(self, leg: Leg) -> tuple[Table, ...]:
+        return self._tables[leg] + _order_tables(self._acting()) if leg in behaviour.LEGS else self._tables[leg]
+
     def _split(self, item: ScanItem) -> Split:
         if item.leg is not Leg.ARGUMENTS or item.kinds is EVERYTHING:
-            tables = self._tables[item.leg]
+            tables = self._tables_of(item.leg)
             return lambda texts: ((tables, texts),)
 
         def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[Table, ...], Sequence[Text]]]:
@@ -218,7 +230,7 @@ class EmbeddedVerdictEngine:
         if leg in READ:
             _match_named_values(texts, matches)
             if further := [*seams(texts), *linked(texts)]:
-                _match(self._tables[leg], _JoinedText(further), matches)
+                _match(self._tables_of(leg), _JoinedText(further), matches)
         if not may_be_more:
             return
         budget = DecodingBudget()
@@ -292,7 +304,7 @@ class _Matches:
         self.leg = leg
         self._turn_ends = time.monotonic() + TURN
         self.findings: list[EngineFinding] = []
-        self.values: Counter[tuple[str, str, str]] = Counter()
+        self.values: dict[tuple[str, str, str], int] = defaultdict(int)
         self.known: set[tuple[str, str]] = set()
         self.quotes: dict[tuple[str, str, bool], str] | None = None
         self.mentioned: set[tuple[str, str]] = set()
@@ -342,7 +354,7 @@ def _match(
     original, so a value counts only where it occurs more often than there.
     """
     matches.in_time()
-    counts: Counter[tuple[str, str, str]] = Counter()
+    counts: dict[tuple[str, str, str], int] = defaultdict(int)
     for rule, places in chain.from_iterable(table.places(joined_text.data) for table in tables):
         for start, end in places:
             matches.in_time()

@@ -100,7 +100,7 @@ class FormTable:
     def places(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         """The rules that match in `data` (UTF-8), each with one place."""
         hits = [(self._named[rule.id], expression) for table in self._tables for rule, expression in table.hits(data)]
-        if not self._reaches(sign for sign, _ in hits):
+        if not hits or not self._reaches(sign for sign, _ in hits):
             return
         #: The latest mark by family and weight.
         latest: dict[tuple[Family, int], Mark] = {}

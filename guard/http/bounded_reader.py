@@ -97,17 +97,26 @@ class BoundedReader(RequestReader):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._bounds.head_bytes:
+            raise _OverBounds
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        # All that the protocols below do with a header, in one step, as it is taken for each of every request.
         self._head_lines += 1
-        self._count(len(name) + len(value) + 4)
-        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > self._bounds.head_bytes or self._head_lines > self._bounds.head_lines:
+            raise _OverBounds
+        name = name.lower()
+        if name == b"expect" or not self._in_head:
+            super().on_header(name, value)
+        else:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._phase, self._since = _Phase.BODY, None
         super().on_headers_complete()
+        self._phase, self._since = _Phase.BODY, None
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -116,11 +125,6 @@ class BoundedReader(RequestReader):
     def on_message_complete(self) -> None:
         self._phase, self._since = _Phase.REQUEST, None
         super().on_message_complete()
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._bounds.head_bytes or self._head_lines > self._bounds.head_lines:
-            raise _OverBounds
 
     # -- time ---------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Finds the principal of a request: the third and last check of the token, which trusts neither edge nor gateway.
 
-Signature and times are checked in `assertions`. Only `cf-access-jwt-assertion` and, in mode external, `authorization` are
-read. Every other header that claims an identity (x-ringwall-principal, cf-access-authenticated-user-email, cookies) may be
-written by anybody and is never read.
+Signature and times are checked in `assertions`; about a token that is no JWT `introspection` asks its issuer. Only
+`cf-access-jwt-assertion` and, in mode external, `authorization` are read. Every other header that claims an identity
+(x-ringwall-principal, cf-access-authenticated-user-email, cookies) may be written by anybody and is never read.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import httpx
 
 from guard.decide.reasons import Composed, Reason, TokenFault, token_reason
 from guard.identity.assertions import BadToken, audiences, text, verify
+from guard.identity.introspection import Introspection, IssuerUnavailable
 from guard.identity.keys import IssuerKeys, KeysUnavailable
 from guard.identity.principal import Principal
 from model.guard_config import AccessIdentity, ExternalIdentity, FrontDoor, Identity
@@ -57,7 +58,7 @@ class Forbidden(NotIdentified):
 
 
 class IdentityUnavailable(NotIdentified):
-    """503: there are no keys of the issuer, so nobody can be verified."""
+    """503: the issuer's keys, or its word about a token, cannot be had, so nobody can be verified."""
 
     status = 503
 
@@ -67,8 +68,8 @@ class Verifier:
 
     `client` fetches the issuers' keys. `path` is that of the MCP endpoint, for the metadata address. `clock` gives Unix
     seconds; `monotonic` measures the age of the keys. `previous` is the verifier of the bundle before: keys of issuers in
-    both are taken over, so that a new bundle works while the issuer is down. A verified request is cached for 60 s at most,
-    and never past its token's expiry.
+    both are taken over, so that a new bundle works while the issuer is down. A verified request is cached for 60 s at most
+    (less where the stack file says for how long an issuer's word counts), and never past its token's expiry.
     """
 
     def __init__(
@@ -81,7 +82,8 @@ class Verifier:
         monotonic: Callable[[], float] = time.monotonic,
         previous: Verifier | None = None,
     ) -> None:
-        key_sets = {keys.uri: keys for keys in previous.key_sets} if previous else {}
+        issuers = previous.issuers if previous else ()
+        key_sets = {keys.uri: keys for keys in issuers if isinstance(keys, IssuerKeys)}
         self._agents = dict(identity.agents)
         self._access = identity.access
         self._external = identity.external
@@ -90,14 +92,21 @@ class Verifier:
         self._clock = clock
         self._doors: dict[str, FrontDoor] = {}
         self._access_keys: IssuerKeys | None = None
-        self._external_keys: IssuerKeys | None = None
+        self._external_issuer: IssuerKeys | Introspection | None = None
         if identity.access:
             self._doors = {door.hostname: door for door in identity.access.front_doors}
             uri = identity.access.jwks_uri
             self._access_keys = key_sets.get(uri) or IssuerKeys(uri, client, monotonic)
-        if identity.external:
+        self._cache_seconds = CACHE_SECONDS
+        if identity.external and identity.external.introspection:
+            asked = identity.external.introspection
+            kept = (issuer for issuer in issuers if isinstance(issuer, Introspection) and issuer.settings == asked)
+            self._external_issuer = introspection = next(kept, None) or Introspection(asked, client, monotonic)
+            # The issuer may withdraw the token meanwhile.
+            self._cache_seconds = min(CACHE_SECONDS, introspection.cache_seconds)
+        elif identity.external and identity.external.jwks_uri:
             uri = identity.external.jwks_uri
-            self._external_keys = key_sets.get(uri) or IssuerKeys(uri, client, monotonic)
+            self._external_issuer = key_sets.get(uri) or IssuerKeys(uri, client, monotonic)
         if identity.demo:
             demo = identity.demo
             kind = "person" if demo.principal.startswith("person:") else "agent"
@@ -105,13 +114,13 @@ class Verifier:
         self._verified: OrderedDict[bytes, tuple[float, float, Principal]] = OrderedDict()
 
     @property
-    def key_sets(self) -> tuple[IssuerKeys, ...]:
-        """The issuers' keys, to close at the end."""
-        return tuple(keys for keys in (self._access_keys, self._external_keys) if keys is not None)
+    def issuers(self) -> tuple[IssuerKeys | Introspection, ...]:
+        """The issuers' keys, and the issuer that is asked about each token; to close at the end."""
+        return tuple(issuer for issuer in (self._access_keys, self._external_issuer) if issuer is not None)
 
     def problems(self) -> list[str]:
-        """The issuers without trusted keys, none of whose tokens can be verified. Starts to fetch their keys."""
-        return [problem for keys in self.key_sets if (problem := keys.problem()) is not None]
+        """The issuers of whom no token can be verified. Starts to fetch their keys, or to ask them."""
+        return [problem for issuer in self.issuers if (problem := issuer.problem()) is not None]
 
     async def principal(self, headers: Headers, hostname: str) -> Principal:
         """The principal that all configured identities agree on.
@@ -137,11 +146,13 @@ class Verifier:
             principal = await self._verify(assertions, bearers, hostname, unix_time)
         except KeysUnavailable:
             raise IdentityUnavailable(Reason.KEYS_UNAVAILABLE) from None
+        except IssuerUnavailable:
+            raise IdentityUnavailable(Reason.ISSUER_UNAVAILABLE) from None
         self._remember(key, principal, unix_time)
         return principal
 
     def _remember(self, key: bytes, principal: Principal, unix_time: float) -> None:
-        self._verified[key] = (unix_time, min(principal.expires, unix_time + CACHE_SECONDS), principal)
+        self._verified[key] = (unix_time, min(principal.expires, unix_time + self._cache_seconds), principal)
         self._verified.move_to_end(key)
         if len(self._verified) > CACHE_ENTRIES:
             self._verified.popitem(last=False)
@@ -155,9 +166,9 @@ class Verifier:
                 first = await self._by_access(self._access, self._access_keys, assertions, hostname, unix_time)
             except BadToken as bad:
                 raise Unauthenticated(token_reason("access", bad.fault)) from None
-        if self._external and self._external_keys:
+        if self._external and self._external_issuer:
             try:
-                second = await self._by_bearer(self._external, self._external_keys, bearers, hostname, unix_time)
+                second = await self._by_bearer(self._external, self._external_issuer, bearers, hostname, unix_time)
             except BadToken as bad:
                 error = None if bad.fault is TokenFault.MISSING else "invalid_token"
                 raise Unauthenticated(token_reason("bearer", bad.fault), self.challenge(hostname, error)) from None
@@ -194,12 +205,20 @@ class Verifier:
         raise BadToken(TokenFault.AMBIGUOUS)
 
     async def _by_bearer(
-        self, external: ExternalIdentity, keys: IssuerKeys, values: list[bytes], hostname: str, unix_time: float
+        self,
+        external: ExternalIdentity,
+        issuer: IssuerKeys | Introspection,
+        values: list[bytes],
+        hostname: str,
+        unix_time: float,
     ) -> Principal:
         match = _BEARER.fullmatch(_only(values))
         if match is None:
             raise BadToken(TokenFault.MALFORMED)
-        claims = await verify(match[1], keys, external.issuer, unix_time)
+        if isinstance(issuer, Introspection):
+            claims = await issuer.claims(match[1], external.issuer, unix_time)
+        else:
+            claims = await verify(match[1], issuer, external.issuer, unix_time)
         if external.audience not in audiences(claims):
             raise BadToken(TokenFault.WRONG_AUDIENCE)
         # A sender-constrained token proves nothing without its proof (RFC 9449 section 7.2, RFC 8705 section 3).
@@ -298,12 +317,13 @@ def _is_machine(subject: str, clients: set[str], claims: dict[str, Any]) -> bool
 
 def _same_caller(access: Principal, bearer: Principal) -> bool:
     """Whether both tokens may belong to one caller. A service token at the edge may come with a person's bearer token. A
-    person's Access session may not come with an agent's bearer token, nor one agent's with another's."""
+    person's Access session may not come with an agent's bearer token, nor one agent's with another's, and a person's own
+    token says so by its verified address. Kong asks the same, but of a JWT alone."""
     if bearer.kind == "agent":
         return access.kind == "agent" and access.agent == bearer.agent
-    if access.kind == "agent" or access.email is None or bearer.email is None:
+    if access.kind == "agent":
         return True
-    return access.email.lower() == bearer.email.lower()
+    return access.email is not None and bearer.email is not None and access.email.lower() == bearer.email.lower()
 
 
 def _nobody() -> Principal:

@@ -19,6 +19,7 @@ from guard.inspect.card_numbers import LEAST_CARD, may_be_card
 from guard.inspect.media_types import JudgedBytes, judge_bytes
 from guard.inspect.verdict import Text
 from wire.json import dump
+from wire.jsonrpc import MEMBERS
 from wire.protocol_versions import META_KEYS
 
 _INERT = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
@@ -79,16 +80,20 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
     spent = 0
     while stack:
         pointer, node = stack.pop()
-        if isinstance(node, dict | list):
-            spent += (len(pointer) + 1) * len(node) + (sum(map(len, node)) if isinstance(node, dict) else 0)
-            if spent > MAX_POINTERS:
-                return Content((), {}, pointer[:64], problem="the names of its members are too long")
-        if isinstance(node, str):
+        # By exact type first, which nearly every value has, as this is run for each of every message.
+        kind = type(node)
+        if kind not in _INSPECTED:
+            kind = next((base for base in _INSPECTED if isinstance(node, base)), kind)
+        if kind is str:
             if node:
                 texts.append(Text(pointer, node))
-        elif isinstance(node, dict):
+        elif kind is dict:
+            spent += (len(pointer) + 1) * len(node) + sum(map(len, node))
+            if spent > MAX_POINTERS:
+                return _too_long(pointer)
             blob = _blob(node) if "data" in node or "blob" in node else None
-            for key, child in reversed(node.items()):
+            for key in reversed(node):
+                child = node[key]
                 child_pointer = (
                     f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
                     if "~" in key or "/" in key
@@ -113,17 +118,39 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
                     if judged.problem is not None:
                         unreadable, problem = child_pointer, judged.problem
                     continue
-                if isinstance(child, str | dict | list) or (isinstance(child, int) and child >= LEAST_CARD):
+                if type(child) not in _SILENT:
                     stack.append((child_pointer, child))
-                # The envelope's own names say nothing, and look like base64, which costs ten times the rest to rule out.
-                if not (key.isascii() and key.isidentifier() and len(key) <= _SHORT_KEY) and key not in META_KEYS:
+                if key not in _PLAIN_NAMES and not _is_plain_name(key):
                     texts.append(Text(f"{child_pointer}#", key))
-        elif isinstance(node, int):
-            if node >= LEAST_CARD and may_be_card(pointer, str(node)):
-                texts.append(Text(pointer, str(node)))
-        elif isinstance(node, list):
-            stack.extend((f"{pointer}/{index}", child) for index, child in reversed(list(enumerate(node))))
+        elif kind is list:
+            spent += (len(pointer) + 1) * len(node)
+            if spent > MAX_POINTERS:
+                return _too_long(pointer)
+            stack.extend([(f"{pointer}/{index}", node[index]) for index in range(len(node) - 1, -1, -1)])
+        elif kind is int and node >= LEAST_CARD and may_be_card(pointer, str(node)):
+            texts.append(Text(pointer, str(node)))
     return Content(tuple(texts), uninspected, unreadable, frozenset(decoded), problem, corrected)
+
+
+def _too_long(pointer: str) -> Content:
+    return Content((), {}, pointer[:64], problem="the names of its members are too long")
+
+
+#: Types of values in which there may be something to inspect, and of those in which there is nothing.
+_INSPECTED: tuple[type, ...] = (str, dict, list, int)
+_SILENT = frozenset((bool, float, type(None)))
+
+
+def _is_plain_name(key: str) -> bool:
+    """Whether a member's name says nothing: the envelope's own, and short identifiers. The envelope's look like base64,
+    which costs ten times the rest to rule out."""
+    return (len(key) <= _SHORT_KEY and key.isascii() and key.isidentifier()) or key in META_KEYS
+
+
+#: Names that stand in most messages, so that they need no look at their letters.
+_PLAIN_NAMES = frozenset(
+    filter(_is_plain_name, (*META_KEYS, *MEMBERS, "content", "text", "isError", "structuredContent", "version"))
+)
 
 
 def is_handle(value: str) -> bool:

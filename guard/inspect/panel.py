@@ -116,6 +116,12 @@ class Panel:
     def names(self) -> tuple[str, ...]:
         return tuple(engine.name for engine in self._engines)
 
+    def watch_tools(self, names: Callable[[], frozenset[str]]) -> None:
+        """Tell the engines that look for orders to call a tool what tools there are, as `names` says at each text."""
+        for engine in self._engines:
+            if watch := getattr(engine, "watch_tools", None):
+                watch(names)
+
     async def judge(self, item: ScanItem) -> Judgement:
         """The engines' judgement of `item`, within the budget. Raises nothing but the caller's own cancellation."""
         if item.leg is not Leg.DEFINITIONS:
@@ -203,6 +209,13 @@ class Panel:
         return digest.digest()
 
 
+def acting_tools(config: GuardConfig | ModelGuardConfig) -> frozenset[str]:
+    """The names of a server's tools that change something; a model route has none."""
+    if not isinstance(config, GuardConfig):
+        return frozenset()
+    return frozenset(tool.name for tool in config.tool_lock.tools if tool.risk != "read")
+
+
 def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, str] = os.environ) -> Panel:
     """The engines that the configuration names, all of them or none.
 
@@ -215,11 +228,9 @@ def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, st
     every: tuple[AnyLeg, ...] = tuple(ModelLeg) if isinstance(config, ModelGuardConfig) else tuple(Leg)
     passing = [leg for leg in every if getattr(legs, leg.value) != "block" or leg.value in excepted]
     thorough = frozenset(leg.judged_as if isinstance(leg, ModelLeg) else leg for leg in passing)
-    tools = acting = frozenset[str]()
+    tools = frozenset[str]()
     if isinstance(config, GuardConfig):
-        locked = config.tool_lock.tools
-        tools = frozenset(tool.name for tool in locked)
-        acting = frozenset(tool.name for tool in locked if tool.risk != "read")
+        tools = frozenset(tool.name for tool in config.tool_lock.tools)
         if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
             thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
     # Secrets are read first, so that a missing one leaves no client open.
@@ -231,7 +242,7 @@ def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, st
     if engine_settings.embedded:
         from guard.engines.embedded import EmbeddedVerdictEngine
 
-        engines.append(EmbeddedVerdictEngine(tools, acting_tools=acting, thorough=thorough))
+        engines.append(EmbeddedVerdictEngine(tools, acting_tools=acting_tools(config), thorough=thorough))
     if services:
         from guard.engines.services import make_engine
 

@@ -148,8 +148,8 @@ class ModelGuardService:
 
     async def close(self) -> None:
         await self.runtime.close()
-        for keys in self.runtime.policy.verifier.key_sets:
-            await keys.close()
+        for issuer in self.runtime.policy.verifier.issuers:
+            await issuer.close()
         await self._counters.close()
         await self._client.aclose()
 

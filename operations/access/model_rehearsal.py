@@ -143,8 +143,8 @@ async def model_rehearsal_of(stack: ModelStack) -> AsyncIterator[ModelRehearsal]
             yield ModelRehearsal(stack, runtime, Path(config.audit.path))
         finally:
             await runtime.close()
-            for keys in policy.verifier.key_sets:
-                await keys.close()
+            for issuer in policy.verifier.issuers:
+                await issuer.close()
             await client.aclose()
 
 

@@ -173,8 +173,8 @@ async def rehearsal_of(server: ServerStack) -> AsyncIterator[Rehearsal]:
             yield Rehearsal(server, runtime, file)
         finally:
             await runtime.close()
-            for keys in policy.verifier.key_sets:
-                await keys.close()
+            for issuer in policy.verifier.issuers:
+                await issuer.close()
             await client.aclose()
 
 

@@ -1,4 +1,4 @@
-"""One bounded GET request for the doctor's checks, and the skew of the peer's clock."""
+"""One bounded request for the doctor's checks, and the skew of the peer's clock."""
 
 from __future__ import annotations
 
@@ -42,8 +42,11 @@ class ServiceResponse:
         return value if isinstance(value, dict) else None
 
 
-def fetch(url: str, headers: Mapping[str, str] | None = None) -> ServiceResponse:
-    """GET `url`, at most 1 MiB in 10 s. No redirect is followed, so no credential reaches another host.
+def fetch(
+    url: str, headers: Mapping[str, str] | None = None, *, form: Mapping[str, str] | None = None
+) -> ServiceResponse:
+    """GET `url`, or POST a `form` to it; at most 1 MiB in 10 s. No redirect is followed, so no credential reaches another
+    host.
 
     Raises:
         Unreachable: no answer, or a body that is too large. The text holds neither headers nor bodies.
@@ -53,7 +56,8 @@ def fetch(url: str, headers: Mapping[str, str] | None = None) -> ServiceResponse
     sent = {"accept": "application/json", **(headers or {})}
     try:
         with HttpPolicy(url, proxies=True).client(timeout=TIMEOUT, headers=sent) as client:
-            answer = exchange(client, "GET", url, limit=MAX_BYTES, deadline=DEADLINE)
+            method = "GET" if form is None else "POST"
+            answer = exchange(client, method, url, limit=MAX_BYTES, deadline=DEADLINE, data=form)
     except RefusedAnswer as error:
         raise Unreachable(f"{shown}: {error}") from None
     except httpx.TimeoutException:

@@ -1,4 +1,4 @@
-"""Checks of token issuers: their keys can be fetched, their metadata matches the stack file, MCP clients can sign in."""
+"""Checks of token issuers: their keys can be fetched, or they can be asked; their metadata matches; clients can sign in."""
 
 from __future__ import annotations
 
@@ -15,21 +15,27 @@ from operations.keys.decide import read_jwks
 
 @dataclass(frozen=True)
 class CheckedIssuer:
-    """An issuer to check. `discovery` is false for Cloudflare Access, where each application has its own metadata."""
+    """An issuer to check.
+
+    `address` is where its keys are, or with `asked` where it is asked about tokens. `discovery` is false for Cloudflare
+    Access, where each application has its own metadata.
+    """
 
     name: str
     issuer: str
-    jwks_uri: str
+    address: str
     discovery: bool = True
+    asked: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
-        return ("issuer.keys", "issuer.metadata") if self.discovery else ("issuer.keys",)
+        first = "issuer.introspection" if self.asked else "issuer.keys"
+        return (first, "issuer.metadata") if self.discovery else (first,)
 
 
 def check(issuer: CheckedIssuer) -> Iterator[Check]:
-    """Check the keys, then the issuer's clock, then the metadata."""
-    answer, finding = _keys(issuer)
+    """Check the keys or the address of questions, then the issuer's clock, then the metadata."""
+    answer, finding = _introspection(issuer) if issuer.asked else _keys(issuer)
     yield finding
     if answer is not None:
         yield from clock(answer.host, answer.skew)
@@ -40,21 +46,37 @@ def check(issuer: CheckedIssuer) -> Iterator[Check]:
 def _keys(issuer: CheckedIssuer) -> tuple[ServiceResponse | None, Check]:
     id_, subject = "issuer.keys", issuer.name
     try:
-        answer = fetch(issuer.jwks_uri)
+        answer = fetch(issuer.address)
     except Unreachable as error:
         remedy = "correct jwks_uri (or cloudflare.team), or allow connections to it"
         return None, Check(id_, "error", str(error), remedy, subject)
     if answer.status != 200:
-        text = f"{issuer.jwks_uri} answered {answer.status}"
+        text = f"{issuer.address} answered {answer.status}"
         return answer, Check(id_, "error", text, "correct jwks_uri (or cloudflare.team), or ask the issuer", subject)
     try:
         keys = read_jwks(answer.body)
     except ValueError as error:
-        return answer, Check(id_, "error", f"{issuer.jwks_uri}: {error}", "ask the issuer: no token verifies", subject)
+        return answer, Check(id_, "error", f"{issuer.address}: {error}", "ask the issuer: no token verifies", subject)
     if keys.ignored:
         text = f"{len(keys.keys)} usable keys; not used: {visible('; '.join(keys.ignored))[:200]}"
         return answer, Check(id_, "warning", text, "ask the issuer to sign with RS256 alone", subject)
     return answer, ok(id_, f"{len(keys.keys)} usable keys", subject)
+
+
+def _introspection(issuer: CheckedIssuer) -> tuple[ServiceResponse | None, Check]:
+    """Ask about a made-up token as a stranger, whom an issuer must refuse (RFC 7662 section 2.1)."""
+    id_, subject, name = "issuer.introspection", issuer.name, "introspection.endpoint"
+    try:
+        answer = fetch(issuer.address, form={"token": "ringwall-doctor"})
+    except Unreachable as error:
+        return None, Check(id_, "error", str(error), f"correct {name}, or allow connections to it", subject)
+    if answer.status in (400, 401, 403):
+        return answer, ok(id_, "refuses whoever shows no client", subject)
+    if answer.status == 200:
+        text = f"{issuer.address} tells strangers about tokens: whoever guesses one learns whose it is"
+        return answer, Check(id_, "warning", text, "ask the issuer to answer its clients alone", subject)
+    text = f"{issuer.address} answered {answer.status}"
+    return answer, Check(id_, "error", text, f"correct {name}, or ask the issuer", subject)
 
 
 def discovery_urls(issuer: str) -> tuple[str, ...]:
@@ -92,14 +114,16 @@ def _metadata(issuer: CheckedIssuer) -> Iterator[Check]:
         problems = True
         text = f"its metadata names the issuer {visible(str(metadata.get('issuer')))[:200]}, not {issuer.issuer}"
         yield Check(id_, "error", text, "write issuer exactly as its metadata and its tokens do", subject)
-    if metadata.get("jwks_uri") != issuer.jwks_uri:
+    name, key = ("introspection_endpoint", "introspection.endpoint") if issuer.asked else ("jwks_uri", "jwks_uri")
+    # Optional for whoever is asked (RFC 8414 section 2).
+    if metadata.get(name, issuer.address if issuer.asked else None) != issuer.address:
         problems = True
-        text = f"its metadata names another jwks_uri, {visible(str(metadata.get('jwks_uri')))[:200]}"
-        yield Check(id_, "error", text, "verify with the issuer which is right, then correct jwks_uri", subject)
+        text = f"its metadata names another {name}, {visible(str(metadata.get(name)))[:200]}"
+        yield Check(id_, "error", text, f"verify with the issuer which is right, then correct {key}", subject)
     methods = metadata.get("code_challenge_methods_supported")
     if not isinstance(methods, list) or "S256" not in methods:
         problems = True
         text = "it does not say that it supports PKCE with S256: MCP clients must refuse it"
         yield Check(id_, "error", text, "switch PKCE (S256) on at the issuer", subject)
     if not problems:
-        yield ok(id_, "names itself, its keys and PKCE as the stack file expects", subject)
+        yield ok(id_, f"names itself{'' if issuer.asked else ', its keys'} and PKCE as the stack file expects", subject)

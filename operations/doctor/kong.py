@@ -215,9 +215,14 @@ def _role(plan: GatewayPlan, settings: Mapping[str, Any], subject: str) -> Itera
     elif plan.settings.topology == "hybrid" and settings and settings.get("role") != "control_plane":
         text = f"topology hybrid needs a control plane, this is {visible(str(settings.get('role')))[:30]}"
         yield Check("gateway.role", "error", text, "set role = control_plane and cluster_mtls = pki", subject)
-    elif plan.settings.topology == "hybrid" and settings.get("cluster_mtls") != "pki":
-        text = "cluster_mtls is not pki: one shared certificate for all nodes"
-        yield Check("gateway.role", "error", text, "set cluster_mtls = pki in kong.conf", subject)
+    elif plan.settings.topology == "hybrid":
+        cluster = plan.settings.gateway.cluster
+        expected = cluster.mtls if cluster else "pki"
+        # pki_check_cn is pki, with one check more at the control plane (kong.conf.default).
+        if str(settings.get("cluster_mtls")).removesuffix("_check_cn") != expected:
+            text = f"cluster_mtls is not {expected}"
+            text += ": one shared certificate for all nodes" if expected == "pki" else ", as gateway.cluster has it"
+            yield Check("gateway.role", "error", text, f"set cluster_mtls = {expected} in kong.conf", subject)
 
 
 def _words(value: object) -> set[str]:

@@ -16,7 +16,10 @@ from operations.host.containers import (
     GUARD,
     GUARD_GROUP,
     KONG,
+    KONG_FOLDER,
     READ_VARIABLES,
+    kong_command,
+    kong_files,
     needed_images,
     server_user,
     short,
@@ -27,7 +30,7 @@ from operations.host.containers import (
 from operations.host.host_file import HostFile
 from operations.host.images import Images, pinning_advice
 from operations.host.instructions import container_readme
-from operations.host.kong_conf import kong_conf, operator_settings
+from operations.host.kong_conf import cluster_files, operator_settings
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
 from operations.host.passages import Passage, hosts_file, passages
 from operations.host.scraping import scrape_settings
@@ -35,6 +38,7 @@ from operations.host.scraping import scrape_settings
 Service = dict[str, Any]
 #: Where a relay and a server with a port meet.
 _RELAY = "/run/relay/port"
+_KONG_PREFIX = "/run/kong"
 
 
 def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
@@ -49,7 +53,7 @@ def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
     ]
     files += [HostFile(_hosts(member), hosts_file(member)) for member in machine.servers if passages(member)]
     if machine.kong_runs_here:
-        files.append(HostFile("kong.conf", kong_conf(machine)))
+        files += kong_files(machine, prefix=_KONG_PREFIX)
     for member in machine.members:
         files += [HostFile(f"tunnels/{member.stack}.yml", item.content) for item in member.bundle.files]
     readme = container_readme(
@@ -57,6 +61,7 @@ def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
         ["docker compose config --quiet", "docker compose up --detach"],
         builder.needs(),
         pinning_advice(images),
+        renewal="`docker compose up --detach --force-recreate kong`",
     )
     return [*files, HostFile("README.md", readme)]
 
@@ -174,13 +179,21 @@ class _Compose:
         }
         self._volumes["kong-prefix"] = _memory(f"mode=0700,uid={KONG},gid={KONG}")
         logs = [_bind(f"./logs/{number}", folder, writable=True) for number, folder in self._log_folders()]
-        return {
+        placed = [_bind(f"./{file.path}", f"{KONG_FOLDER}/{file.path}") for file in kong_files(machine, prefix="")]
+        service = {
             **self._inside("kong", KONG),
-            "environment": {"KONG_PREFIX": "/run/kong"},
-            **_with_variables(["/docker-entrypoint.sh", "kong", "docker-start"], variables),
+            "environment": {"KONG_PREFIX": _KONG_PREFIX},
+            **_with_variables(kong_command(machine, prefix=_KONG_PREFIX), variables),
             "tmpfs": ["/tmp"],  # noqa: S108 - inside the container
-            "volumes": [_bind("./kong.conf", "/etc/kong/kong.conf"), _volume("kong-prefix", "/run/kong"), *logs],
+            "volumes": [*placed, _volume("kong-prefix", _KONG_PREFIX), *logs],
         }
+        certificates = [
+            {"source": self._secret(file.name, file.purpose, KONG), "target": file.path}
+            for file in cluster_files(machine)
+        ]
+        if certificates:
+            service["secrets"] = [*service.get("secrets", []), *certificates]
+        return service
 
     def _tunnel(self, member: HostMember) -> Service:
         settings = member.bundle.cloudflared

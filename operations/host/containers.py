@@ -9,6 +9,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from operations.host.declared import CONFIGURATION, SCRIPT, declare_script
+from operations.host.host_file import HostFile
+from operations.host.kong_conf import kong_conf
 from operations.host.machine import HostMember, Machine
 
 GUARD = 10001
@@ -18,6 +21,8 @@ CONNECTOR = 10003
 FIRST_SERVER = 10010
 #: The group of whoever may write to a server's socket: the guard alone is in it, besides the server.
 GUARD_GROUP = GUARD
+#: Where Kong's image looks for its settings.
+KONG_FOLDER = "/etc/kong"
 #: Reads each variable from a file, as a container's environment can be read by whoever may inspect it.
 READ_VARIABLES = (
     'for file in /run/secrets/variables/*; do if [ -f "$file" ]; then export "${file##*/}=$(cat "$file")"; fi; done; '
@@ -44,6 +49,28 @@ def start_script(member: HostMember) -> str:
     origin = member.bundle.origin
     change = f"cd {shlex.quote(origin.directory)}\n" if origin and origin.directory else ""
     return f"#!/bin/sh\n{change}exec {shlex.join(member.command or ())}\n"
+
+
+def kong_files(machine: Machine, *, prefix: str) -> list[HostFile]:
+    """Kong's settings, and the configuration of a node without a control plane; none of them holds a secret."""
+    if machine.declared is None:
+        return [HostFile("kong.conf", kong_conf(machine))]
+    script = declare_script(machine)
+    place = f"{prefix if script else KONG_FOLDER}/{CONFIGURATION}"
+    files = [
+        HostFile("kong.conf", kong_conf(machine, declared_at=place)),
+        HostFile(CONFIGURATION, machine.declared.text),
+    ]
+    return [*files, HostFile(SCRIPT, script, 0o755)] if script else files
+
+
+def kong_command(machine: Machine, *, prefix: str) -> list[str]:
+    """What Kong's container runs: its image's own command, after the secrets are in the configuration."""
+    command = ["/docker-entrypoint.sh", "kong", "docker-start"]
+    if declare_script(machine) is None:
+        return command
+    files = [f"{KONG_FOLDER}/{CONFIGURATION}", f"{prefix}/{CONFIGURATION}"]
+    return ["/bin/sh", f"{KONG_FOLDER}/{SCRIPT}", *files, *command]
 
 
 def needed_images(machine: Machine, *, helpers: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 #: The list of a host's files in its folder.
 LIST = "host.json"
@@ -33,11 +34,17 @@ class HostFile:
 
 
 def with_list(
-    files: Sequence[HostFile], *, environment: str, host: str, layout: str, images: Mapping[str, str]
+    files: Sequence[HostFile],
+    *,
+    environment: str,
+    host: str,
+    layout: str,
+    images: Mapping[str, str],
+    db_less: bool = False,
 ) -> tuple[HostFile, ...]:
     """The files in order of their paths, and the list of them."""
     ordered = sorted(files, key=lambda file: file.path)
-    document = {
+    document: dict[str, Any] = {
         "version": 1,
         "environment": environment,
         "host": host,
@@ -45,4 +52,6 @@ def with_list(
         "images": dict(images),
         "files": {file.path: {"mode": f"{file.mode:04o}", "sha256": file.sha256} for file in ordered},
     }
+    if db_less:
+        document["db_less"] = True
     return (*ordered, HostFile(LIST, json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from operations.host.machine import Machine
 from operations.host.needs import needs_of
-from operations.host.systemd import KONG_USER, started_units
+from operations.host.systemd import started_units
 
 
 def systemd_readme(machine: Machine) -> str:
@@ -33,7 +33,6 @@ def systemd_readme(machine: Machine) -> str:
         "The users and folders that these belong to are there now.",
         "",
         *(f"- {need.text}" for need in needs_of(machine)),
-        *_key_files(machine),
         "",
         "## Start",
         "",
@@ -44,12 +43,15 @@ def systemd_readme(machine: Machine) -> str:
         "To undo: `systemctl disable --now` for the same units, `systemctl stop 'ringwall-*'` for what these started, then",
         "`./install.sh --undo` and `systemctl daemon-reload`.",
         "",
+        *_declared(machine, "`./install.sh`, `systemctl reload ringwall-kong`"),
         *_egress(machine),
     ]
     return "\n".join(lines) + "\n"
 
 
-def container_readme(machine: Machine, start: Sequence[str], secrets: Sequence[str], remarks: Sequence[str]) -> str:
+def container_readme(
+    machine: Machine, start: Sequence[str], secrets: Sequence[str], remarks: Sequence[str], *, renewal: str
+) -> str:
     """How to start the containers of this host."""
     lines = [
         f"# {machine.name}, a host of {machine.environment}",
@@ -64,16 +66,25 @@ def container_readme(machine: Machine, start: Sequence[str], secrets: Sequence[s
         "",
         *(f"    {line}" for line in start),
         "",
+        *_declared(machine, renewal),
         *remarks,
         *_egress(machine),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _key_files(machine: Machine) -> list[str]:
-    if machine.kong.role != "data_plane":
+def _declared(machine: Machine, renewal: str) -> list[str]:
+    """What is to be done where Kong reads a file, which no command changes from afar."""
+    if machine.declared is None:
         return []
-    return ["", f"The key files that `KONG_CLUSTER_…` name must be readable by `{KONG_USER}`."]
+    return [
+        "## Change the gateway",
+        "",
+        "Kong takes everything from `kong.yml`: no `ringwall up` or `keys sync` reaches it, and `ringwall lockdown` closes",
+        "the edge alone. Render again with `--db-less` after each `up`, and at least every hour: Cloudflare changes",
+        f"its signing keys, and a gateway without the new one lets nobody in. Then run {renewal}.",
+        "",
+    ]
 
 
 def _egress(machine: Machine) -> list[str]:

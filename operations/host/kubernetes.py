@@ -16,6 +16,9 @@ from operations.host.containers import (
     GUARD,
     GUARD_GROUP,
     KONG,
+    KONG_FOLDER,
+    kong_command,
+    kong_files,
     needed_images,
     server_user,
     short,
@@ -26,14 +29,18 @@ from operations.host.containers import (
 from operations.host.host_file import HostFile
 from operations.host.images import Images, pinning_advice
 from operations.host.instructions import container_readme
-from operations.host.kong_conf import kong_conf, operator_settings
+from operations.host.kong_conf import cluster_files, operator_settings
 from operations.host.machine import HOST_PORT, SOCKETS, HostMember, Machine
 
 Resource = dict[str, Any]
 #: Never a destination: the metadata services of clouds, and what else is on the node's own link.
 _LINK_LOCAL = {"0.0.0.0/0": ["169.254.0.0/16"], "::/0": ["fe80::/10", "fd00:ec2::254/128"]}
-#: The control plane's two ports, or the database's (kong.conf.default, PostgreSQL).
-_GATEWAY_PORTS = {"data_plane": (8005, 8006), "traditional": (5432,)}
+#: What a node connects to by a setting of the operator's own: the control plane's two ports, or the database's
+#: (kong.conf.default, PostgreSQL).
+_OPERATOR_PORTS = {"cluster_control_plane": 8005, "cluster_telemetry_endpoint": 8006, "pg_host": 5432}
+_KONG_PREFIX = "/kong"
+#: Kubernetes' own limit of a ConfigMap's data, in bytes.
+_CONFIG_MAP = 2**20
 _READY = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{HOST_PORT}/readyz', timeout=4)"
 
 
@@ -83,6 +90,7 @@ def kubernetes_files(machine: Machine, named: Mapping[str, str]) -> list[HostFil
         ["kubectl apply --dry-run=server --kustomize .", "kubectl apply --kustomize ."],
         builder.needs(),
         remarks,
+        renewal=f"`kubectl apply --kustomize .` and `{builder.restart}`",
     )
     return [*files, HostFile("README.md", readme)]
 
@@ -94,6 +102,11 @@ class _Manifests:
         self._name = f"ringwall-{machine.name}"
         self._namespace = f"ringwall-{machine.environment}"
         self._labels = {"app.kubernetes.io/name": "ringwall", "app.kubernetes.io/instance": machine.name}
+
+    @property
+    def restart(self) -> str:
+        """The command after which the pod reads its settings anew."""
+        return f"kubectl -n {self._namespace} rollout restart deployment/{self._name}"
 
     def _resource(self, api: str, kind: str, name: str, **parts: Any) -> Resource:
         metadata: Resource = {"name": name, "labels": self._labels}
@@ -112,9 +125,16 @@ class _Manifests:
         """Files without secrets. Their names have no slash: a key of a ConfigMap cannot."""
         data = {f"start-{member.stack}": start_script(member) for member in self._machine.commands}
         if self._machine.kong_runs_here:
-            data["kong.conf"] = kong_conf(self._machine)
+            data |= {file.path: file.content for file in kong_files(self._machine, prefix=_KONG_PREFIX)}
         for member in self._machine.members:
             data |= {f"tunnel-{member.stack}.yml": item.content for item in member.bundle.files}
+        size = sum(len(key.encode()) + len(text.encode()) for key, text in data.items())
+        if size > _CONFIG_MAP:
+            raise InputError(
+                f"the settings of {self._machine.name} take {size} bytes, and a ConfigMap holds {_CONFIG_MAP}",
+                key="--format",
+                remedy="divide its servers among more hosts, or use --format systemd or compose",
+            )
         return self._resource("v1", "ConfigMap", self._name, data=data)
 
     def storage(self) -> Resource:
@@ -128,7 +148,9 @@ class _Manifests:
 
     def network_policy(self) -> Resource:
         """Nothing comes in. What goes out is named by ports: a NetworkPolicy knows no host names."""
-        tcp, udp = {53, *_GATEWAY_PORTS.get(self._machine.kong.role, ())}, {53}
+        tcp, udp = {53}, {53}
+        if self._machine.kong_runs_here:
+            tcp |= {_OPERATOR_PORTS[name] for name in operator_settings(self._machine) if name in _OPERATOR_PORTS}
         for member in self._machine.members:
             for item in member.bundle.egress:
                 port = _port(item.destination)
@@ -204,6 +226,9 @@ class _Manifests:
         for reader, names in (("guard", self._variables("guard")), ("kong", self._variables("kong"))):
             if names:
                 lines.append(f"Secret `{self._name}-{reader}`: {', '.join(f'`{name}`' for name in names)}.")
+        if files := cluster_files(self._machine):
+            listed = ", ".join(f"`{file.name}`, {file.purpose}" for file in files)
+            lines.append(f"Secret `{self._name}-cluster`: {listed}.")
         return lines
 
     # -- containers -----------------------------------------------------------------------------------------------------
@@ -246,15 +271,25 @@ class _Manifests:
         }
 
     def _kong(self) -> Resource:
-        settings = _mount("settings", "/etc/kong/kong.conf", subPath="kong.conf", readOnly=True)
+        machine = self._machine
+        placed = [
+            _mount("settings", f"{KONG_FOLDER}/{file.path}", subPath=file.path, readOnly=True)
+            for file in kong_files(machine, prefix=_KONG_PREFIX)
+        ]
+        certificates = [
+            _mount("kong-cluster", file.path, subPath=file.name, readOnly=True) for file in cluster_files(machine)
+        ]
         logs = [
             _mount("storage", folder, subPath=f"kong-{number}")
-            for number, folder in enumerate(self._machine.gateway_log_folders, 1)
+            for number, folder in enumerate(machine.gateway_log_folders, 1)
         ]
-        return {
-            **self._confined("kong", "kong", KONG, settings, _mount("kong-prefix", "/kong"), *logs),
-            "env": [{"name": "KONG_PREFIX", "value": "/kong"}, *self._environment("kong")],
+        mounts = (*placed, *certificates, _mount("kong-prefix", _KONG_PREFIX), *logs)
+        container = {
+            **self._confined("kong", "kong", KONG, *mounts),
+            "env": [{"name": "KONG_PREFIX", "value": _KONG_PREFIX}, *self._environment("kong")],
         }
+        command = kong_command(machine, prefix=_KONG_PREFIX)
+        return {**container, "command": command} if machine.declared else container
 
     def _tunnel(self, member: HostMember) -> Resource:
         name = f"tunnel-{short(member)}"
@@ -298,6 +333,8 @@ class _Manifests:
         ]
         if machine.kong_runs_here:
             volumes.append({"name": "kong-prefix", "emptyDir": {}})
+            if cluster_files(machine):
+                volumes.append(_secret_volume("kong-cluster", f"{self._name}-cluster"))
         for member in machine.members:
             volumes.append(_secret_volume(f"guard-{short(member)}", _secret(member)))
             if machine.kong_runs_here:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from model.errors import InputError
 from model.host_bundle import HostBundle, Kong, Secret
+from operations.gateway_file import GatewayFile
 
 #: The guard's own port that tells of all servers of the machine.
 HOST_PORT = 9900
@@ -84,9 +85,11 @@ class Machine:
     name: str
     members: tuple[HostMember, ...]
     kong: Kong
+    #: The whole configuration of its gateway node, where that has no control plane.
+    declared: GatewayFile | None = None
 
     @classmethod
-    def of(cls, bundles: Sequence[HostBundle]) -> Machine:
+    def of(cls, bundles: Sequence[HostBundle], declared: GatewayFile | None = None) -> Machine:
         """The machine of the bundles of one host.
 
         Raises:
@@ -94,6 +97,7 @@ class Machine:
         """
         ordered = sorted(bundles, key=lambda bundle: bundle.server)
         first = ordered[0]
+        kong = first.kong if declared is None else _without_control_plane(first)
         for further in ordered[1:]:
             if further.kong != first.kong:
                 raise InputError(
@@ -101,8 +105,10 @@ class Machine:
                     f"of Kong on {first.host}",
                     remedy=f"run `ringwall up {first.environment}`, so that both are of one state of the files",
                 )
+        if declared is not None:
+            ordered = [_without_cluster(bundle) for bundle in ordered]
         members = tuple(HostMember(bundle, number) for number, bundle in enumerate(ordered))
-        machine = cls(first.environment, first.host, members, first.kong)
+        machine = cls(first.environment, first.host, members, kong, declared)
         machine._require_distinct_ports()
         machine._require_own_log_folders()
         return machine
@@ -144,7 +150,8 @@ class Machine:
 
     def variables(self, reader: str) -> dict[str, str]:
         """The environment variables that a process of the whole machine needs as secrets, and what for."""
-        return _variables(secret for member in self.members for secret in member.secrets(reader))
+        named = _variables(secret for member in self.members for secret in member.secrets(reader))
+        return {**named, **self.declared.variables} if reader == "kong" and self.declared else named
 
     def _kong_listens(self) -> list[tuple[str, int]]:
         """Key and port of each address that Kong listens on."""
@@ -181,6 +188,27 @@ class Machine:
                     remedy="give one of them another port in its stack file",
                 )
             owners[port] = owner
+
+
+def _without_control_plane(bundle: HostBundle) -> Kong:
+    """The gateway node with its configuration in a file: no database, no Admin API, no cluster."""
+    if bundle.kong.role != "data_plane":
+        place = "runs elsewhere" if bundle.kong.role == "elsewhere" else "is the one that `ringwall up` writes to"
+        raise InputError(
+            f"the gateway of {bundle.host} {place}",
+            key="--db-less",
+            remedy="leave it out; a node that reads a file is for hosts of the hybrid topology",
+        )
+    settings = {key: value for key, value in bundle.kong.settings.items() if not key.startswith("cluster_")}
+    return Kong(version=bundle.kong.version, role="traditional", settings={**settings, "role": "traditional"})
+
+
+def _without_cluster(bundle: HostBundle) -> HostBundle:
+    """The bundle without the control plane among the destinations."""
+    names = ("cluster_control_plane", "cluster_telemetry_endpoint")
+    nodes = {bundle.kong.settings.get(name) for name in names}
+    egress = tuple(item for item in bundle.egress if item.process != "kong" or item.destination not in nodes)
+    return bundle.model_copy(update={"egress": egress})
 
 
 def _ports(member: HostMember, process: str) -> list[int]:

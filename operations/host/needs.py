@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from operations.host.kong_conf import operator_settings
+from operations.host.kong_conf import cluster_files, operator_settings
 from operations.host.machine import ETC, HostMember, Machine
 from operations.host.passage_units import STARTERS
 
@@ -69,6 +69,8 @@ def _files(machine: Machine) -> Iterator[Need]:
             elif secret.reference.file:
                 yield Need(secret.reference.file, secret.purpose, f"ringwall-{secret.reader}")
     if machine.kong_runs_here:
+        for file in cluster_files(machine):
+            yield Need(file.path, file.purpose, "ringwall-kong" if file.secret else None)
         for name in operator_settings(machine):
             yield Need(f"{ETC}/kong.env", f"Kong's {name}", "root", f"KONG_{name.upper()}")
     for reader in ("guard", "kong"):

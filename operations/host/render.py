@@ -11,6 +11,7 @@ from typing import Any
 
 from model.errors import InputError
 from model.host_bundle import HostBundle
+from operations.gateway_file import GatewayFile
 from operations.host.compose import compose_files
 from operations.host.host_file import LIST, HostFile, with_list
 from operations.host.instructions import systemd_readme
@@ -42,12 +43,22 @@ class FileDifference:
     problem: str
 
 
-def render(bundles: Sequence[HostBundle], layout: Layout, images: Mapping[str, str]) -> dict[str, tuple[HostFile, ...]]:
-    """The files of each host, by its name."""
+def render(
+    bundles: Sequence[HostBundle],
+    layout: Layout,
+    images: Mapping[str, str],
+    declared: Mapping[str, GatewayFile] | None = None,
+) -> dict[str, tuple[HostFile, ...]]:
+    """The files of each host, by its name.
+
+    Args:
+        declared: the configuration of each host's gateway node, where the nodes have no control plane.
+    """
     hosts: dict[str, list[HostBundle]] = {}
     for bundle in bundles:
         hosts.setdefault(bundle.host, []).append(bundle)
-    return {name: _files(Machine.of(members), layout, images) for name, members in sorted(hosts.items())}
+    machines = (Machine.of(members, declared[name] if declared else None) for name, members in sorted(hosts.items()))
+    return {machine.name: _files(machine, layout, images) for machine in machines}
 
 
 def _files(machine: Machine, layout: Layout, images: Mapping[str, str]) -> tuple[HostFile, ...]:
@@ -62,7 +73,14 @@ def _files(machine: Machine, layout: Layout, images: Mapping[str, str]) -> tuple
             files = compose_files(machine, images)
         case Layout.kubernetes:
             files = kubernetes_files(machine, images)
-    return with_list(files, environment=machine.environment, host=machine.name, layout=layout, images=images)
+    return with_list(
+        files,
+        environment=machine.environment,
+        host=machine.name,
+        layout=layout,
+        images=images,
+        db_less=machine.declared is not None,
+    )
 
 
 # -- written ones -----------------------------------------------------------------------------------------------------
@@ -78,6 +96,8 @@ class WrittenHost:
     layout: Layout
     images: Mapping[str, str]
     files: tuple[str, ...]
+    #: Whether its gateway node reads a file in place of asking a control plane.
+    db_less: bool
 
 
 def read_hosts(folder: Path) -> list[WrittenHost]:
@@ -106,6 +126,7 @@ def _read(path: Path) -> WrittenHost:
             Layout(document["format"]),
             {str(name): str(image) for name, image in document["images"].items()},
             tuple(document["files"]),
+            document.get("db_less") is True,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"is no list of a host's files ({type(error).__name__}: {error})"

@@ -8,6 +8,7 @@ calls out reaches nobody.
 
 from __future__ import annotations
 
+from operations.host.declared import CONFIGURATION, SCRIPT, declare_script
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import KONG_CONF, kong_conf
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
@@ -18,6 +19,7 @@ from operations.host.unit_text import CONFINEMENT, HIDDEN, UNITS, Section, comma
 
 GUARD_USER = "ringwall-guard"
 KONG_USER = "ringwall-kong"
+_KONG_STATE = "/var/lib/ringwall-kong"
 _ONLINE = (("Wants", "network-online.target"), ("After", "network-online.target"))
 _RESTART = (("Restart", "always"), ("RestartSec", "1"))
 _BOOT: Section = ("Install", (("WantedBy", "multi-user.target"),))
@@ -28,7 +30,7 @@ def systemd_files(machine: Machine) -> list[HostFile]:
     files = [_guard(machine), _users(machine), _folders(machine)]
     files.append(HostFile(f"root{ETC}/prometheus.yml", scrape_settings(machine)))
     if machine.kong_runs_here:
-        files += [HostFile(f"root{KONG_CONF}", kong_conf(machine)), _kong(machine)]
+        files += [*_kong_files(machine), _kong(machine)]
     for member in machine.members:
         files += [HostFile(f"root{item.path}", item.content) for item in member.bundle.files]
         if machine.kong_runs_here:
@@ -96,8 +98,23 @@ def _guard(machine: Machine) -> HostFile:
     return HostFile(f"{UNITS}/ringwall-guard.service", text)
 
 
+def _kong_files(machine: Machine) -> list[HostFile]:
+    """kong.conf, and the configuration of a node without a control plane."""
+    if machine.declared is None:
+        return [HostFile(f"root{KONG_CONF}", kong_conf(machine))]
+    script, placed = declare_script(machine), f"{ETC}/{CONFIGURATION}"
+    files = [
+        HostFile(
+            f"root{KONG_CONF}", kong_conf(machine, declared_at=f"{_KONG_STATE}/{CONFIGURATION}" if script else placed)
+        ),
+        HostFile(f"root{placed}", machine.declared.text),
+    ]
+    return [*files, HostFile(f"root{ETC}/{SCRIPT}", script, 0o755)] if script else files
+
+
 def _kong(machine: Machine) -> HostFile:
-    prefix = "/var/lib/ringwall-kong"
+    prefix = _KONG_STATE
+    declare = f"{ETC}/{SCRIPT} {ETC}/{CONFIGURATION} {prefix}/{CONFIGURATION}" if declare_script(machine) else None
     nginx = "/usr/local/openresty/nginx/sbin/nginx"
     text = unit(
         # LuaJIT writes the code that it runs, so MemoryDenyWriteExecute is left out.
@@ -110,8 +127,10 @@ def _kong(machine: Machine) -> HostFile:
                 ("Group", KONG_USER),
                 ("Environment", "KONG_NGINX_DAEMON=off"),
                 ("EnvironmentFile", f"-{ETC}/kong.env"),
+                *([("ExecStartPre", declare)] if declare else []),
                 ("ExecStartPre", f"/usr/local/bin/kong prepare -p {prefix} -c {KONG_CONF}"),
                 ("ExecStart", f"{nginx} -p {prefix} -c nginx.conf"),
+                *([("ExecReload", declare)] if declare else []),
                 ("ExecReload", f"/usr/local/bin/kong prepare -p {prefix} -c {KONG_CONF}"),
                 ("ExecReload", f"{nginx} -p {prefix} -c nginx.conf -s reload"),
                 ("KillSignal", "SIGQUIT"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.api_calls import Calls
 from model.base import validate
 from model.errors import InputError
 from model.loader import Document, read
@@ -87,3 +88,13 @@ def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift:
             }
         planned.append({"stack": stack, "steps": [{"ring": ring, "text": text} for ring, text in rings.items()]})
     return planned
+
+
+def calls_to_close(environment: EnvironmentStack, stacks: Sequence[str]) -> Calls:
+    """The calls that close servers: one for each list, and for the policy that is made (`wire.cloudflare`, `wire.kong`).
+
+    A list of several pages takes one for each.
+    """
+    names = sum(len(environment.member(server_of(stack)).manifest.hostnames) for stack in stacks)
+    # Applications, policies and the new one; each name's policies and sessions. Routes, node and data planes; each plugin.
+    return Calls(cloudflare=3 + 2 * names, kong=3 + len(stacks))

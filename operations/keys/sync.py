@@ -145,7 +145,7 @@ def sync_keys(
         Unreachable: Kong does not answer, refuses the token, or is another version.
     """
     addresses = {ACCESS: settings.cloudflare.jwks_uri}
-    addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items())})
+    addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items()) if issuer.jwks_uri})
     chosen = list(addresses) if issuers is None else list(issuers)
     for name in chosen:
         if name not in addresses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -13,6 +14,7 @@ import pytest
 from components.gateway.names import consumer_username
 from model.base import SecretRef
 from model.canonical import digest
+from model.cluster import Cluster
 from model.engines import ContractEngine, Engines
 from model.errors import Unreachable
 from model.project import Project, load_environment, open_project
@@ -27,6 +29,7 @@ from operations.doctor.kong import GatewayPlan
 from tests.support.cloudflare_api import CloudflareStandIn, cloudflare_api
 from tests.support.command_line import Result, ringwall
 from tests.support.engine_services import KEY, ContractService, LakeraService
+from tests.support.introspecting_issuer import IntrospectingIssuer
 from tests.support.kong_admin import KongStandIn, kong_admin, serving
 from tests.support.projects import ACCOUNT, ZONE, write_project
 from tests.support.token_issuer import TokenIssuer
@@ -92,6 +95,29 @@ def test_kong_that_does_not_fit_is_told_why(
     assert message in finding.message
 
 
+@pytest.mark.parametrize(
+    ("mtls", "node", "refused"),
+    [
+        (None, "pki", False),
+        (None, "pki_check_cn", False),
+        (None, "shared", True),
+        ("shared", "shared", False),
+        ("shared", "pki", True),
+    ],
+)
+def test_nodes_of_a_cluster_prove_themselves_as_the_environment_says(
+    tmp_path: Path, mtls: str | None, node: str, refused: bool
+) -> None:
+    environment = load_environment(open_project(write_project(tmp_path, topology="hybrid")), "dev")
+    if mtls is not None:
+        cluster = Cluster(control_plane="kong:8005", telemetry_endpoint="kong:8006", mtls=mtls)  # type: ignore[arg-type]
+        gateway = environment.settings.gateway.model_copy(update={"cluster": cluster})
+        settings = environment.settings.model_copy(update={"gateway": gateway})
+        environment = dataclasses.replace(environment, settings=settings)
+    checks = judged(environment, role="control_plane", cluster_mtls=node)
+    assert ("gateway.role" in checks) is refused
+
+
 class _Kong(KongStandIn):
     """The stand-in with the answer to GET / that Kong gives in full."""
 
@@ -133,7 +159,7 @@ def issuer() -> Iterator[tuple[CheckedIssuer, dict[str, Any]]]:
             checked = CheckedIssuer("keycloak", f"{uri}/realms/tools", keys.jwks_uri)
             metadata |= {
                 "issuer": checked.issuer,
-                "jwks_uri": checked.jwks_uri,
+                "jwks_uri": checked.address,
                 "code_challenge_methods_supported": ["plain", "S256"],
             }
             yield checked, metadata
@@ -144,6 +170,23 @@ def test_issuer_that_is_what_the_file_says_is_all_well(issuer: tuple[CheckedIssu
     assert [(finding.id, finding.status) for finding in checks] == [
         ("issuer.keys", "ok"), ("clock.skew", "ok"), ("issuer.metadata", "ok"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "message"),
+    [
+        (None, "ok", "refuses whoever shows no client"),
+        (200, "warning", "tells strangers about tokens"),
+        (404, "error", "answered 404"),
+    ],
+)
+def test_an_issuer_of_opaque_tokens_must_refuse_strangers(fault: int | None, status: str, message: str) -> None:
+    with IntrospectingIssuer() as issuer:
+        issuer.fault = fault
+        checked = CheckedIssuer("idp", issuer.url, issuer.endpoint, discovery=False, asked=True)
+        first, *_ = check_issuer(checked)
+    assert (first.id, first.status) == ("issuer.introspection", status)
+    assert message in first.message
 
 
 @pytest.mark.parametrize(
@@ -286,7 +329,7 @@ def test_whole_environment_is_asked_about_and_no_secret_is_printed(
         file = root / "stacks" / "Pulumi.dev.yaml"
         text = file.read_text().replace("team: example", f"team: example\n      api: {cloudflare.url}")
         text = text.replace("http://127.0.0.1:8001", kong.uri)
-        text = text.replace("https://login.example.org/realms/tools/certs", issuer[0].jwks_uri)
+        text = text.replace("https://login.example.org/realms/tools/certs", issuer[0].address)
         file.write_text(text.replace("https://login.example.org/realms/tools", issuer[0].issuer))
         result = ringwall("doctor", "dev", "--json", "--project", root)
         writes = kong.writes()

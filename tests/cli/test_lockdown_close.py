@@ -15,8 +15,11 @@ from typing import Any
 
 import pytest
 
+from engine.api_calls import Calls
 from engine.locate import VARIABLE
+from model.project import load_environment, open_project
 from operations.incident import gateway_proof
+from operations.incident.edits import calls_to_close
 from operations.incident.gateway_proof import Clock, by_data_planes, by_requests
 from tests.support.access_api import TOKEN, AccessApi, access_api
 from tests.support.command_line import Result
@@ -203,6 +206,9 @@ def test_every_edge_is_closed_side_by_side_with_as_many_lists_as_one_server_need
         ("GET", "/clustering/data-planes"),
     ]
     assert [call[1] for call in world.api.log].count("/policies") == 2  # one deny policy for all of them
+    stacks = [f"dev.{name}" for name in world.servers]
+    said = calls_to_close(load_environment(open_project(world.root), "dev"), stacks)
+    assert said == Calls(len(world.api.log), len(world.kong.log))
 
 
 def test_one_application_that_is_refused_keeps_no_other_open_and_the_command_goes_on(make_world: Any) -> None:

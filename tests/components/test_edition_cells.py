@@ -18,9 +18,11 @@ from operations.check import check_all
 from operations.editions import enforced
 from plan.offline import plan_stack
 from tests.support import kong_published_schema, kong_schema
-from tests.support.edition_projects import ASKED, EDITIONS, GATEWAY, asking, edition_project
+from tests.support.edition_projects import ASKED, EDITIONS, GATEWAY, asking, edition_project, held_tools, opaque_tokens
 
 PLUGIN = "kong:index/plugin:Plugin"
+#: What the files of a server and its issuer ask for.
+OF_A_SERVER = {Protection.OPAQUE_TOKENS: opaque_tokens, Protection.GATEWAY_TOOLS: held_tools}
 #: What no key of a stack file asks for: the table alone says why nobody does it.
 WITHOUT_A_KEY = {Protection.CLIENT_CERTIFICATE}
 
@@ -42,6 +44,10 @@ def planned(folder: Path, edition: Edition) -> list[PlannedStack]:
         if isinstance(TABLE[edition][demand[0]], ByPlugin):
             own = edition_project(folder / demand[0].name, edition, asking(*demand))
             stacks.append((own, load(own, "dev.models")))  # type: ignore[arg-type]
+    for protection, ask in OF_A_SERVER.items():
+        if isinstance(TABLE[edition][protection], ByPlugin):
+            own = ask(edition_project(folder / protection.name, edition))
+            stacks.append((own, load(own, "dev.external")))  # type: ignore[arg-type]
     result = []
     for holder, stack in stacks:
         plugins: dict[str, list[dict[str, Any]]] = {}
@@ -98,13 +104,11 @@ def test_what_an_edition_lacks_is_refused_with_what_has_it(
     entry = TABLE[edition][protection]
     assert isinstance(entry, Lacking)
     project = edition_project(tmp_path, edition, asking(protection))
-    if protection is Protection.OPAQUE_TOKENS:
-        file = project.stack_file("dev")
-        text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace("      keycloak:\n", "      keycloak:\n        opaque: true\n"), encoding="utf-8")
-        with pytest.raises(InputError, match="cannot verify tokens that are no JWTs") as refused:
-            check_all(project, ["dev.external"])
-        assert (refused.value.key, refused.value.remedy) == ("issuers.keycloak.opaque", entry.remedy)
+    if protection in OF_A_SERVER:
+        with pytest.raises(InputError, match=f"cannot {protection.value}") as refused:
+            check_all(OF_A_SERVER[protection](project), ["dev.external"])
+        assert refused.value.remedy == entry.remedy
+        assert refused.value.key in ("issuers.keycloak.introspection", "oauth.tool_claim")
         return
     with pytest.raises(InputErrors) as caught:
         check_all(project, ["dev.models"])

@@ -24,6 +24,8 @@ from plan.offline import plan_stack
 from tests.components.gateway.test_gateway_checks import EVERYTHING, STORE, subject
 from tests.components.gateway.test_licensed import CASES as LICENSED_CASES
 from tests.components.gateway.test_licensed import everything, settings_of
+from tests.components.gateway.test_tool_access import PEOPLE
+from tests.components.gateway.test_tool_access import server as holding_server
 from tests.support.kong_admin import KongStandIn, kong_admin
 from tests.support.kong_manifests import CASES, audiences, environment_stack, stack
 from tests.support.model_routes import FILE as ROUTE_FILE
@@ -74,6 +76,7 @@ def licensed_plugins() -> dict[str, set[str]]:
         route = route_stack(settings_of(edition), whole_route())
         specs += [spec for model in route.manifest.models for spec in inner_plugins(route, model)]
         specs += [spec for case in LICENSED_CASES for spec in everything(edition, case)]
+    specs += server_plugins(holding_server("email", *PEOPLE))
     for spec in specs:
         found.setdefault(spec.name, set()).update(options_of(spec.config))
     return found

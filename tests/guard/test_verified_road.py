@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.guard_service import Origin, guarded, sse, tool
+from tests.support.introspecting_issuer import CLIENT, SECRET, IntrospectingIssuer
 from tests.support.issued_tokens import EXTERNAL_PERSON, PERSON, SERVICE_TOKEN
 from tests.support.token_issuer import TokenIssuer
 
@@ -135,6 +136,37 @@ async def test_a_stream_ends_with_the_token_that_opened_it(tmp_path: Path, issue
             async with asyncio.timeout(10):
                 assert [line async for line in stream.aiter_lines()] == [":", ""]
         over.set()
+
+
+async def test_an_opaque_token_is_asked_about_and_opens_the_server_in_both_eras(
+    tmp_path: Path, issuer: TokenIssuer
+) -> None:
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text(SECRET, encoding="utf-8")
+    with IntrospectingIssuer() as asked:
+        introspection = {"endpoint": asked.endpoint, "client_id": CLIENT, "client_secret": {"file": str(secret)}}
+        external = {"issuer": asked.url, "introspection": introspection, "audience": f"https://{HOST}/mcp"}
+        both = {**identity(issuer), "external": external}
+        claims = {"sub": "u1", "aud": external["audience"], "exp": int(time.time()) + 300}
+        asked.give("of-ada", email="ada@example.com", **claims)
+        asked.give("of-bob", email="bob@example.com", **claims)
+        async with guarded(Origin(tools=[tool("search")]), tmp_path, identity=both, denied=frozenset()) as guard:
+            ada = person(issuer)
+            own = {**ada, "authorization": "Bearer of-ada"}
+            assert "result" in (await guard.post(call(), own)).json()
+            assert "result" in (await guard.modern("tools/call", {"name": "search", "arguments": {}}, **own)).json()
+            assert guard.records()[-1]["principal"] == "person:u1"
+            for token in ("of-bob", "of-nobody"):
+                refused = await guard.post(call(), {**ada, "authorization": f"Bearer {token}"})
+                assert refused.status_code == 401
+            assert "resource_metadata" in refused.headers["www-authenticate"]
+            asked.fault = 500
+            assert (await guard.post(call(), {**ada, "authorization": "Bearer of-ada-anew"})).status_code == 503
+            asked.fault = None
+            assert len(guard.origin.calls) == 2
+        async with guarded(Origin(), tmp_path / "2", identity=both, denied=frozenset({"person:u1"})) as guard:
+            assert (await guard.post(call(), own)).status_code == 403
 
 
 async def test_the_issuers_new_key_is_taken_up_and_its_absence_is_no_pass(tmp_path: Path, issuer: TokenIssuer) -> None:

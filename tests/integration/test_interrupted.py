@@ -258,8 +258,8 @@ def test_what_a_service_did_though_its_answer_was_a_fault_is_recorded_at_once(
 ) -> None:
     stage = prepared.stage
     stage.go_back(prepared.before if command == "up" else prepared.after)
-    failed = stage.fail_in(fault, command, "dev.one", "--yes")
-    assert failed is not None
+    met, failed = stage.fail_in(fault, command, "dev.one", "--yes")
+    assert met == [fault]
     assert "failed, and the service may have done it all the same: it is asked" in failed.stderr
     assert stage.recorded() == {(record.type, record.id) for record in stage.sandbox.resources()}
     stage.run(command, "dev.one", "--yes")
@@ -270,6 +270,6 @@ def test_what_a_service_did_though_its_answer_was_a_fault_is_recorded_at_once(
 def test_what_a_service_refused_is_not_asked_about(prepared: Prepared) -> None:
     stage = prepared.stage
     stage.go_back(prepared.before)
-    failed = stage.fail_in(Fault("create", "*AccessApplication", message="403 Forbidden"), "up", "dev.one", "--yes")
-    assert failed is not None
+    _, failed = stage.fail_in(Fault("create", "*AccessApplication", message="403 Forbidden"), "up", "dev.one", "--yes")
+    assert failed.returncode == 5
     assert "may have done it" not in failed.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.repair.kinds import Kind
+from engine.repair.leftovers import REMOVAL_ORDER
 from engine.repair.lookup import ProviderLookup
 from model.project import Project, load, open_project
 from sandbox.state import Store
@@ -36,6 +39,7 @@ def test_destroy_refuses_running_connectors_and_names_an_object_that_no_record_k
     assert [(leftover["kind"], leftover["id"], leftover["name"]) for leftover in done.json["leftovers"]] == [
         ("tunnel", "twin", f"tunnel {name}")
     ]
+    assert "destroying would take 13 calls of Cloudflare's API and 18 calls of Kong's Admin API" in done.err
     assert f"tunnel {name} (twin) is still at Cloudflare" in done.err
     others = {"dev", "dev.one"} - {done.json["leftovers"][0]["stack"]}
     assert all(f"{stack}: nothing is left, by the providers' own lists" in done.err for stack in others)
@@ -80,6 +84,7 @@ def test_nothing_is_offboarded_until_the_providers_say_that_nothing_is_left(
         engine_project.run("dev", "up")
         engine_project.run("dev.one", "up")
         (tunnel,) = sandbox.resources(TUNNEL)
+        deployed = sandbox.resources()
 
         # Down, and nobody could be asked: scripts are told by the code, people by the line.
         down = run("destroy", "dev.one")
@@ -105,13 +110,37 @@ def test_nothing_is_offboarded_until_the_providers_say_that_nothing_is_left(
             assert "dev.one: tunnel dev-one (twin) is still at Cloudflare; remove it with `curl --fail" in done.err
         assert project.stack_file("dev.one").is_file()
 
-        sandbox.remove("twin")
+        # Every object as if it had never been taken down: each printed command works as pasted, in the order printed.
+        with sandbox.store.transaction() as world:
+            world.records.extend(record for record in deployed if record not in world.records)
+        proven = run("destroy", "dev.one", "--json")
+        assert proven.code == 3, proven.err
+        kinds = [leftover["kind"] for leftover in proven.json["leftovers"]]
+        assert kinds[0] == "record", "a name goes before what protects it"
+        assert sorted(kinds) == ["application", "record", "route", "service", "tunnel", "tunnel", "upstream"]
+        assert paste(proven, company) == []
         assert run("destroy", "dev.one").code == 0
         gone = run("offboard", "dev.one")
         assert gone.code == 0, gone.err
         assert "dev.one: nothing is left, by the providers' own lists" in gone.err
         assert not project.stack_file("dev.one").exists()
         assert f"/client/v4/zones/{ZONE}/dns_records" in api.log
+
+
+def test_every_kind_has_its_place_in_the_order_of_removal() -> None:
+    assert sorted(REMOVAL_ORDER) == sorted(Kind)
+
+
+def paste(done: Result, company: Authority) -> list[str]:
+    """What went wrong when the commands that a destroy has printed are run in a shell, one after the other."""
+    environment = {**os.environ, "CURL_CA_BUNDLE": str(company.file)}
+    wrong = []
+    for leftover in done.json["leftovers"]:
+        line = ["sh", "-c", leftover["command"]]
+        shell = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+        if shell.returncode != 0:
+            wrong.append(f"{leftover['command']}: {shell.stdout}{shell.stderr}")
+    return wrong
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pulumi.automation.events import StepEventMetadata
 from guard.engines.embedded import may_be_secret
 from model.clear_secrets import find_clear_secrets
 from model.loader import parse
-from model.masking import is_secret_name, is_secret_path, masked, secret_shape
+from model.masking import _says_secret, is_secret_name, is_secret_path, masked, secret_shape
 from operations.scan.process import short
 from plan.diff.resources import compare_resources
 from plan.drift import shown
@@ -171,3 +171,10 @@ def test_a_challenge_is_no_credential_and_a_credential_after_its_words_is_one() 
     assert secret_shape("'Bearer resource_metadata=\\\\034https://tickets.example.com\\\\034'") is None
     assert secret_shape("Bearer resource_metadata=abcdefghijklmnop") == "a bearer credential"
     assert secret_shape('Bearer abcdefghijklmnop="') == "a bearer credential"
+
+
+def test_a_long_name_is_judged_and_not_kept() -> None:
+    kept = _says_secret.cache_info().currsize
+    assert is_secret_name("x" * 100_000 + "_password")
+    assert not is_secret_name("x" * 100_000)
+    assert _says_secret.cache_info().currsize == kept

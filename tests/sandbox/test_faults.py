@@ -87,3 +87,9 @@ def test_a_delay_after_the_effect_holds_the_answer_alone(sandbox: Sandbox, kong:
     assert [record.outputs["name"] for record in sandbox.resources()] == ["a"]
     assert asking.is_alive()
     asking.join()
+
+
+def test_a_fault_of_a_name_meets_the_resource_of_that_name_alone() -> None:
+    faults, service = Faults([Fault("create", "kong:*", message="x", name="dev-*")]), "kong:index/service:Service"
+    assert faults.due("create", service, "prod-one") == []
+    assert [fault.message for fault in faults.due("create", service, "dev-one")] == ["x"]

@@ -24,6 +24,13 @@ _TARGET = """\
 """
 _FURTHER = _TARGET.replace("gpt-4o-mini", "gpt-4o")
 _SEARCH = "host: store.example.com, embeddings: {provider: openai, model: text-embedding-3-small}"
+_INTROSPECTION = """\
+        introspection:
+          endpoint: https://login.example.org/realms/tools/introspect
+          client_id: ringwall
+          client_secret: {file: /etc/ringwall/idp-secret}
+          gateway_secret: "{vault://env/idp-secret}"
+"""
 _POLICY = ROUTE[ROUTE.index("    prompt_policy:\n") :]
 
 
@@ -76,6 +83,30 @@ def edition_project(root: Path, edition: Edition, route: str = ROUTE) -> Project
             text = text.replace(old, new)
         file.write_text(text, encoding="utf-8")
     return open_project(root)
+
+
+def opaque_tokens(project: Project) -> Project:
+    """The same project with an issuer whose tokens are no JWTs."""
+    file = project.stack_file("dev")
+    text = file.read_text(encoding="utf-8")
+    keys = "        jwks_uri: https://login.example.org/realms/tools/certs\n"
+    assert text.count(keys) == 1
+    file.write_text(text.replace(keys, _INTROSPECTION), encoding="utf-8")
+    return open_project(project.root)
+
+
+def held_tools(project: Project) -> Project:
+    """The same project with a server whose grants Kong holds too, by the address in a token."""
+    file = project.stack_file("dev.external")
+    text = file.read_text(encoding="utf-8")
+    for old, new in (
+        ("      scopes: [tickets.read]\n", "      scopes: [tickets.read]\n      tool_claim: email\n"),
+        ("      - to: {all: true}\n", "      - to: {emails: [ada@example.com]}\n"),
+    ):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    file.write_text(text, encoding="utf-8")
+    return open_project(project.root)
 
 
 def asking(*protections: Protection) -> str:

@@ -20,7 +20,8 @@ class Change:
     `before` is edited into the files ahead of the first deployment, `edits` afterwards. `runs` are operations on stacks,
     in order, as somebody would run them; those in `fails` are expected to be refused by a provider. `deployed` are the
     stacks that are up before the change; none where it begins with nothing. `example` is a folder of `examples/` that stands
-    in for the tests' project.
+    in for the tests' project; `program` one whose program runs beside it and has the server `tickets` as a component.
+    Without `lost_answers` those are left to `created`, whose operations at the edge it has.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Change:
     connected: bool = False
     deployed: tuple[str, ...] = ("dev", "dev.one")
     example: str = ""
+    program: str = ""
+    lost_answers: bool = True
 
 
 ONE, DEV, MODELS = "dev.one", "dev", "dev.models"
@@ -70,6 +73,17 @@ AI: Edit = (
     f'edition: enterprise\n      version: "{RECOMMENDED["enterprise"]}"',
     f'edition: ai\n      version: "{RECOMMENDED["ai"]}"',
 )
+CENTRAL: tuple[Edit, ...] = (
+    (DEV, "topology: hybrid", "topology: central"),
+    (DEV, "dev-1: {}", "dev-1: {guard_address: guard-1.example.net}"),
+    (DEV, "gateway_port: 8010", "guard_address: guard-2.example.net"),
+    (
+        DEV,
+        _KONG,
+        f"{_KONG}\n      mutual_tls:\n        client_certificate_id: 11111111-2222-3333-4444-555555555555\n"
+        "        ca_certificate_ids: [11111111-2222-3333-4444-666666666666]",
+    ),
+)
 #: The key is set as a user would set it.
 _ROUTE_TEXT = ROUTE[: ROUTE.index("  ringwall:guardKey")] + ROUTE[ROUTE.index("  ringwall:model:") :]
 MODEL_ROUTE: tuple[Edit, ...] = ((MODELS, WRITE, _ROUTE_TEXT), (MODELS, KEY, ""))
@@ -93,10 +107,50 @@ IN_USE = "still uses this ZeroTrustAccessPolicy"
 #: Cloudflare's codes for what `step-order` foresees.
 STOPPED = ("1013", "81053")
 
-_EXAMPLE_STACKS = ("prod", "prod.tickets", "prod.models")
-_EXAMPLE_UP = tuple(f"up {stack}" for stack in _EXAMPLE_STACKS)
-#: A value that nobody's passphrase opens stands in the example.
-_EXAMPLE_KEY: tuple[Edit, ...] = (("prod.models", KEY, ""),)
+#: The examples with stacks of their own: their servers and model routes.
+_EXAMPLES = {
+    "production": ("prod.tickets", "prod.models"),
+    "enterprise": ("prod.tickets", "prod.models"),
+    "ai": ("prod.tickets", "prod.models", "prod.vectors"),
+}
+#: Those that are a program which uses Ringwall as a package.
+_PROGRAMS = ("python", "yaml")
+
+
+def _example_changes(name: str, servers: tuple[str, ...]) -> tuple[Change, ...]:
+    """What an example goes through. A value that nobody's passphrase opens stands in its model routes' files."""
+    stacks = ("prod", *servers)
+    keys = tuple((stack, KEY, "") for stack in servers if stack != "prod.tickets")
+    title = f"example {name}"
+    ups = tuple(f"up {stack}" for stack in stacks)
+    closed: tuple[Edit, ...] = tuple((stack, LOCK, "") for stack in servers)
+    opened: tuple[Edit, ...] = tuple((stack, LIFT, "") for stack in servers)
+    return (
+        Change(f"{title} created", runs=ups, before=keys, deployed=(), example=name, lost_answers=False),
+        Change(
+            f"{title}'s host name changed",
+            (("prod.models", "hostname: models.example.com", "hostname: llm.example.com"),),
+            ("up prod.models",),
+            before=keys,
+            fails={"up prod.models": "models-edge-application"},
+            deployed=stacks,
+            example=name,
+        ),
+        Change(f"{title} closed by lockdown", closed, ups[1:], before=keys, deployed=stacks, example=name),
+        Change(f"{title} opened again", opened, ups[1:], before=(*keys, *closed), deployed=stacks, example=name),
+    )
+
+
+def _program_changes(name: str) -> tuple[Change, ...]:
+    """What a program of the server `tickets` goes through; its stack is named after the example."""
+    title = f"example {name}"
+    moved: Edit = ("dev.tickets", "hostname: tickets.example.com", "hostname: desk.example.com")
+    return (
+        Change(f"{title} created", runs=(f"up {name}",), deployed=("dev",), program=name, lost_answers=False),
+        Change(f"{title}'s host name changed", (moved,), (f"up {name}",), deployed=("dev", name), program=name),
+        Change(f"{title} destroyed", runs=(f"destroy {name}",), deployed=("dev", name), program=name),
+    )
+
 
 CHANGES: tuple[Change, ...] = (
     Change("created", runs=("up dev", "up dev.one"), deployed=()),
@@ -168,6 +222,10 @@ CHANGES: tuple[Change, ...] = (
     Change("origin an address again", (_back(STDIO),), before=(STDIO,)),
     Change("topology from colocated to hybrid", HYBRID, ALL),
     Change("topology from hybrid to colocated", tuple(_back(edit) for edit in HYBRID), ALL, before=HYBRID),
+    Change("topology from hybrid to central", CENTRAL, ALL, before=HYBRID),
+    Change("topology from central to hybrid", tuple(_back(edit) for edit in CENTRAL), ALL, before=(*HYBRID, *CENTRAL)),
+    Change("central: created", runs=ALL[:2], before=(*HYBRID, *CENTRAL), deployed=(), lost_answers=False),
+    Change("central: host name changed", (RENAMED,), before=(*HYBRID, *CENTRAL)),
     Change("edition from oss to enterprise", (ENTERPRISE,), ALL, before=HYBRID),
     Change("edition from enterprise to ai", (AI,), ALL, before=(*HYBRID, ENTERPRISE)),
     Change("edition from ai to oss", (_back(AI), _back(ENTERPRISE)), ALL, before=(*HYBRID, ENTERPRISE, AI)),
@@ -195,23 +253,7 @@ CHANGES: tuple[Change, ...] = (
         fails={"destroy dev.one": "1022"},
         connected=True,
     ),
-    Change("example production created", runs=_EXAMPLE_UP, before=_EXAMPLE_KEY, deployed=(), example="production"),
-    Change(
-        "example production's host name changed",
-        (("prod.models", "hostname: models.example.com", "hostname: llm.example.com"),),
-        ("up prod.models",),
-        before=_EXAMPLE_KEY,
-        fails={"up prod.models": "models-edge-application"},
-        deployed=_EXAMPLE_STACKS,
-        example="production",
-    ),
-    Change(
-        "example production closed by lockdown",
-        (("prod.tickets", LOCK, ""),),
-        ("up prod.tickets",),
-        before=_EXAMPLE_KEY,
-        deployed=_EXAMPLE_STACKS,
-        example="production",
-    ),
+    *(change for name, servers in _EXAMPLES.items() for change in _example_changes(name, servers)),
+    *(change for name in _PROGRAMS for change in _program_changes(name)),
 )
 BY_NAME = {change.name: change for change in CHANGES}

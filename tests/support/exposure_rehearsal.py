@@ -6,8 +6,8 @@ from __future__ import annotations
 import base64
 import re
 import shutil
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from model.project import open_project
 from operations.incident.stack_file import lifted, locked
 from plan.protectors import TUNNEL
 from plan.step_order import judge_steps
-from sandbox import Fault, Sandbox
+from sandbox import Fault, Faults, Sandbox
 from tests.support.engine_project import EngineProject
 from tests.support.exposure_changes import KEY, LIFT, LOCK, SECRET, STOPPED, WRITE, Change, Edit
+from tests.support.exposure_programs import run_program, write_program
 from tests.support.exposure_watch import watching
+from tests.support.operation_chain import FirstFault
 from tests.support.projects import write_project
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -35,28 +37,32 @@ OPERATIONS = {
 }
 
 
+#: An operation of a provider, its type and the engine's name of the resource.
+Operation = tuple[str, str, str]
+
+
 @dataclass
 class Outcome:
-    """`operations` of the providers in the engine's order; `states` seen; what was exposed, and what went otherwise than it
-    should."""
+    """`operations` of the providers in the engine's order; `runs` of the engine; `stops` at an error that was ordered;
+    `states` seen; what was exposed, and what went otherwise than it should."""
 
-    operations: list[tuple[str, str]] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    runs: int = 0
+    stops: int = 0
     states: int = 0
     exposed: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def faults(self) -> list[Fault]:
-        """An error at each operation in turn, before it took effect; at the edge after it too, as a lost answer looks."""
-        seen: Counter[tuple[str, str]] = Counter()
-        found: list[Fault] = []
-        for operation, type_ in self.operations:
-            seen[operation, type_] += 1
-            nth = seen[operation, type_]
-            found += [
-                Fault(operation, type_, nth, "500 Internal Server Error", after_effect=late)  # type: ignore[arg-type]
-                for late in ((False, True) if type_.startswith("cloudflare:") else (False,))
-            ]
-        return found
+    def lost_answers(self) -> list[Fault]:
+        """An error at each operation of the edge in turn, after it took effect."""
+        edge = [operation for operation in self.operations if operation[1].startswith("cloudflare:")]
+        return [error(operation, late=True) for operation in dict.fromkeys(edge)]
+
+
+def error(operation: Operation, *, late: bool = False) -> Fault:
+    """An error at an operation, before it takes effect or after."""
+    what, type_, name = operation
+    return Fault(what, type_, message="500 Internal Server Error", after_effect=late, name=name)  # type: ignore[arg-type]
 
 
 class Rehearsal:
@@ -73,8 +79,50 @@ class Rehearsal:
         Args:
             plain: by the plain `pulumi` CLI instead of Ringwall.
         """
+        with self._begun(change, Faults([fault] if fault else [])) as (world, outcome):
+            for run in change.runs:
+                self._judge(
+                    change, run, self._go(world, change, run, outcome, plain=plain), outcome, judged=fault is None
+                )
+            if fault is not None and again:
+                outcome.stops = len(world.sandbox.faults.met())
+                world.sandbox.faults.clear()
+                for run in change.runs:
+                    told = self._go(world, change, run, outcome, plain=plain)
+                    self._judge(change, run, told, outcome, judged=not fault.after_effect)
+        return outcome
+
+    def stopped_in_turn(self, change: Change, operations: Iterable[Operation], *, together: bool = False) -> Outcome:
+        """Go through a change that stops before each of its operations in turn, and goes on each time from where it stopped.
+
+        Args:
+            together: all that the engine has in the air stop. Otherwise it does one operation after the other, so that none
+                is done beside the one that stops.
+        """
+        left = dict.fromkeys(error(operation) for operation in operations)
+        options = {} if together else {"parallel": 1}
+        with self._begun(change, Faults() if together else FirstFault()) as (world, outcome):
+            for run in change.runs:
+                while True:
+                    for fault in left:
+                        world.sandbox.faults.add(fault)
+                    told = self._go(world, change, run, outcome, **options)
+                    met = world.sandbox.faults.met()
+                    world.sandbox.faults.clear()
+                    if not met:
+                        break
+                    for fault in met:
+                        del left[fault]
+                    outcome.stops += len(met)
+                self._judge(change, run, told, outcome, judged=True)
+            outcome.problems += [f"no {fault.operation} of {fault.name} was met" for fault in left]
+        return outcome
+
+    @contextmanager
+    def _begun(self, change: Change, faults: Faults) -> Iterator[tuple[EngineProject, Outcome]]:
+        """The start of a change, with its files edited. Every state is judged until the context ends."""
         self._set_back(change)
-        with Sandbox(self.folder / "world") as sandbox:
+        with Sandbox(self.folder / "world", faults=faults) as sandbox:
             world = EngineProject(open_project(self.root), sandbox, self.folder / "home")
             if change.connected:
                 with sandbox.store.transaction() as held:
@@ -84,41 +132,40 @@ class Rehearsal:
                 write_edit(world, edit)
             outcome = Outcome()
             with watching(sandbox) as watch:
-                if fault is not None:
-                    sandbox.faults.add(fault)
-                for run in change.runs:
-                    self._one(world, change, run, outcome, plain=plain, judged=fault is None)
-                if fault is not None and again:
-                    sandbox.faults.clear()
-                    for run in change.runs:
-                        self._one(world, change, run, outcome, plain=plain, judged=not fault.after_effect)
-            outcome.states, outcome.exposed = (
-                watch.states,
-                [f"state {number}: {line}" for number, line in watch.exposed],
-            )
-            return outcome
+                yield world, outcome
+            outcome.states = watch.states
+            outcome.exposed = [f"state {number}: {line}" for number, line in watch.exposed]
 
-    def _one(
-        self, world: EngineProject, change: Change, run: str, outcome: Outcome, *, plain: bool, judged: bool
-    ) -> None:
+    @staticmethod
+    def _go(
+        world: EngineProject, change: Change, run: str, outcome: Outcome, *, plain: bool = False, **options: Any
+    ) -> Run:
+        """Give one command of a change, and note what it did."""
         operation, stack = run.split()
-        if plain:
+        outcome.runs += 1
+        told = Run(stack, operation)  # type: ignore[arg-type]
+        if stack == change.program:
+            run_program(world, told, **options)
+        elif plain:
             done = world.pulumi(operation, "--stack", stack, "--yes", "--skip-preview", check=False)
             said = (done.stdout + done.stderr).splitlines()
-            error = None if done.returncode == 0 else " ".join(line.strip() for line in said if "error:" in line)
+            told.error = None if done.returncode == 0 else " ".join(line.strip() for line in said if "error:" in line)
         else:
-            told = execute(world.target, Run(stack, operation))  # type: ignore[arg-type]
-            error = told.error
-            if judged:
-                outcome.problems += self._judged(change, run, told)
-            outcome.operations += [
-                (OPERATIONS[one.operation], one.type)
-                for one in told.steps.changed
-                if one.operation in OPERATIONS and one.type.startswith(("cloudflare:", "kong:"))
-            ]
+            execute(world.target, told, **options)
+        outcome.operations += [
+            (OPERATIONS[step.operation], step.type, step.name)
+            for step in told.steps.changed
+            if step.operation in OPERATIONS and step.type.startswith(("cloudflare:", "kong:"))
+        ]
+        return told
+
+    def _judge(self, change: Change, run: str, told: Run, outcome: Outcome, *, judged: bool) -> None:
         wanted = change.fails.get(run)
-        if judged and error is not None and (wanted is None or wanted not in error):
-            outcome.problems.append(f"{run}: {error}")
+        if not judged:
+            return
+        outcome.problems += self._judged(change, run, told)
+        if told.error is not None and (wanted is None or wanted not in told.error):
+            outcome.problems.append(f"{run}: {told.error}")
 
     @staticmethod
     def _judged(change: Change, run: str, told: Run) -> list[str]:
@@ -131,7 +178,7 @@ class Rehearsal:
 
     def _set_back(self, change: Change) -> None:
         """The project and the services as they were before the change."""
-        key = (change.example, change.deployed, change.before)
+        key = (change.example, change.program, change.deployed, change.before)
         if key not in self._kept:
             self._kept[key] = self._deploy(change)
         for name in ("project", "world"):
@@ -143,6 +190,8 @@ class Rehearsal:
         for name in ("project", "world"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         write_example(self.root, change.example) if change.example else write_project(self.root)
+        if change.program:
+            write_program(self.root, change.program)
         with Sandbox(self.folder / "world") as sandbox:
             world = EngineProject(open_project(self.root), sandbox, self.folder / "home")
             for stack in () if change.deployed else dict.fromkeys(run.split()[1] for run in change.runs):
@@ -150,7 +199,8 @@ class Rehearsal:
             for edit in change.before:
                 write_edit(world, edit)
             for stack in change.deployed:
-                world.run(stack, "up")
+                told = self._go(world, change, f"up {stack}", Outcome())
+                assert told.error is None, told.error
         for name in ("project", "world"):
             shutil.copytree(self.folder / name, kept / name)
         return kept
@@ -190,13 +240,3 @@ def write_edit(world: EngineProject, edit: Edit) -> None:
         assert text.count(old) >= 1, (stack, old)
         after = text.replace(old, new)
     file.write_text(after, encoding="utf-8")
-
-
-def report(rows: Sequence[dict[str, Any]]) -> str:
-    """The table: what was run, in how many states, and what was exposed."""
-    lines = [f"{'change':36} {'runs':>5} {'operations':>11} {'states':>7} {'exposures':>10}"]
-    lines += [
-        f"{row['change']:36} {row['runs']:5} {row['operations']:11} {row['states']:7} {row['exposures']:10}"
-        for row in rows
-    ]
-    return "\n".join(lines)

@@ -9,11 +9,18 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox import Fault, Sandbox
+from tests.support.waiting import eventually_sync
+from tests.support.warm_ringwall import Command, WarmRingwall
+
+#: Seconds for a command on a busy machine; one that takes longer hangs.
+PATIENCE = 600
 
 
 @dataclass
@@ -22,41 +29,46 @@ class Stage:
 
     root: Path
     sandbox: Sandbox
+    #: What starts the commands; each is a new interpreter without it.
+    warm: WarmRingwall | None = None
 
     @property
     def home(self) -> Path:
         return self.root / ".ringwall" / "sandbox"
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        process = self._start(*arguments)
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == code, (arguments, process.returncode, out, err)
-        return subprocess.CompletedProcess(arguments, code, out, err)
+        ended = _end(self._start(*arguments), arguments)
+        assert ended.returncode == code, (arguments, ended.returncode, ended.stdout, ended.stderr)
+        return ended
 
-    def kill_in(self, fault: Fault, *arguments: str) -> bool:
-        """Run until a call meets `fault`, then kill the command and its engine; False where none met it."""
-        self.sandbox.faults.add(fault)
+    def kill_in(self, faults: Fault | Sequence[Fault], *arguments: str) -> list[Fault]:
+        """Run until a call meets a fault, then kill the command and its engine; the faults met, none where it ended."""
+        self._order(faults)
         process = self._start(*arguments)
-        met = self.sandbox.faults.wait_for(fault, 120) if process.poll() is None else False
-        try:
+        eventually_sync(
+            lambda: self.sandbox.faults.met() or process.poll() is not None, "a call meets the fault", within=PATIENCE
+        )
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            met = False
         process.communicate()
+        met = self.sandbox.faults.met()
         self.sandbox.faults.clear()
         return met
 
-    def fail_in(self, fault: Fault, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-        """Run with `fault` in force, to its end with code 5; None where no call met the fault."""
-        self.sandbox.faults.add(fault)
-        process = self._start(*arguments)
-        out, err = process.communicate(timeout=300)
-        met = self.sandbox.faults.wait_for(fault, 0)
+    def fail_in(
+        self, faults: Fault | Sequence[Fault], *arguments: str
+    ) -> tuple[list[Fault], subprocess.CompletedProcess[str]]:
+        """Run with faults in force, to the end: with code 5, or 0 where no call met any. The faults met."""
+        self._order(faults)
+        ended = _end(self._start(*arguments), arguments)
+        met = self.sandbox.faults.met()
         self.sandbox.faults.clear()
-        if not met:
-            return None
-        assert process.returncode == 5, (arguments, process.returncode, out, err)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        assert ended.returncode == (5 if met else 0), (arguments, ended.returncode, ended.stdout, ended.stderr)
+        return met, ended
+
+    def _order(self, faults: Fault | Sequence[Fault]) -> None:
+        for fault in [faults] if isinstance(faults, Fault) else faults:
+            self.sandbox.faults.add(fault)
 
     def interrupt_in(self, fault: Fault, *arguments: str, times: int = 1) -> subprocess.CompletedProcess[str]:
         """Run until a call meets `fault`, then press Ctrl-C, as a terminal does: command and engine get the signal.
@@ -65,6 +77,7 @@ class Stage:
         """
         self.sandbox.faults.add(fault)
         process = self._start(*arguments)
+        assert isinstance(process, subprocess.Popen)
         assert process.stderr is not None
         assert self.sandbox.faults.wait_for(fault, 120), "no call met the fault"
         heard = ""
@@ -78,16 +91,14 @@ class Stage:
         self.sandbox.faults.clear()
         return subprocess.CompletedProcess(arguments, process.returncode, out, heard + err)
 
-    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+    def _start(self, *arguments: str) -> subprocess.Popen[str] | Command:
+        line = [*arguments, "--sandbox", "--project", str(self.root)]
+        environment = {**os.environ, **self.sandbox.environment()}
+        if self.warm is not None:
+            return self.warm.start(line, environment)
         return subprocess.Popen(
-            [
-                str(Path(sys.executable).with_name("ringwall")),
-                *arguments,
-                "--sandbox",
-                "--project",
-                str(self.root),
-            ],
-            env={**os.environ, **self.sandbox.environment()},
+            [str(Path(sys.executable).with_name("ringwall")), *line],
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -102,13 +113,18 @@ class Stage:
         shutil.copytree(self.home, folder)
 
     def go_back(self, folder: Path) -> None:
-        """State and world as they were kept."""
+        """State and world as they were kept, by this stage or another of the same project."""
         shutil.rmtree(self.home)
         shutil.copytree(folder, self.home)
+        self.sandbox.announce()
 
     def there(self) -> Counter[str]:
         """How many objects of each type the providers hold."""
         return Counter(record.type for record in self.sandbox.resources())
+
+    def objects(self) -> set[tuple[str, str]]:
+        """Type and the engine's name of every object that the providers hold."""
+        return {(record.type, record.name) for record in self.sandbox.resources()}
 
     def recorded(self) -> set[tuple[str, str]]:
         """Type and id of every object in any stack's state; fails where an operation is without end or one lacks outputs."""
@@ -136,3 +152,14 @@ class Stage:
         assert self.there() == wanted
         assert self.recorded() == {(record.type, record.id) for record in self.sandbox.resources()}
         assert self.locks() == []
+
+
+def _end(process: subprocess.Popen[str] | Command, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Wait for the end of a command; one that hangs is killed, and what it has said is the error."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError((arguments, "hangs", *process.communicate())) from None
+    assert process.returncode is not None
+    return subprocess.CompletedProcess(list(arguments), process.returncode, out, err)

@@ -12,6 +12,14 @@ from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import LockedServer, ToolLock
 
 ISSUER_KEY = "keycloak"
+INTROSPECTION = {
+    "endpoint": "https://idp.example.com/introspect",
+    "client_id": "ringwall",
+    "client_secret": {"file": "/etc/ringwall/idp-secret"},
+    "gateway_secret": "{vault://env/idp-secret}",
+}
+#: An issuer of the same name whose tokens are no JWTs.
+OPAQUE = {"issuers": {ISSUER_KEY: {"issuer": "https://idp.example.com/realms/x", "introspection": INTROSPECTION}}}
 AUDIENCES = {"github.example.com": "a" * 64, "claude.example.com": "b" * 64}
 
 

@@ -106,7 +106,20 @@ CROSS_FIELD: dict[str, tuple[tuple[str, Callable[[Config], bool]], ...]] = {
     ),
     "ai-sanitizer": (("something is looked for", lambda c: bool(c["anonymize"])),),
     "openid-connect": (
-        ("a pseudo issuer needs keys of its own", lambda c: not c["using_pseudo_issuer"] or bool(c["jwks_endpoint"])),
+        (
+            "a pseudo issuer needs keys of its own, or a place where it is asked",
+            lambda c: not c["using_pseudo_issuer"] or bool(c["jwks_endpoint"] or c["introspection_endpoint"]),
+        ),
+        (
+            "whoever asks about tokens is a client with a secret",
+            lambda c: (
+                "introspection" not in c["auth_methods"]
+                or (
+                    bool(c["introspection_endpoint"])
+                    and len(c["client_id"] or []) == len(c["client_secret"] or []) == 1
+                )
+            ),
+        ),
         (
             "a token is read from a header",
             lambda c: not c["bearer_token_header_name"] or "header" in c["bearer_token_param_type"],

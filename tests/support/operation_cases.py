@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +23,13 @@ CHANGES = (
 
 @dataclass(frozen=True)
 class Case:
-    """One operation: the `nth` of its type in `command`, which starts from the kept state `start`."""
+    """One operation on one object, by the engine's name of it, in `command`, which starts from the kept state `start`."""
 
     start: str
     command: tuple[str, ...]
     operation: str
     type: str
-    nth: int
+    name: str
     changed: bool = False
 
     @property
@@ -40,8 +40,12 @@ class Case:
 
     @property
     def title(self) -> str:
-        name = self.type.rpartition(":")[2]
-        return f"{' '.join(self.command[:2])}{' (changed)' if self.changed else ''}: {self.operation} {name} {self.nth}"
+        return f"{self.line}: {self.operation} {self.type.rpartition(':')[2]} {self.name}"
+
+    @property
+    def line(self) -> str:
+        """The command, as a title says it."""
+        return f"{' '.join(self.command)}{' (changed)' if self.changed else ''}"
 
     @property
     def goal(self) -> str:
@@ -53,46 +57,36 @@ class Case:
 
 def prepare(stage: Stage, folder: Path) -> tuple[dict[str, Counter[str]], list[Case]]:
     """Keep every state that a case starts from, and list the cases from what undisturbed runs did."""
-    cases: list[Case] = []
     wanted: dict[str, Counter[str]] = {}
+    objects: dict[str, set[tuple[str, str]]] = {}
 
     def keep(name: str) -> None:
         stage.keep(folder / name)
-        wanted[name] = stage.there()
+        wanted[name], objects[name] = stage.there(), stage.objects()
 
     keep("nothing")
     stage.run("up", "dev", "--yes")
     keep("all")
     change(stage)
     (run,) = json.loads(stage.run("up", "dev.one", "--yes", "--json").stdout)["runs"]
-    done = {"create-replacement": "create", "delete-replaced": "delete"}
-    steps = [
-        (done.get(step["operation"], step["operation"]), step["type"])
-        for step in run["changes"]
-        if step["type"].startswith(("kong:", "cloudflare:")) and step["operation"] != "replace"
-    ]
-    cases += _numbered("all", ("up", "dev.one"), steps, changed=True)
     change(stage, back=True)
     stage.go_back(folder / "all")
     stage.run("destroy", "dev.one", "--yes")
     keep("environment")
-    server = [
-        ("delete", type_) for type_, count in (wanted["all"] - wanted["environment"]).items() for _ in range(count)
+    done = {"create-replacement": "create", "delete-replaced": "delete"}
+    steps = [
+        (done.get(step["operation"], step["operation"]), step["type"], step["name"])
+        for step in run["changes"]
+        if step["type"].startswith(("kong:", "cloudflare:")) and step["operation"] != "replace"
     ]
-    shared = [("delete", type_) for type_, count in wanted["environment"].items() for _ in range(count)]
-    cases += _numbered("nothing", ("up", "dev"), [("create", type_) for _, type_ in shared])
-    cases += _numbered("environment", ("up", "dev.one"), [("create", type_) for _, type_ in server])
-    cases += _numbered("all", ("destroy", "dev.one"), server)
-    cases += _numbered("environment", ("destroy", "dev"), shared)
-    return wanted, cases
-
-
-def _numbered(
-    start: str, command: tuple[str, ...], steps: list[tuple[str, str]], *, changed: bool = False
-) -> Iterator[Case]:
-    for (operation, type_), count in sorted(Counter(steps).items()):
-        for nth in range(1, count + 1):
-            yield Case(start, command, operation, type_, nth, changed)
+    shared, server = sorted(objects["environment"]), sorted(objects["all"] - objects["environment"])
+    return wanted, [
+        *(Case("all", ("up", "dev.one"), *step, changed=True) for step in sorted(steps)),
+        *(Case("nothing", ("up", "dev"), "create", *each) for each in shared),
+        *(Case("environment", ("up", "dev.one"), "create", *each) for each in server),
+        *(Case("all", ("destroy", "dev.one"), "delete", *each) for each in server),
+        *(Case("environment", ("destroy", "dev"), "delete", *each) for each in shared),
+    ]
 
 
 def change(stage: Stage, *, back: bool = False) -> None:
@@ -107,7 +101,7 @@ def change(stage: Stage, *, back: bool = False) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def assert_arrived(stage: Stage, case: Case, wanted: dict[str, Counter[str]]) -> None:
+def assert_arrived(stage: Stage, case: Case, wanted: Mapping[str, Counter[str]]) -> None:
     """Nothing is doubled, left or lost, all is recorded, no lock stays, and an update has arrived."""
     stage.assert_whole(wanted[case.goal])
     if case.changed:

@@ -1,7 +1,8 @@
-"""The sandbox's world as Cloudflare's API and Kong's Admin API list it, over real HTTP on loopback. Reads only, and strict:
-another account, zone, path, token or method is refused, lists come in pages.
+"""The sandbox's world as Cloudflare's API and Kong's Admin API list it and delete from it, over real HTTP on loopback.
+Strict: another account, zone, path, token or method is refused, lists come in pages, what is still in use is kept.
 
-Envelopes and paths: developers.cloudflare.com/api, Kong 3.9 Admin API ("List all …": `data`, `next`, `offset`).
+Envelopes and paths: developers.cloudflare.com/api, Kong 3.9 Admin API ("List all …": `data`, `next`, `offset`; "Delete …":
+204).
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sandbox import Sandbox
+from sandbox.behaviour import Refused
 from sandbox.cloudflare import token as cloudflare_type
 from sandbox.kong import token as kong_type
 from sandbox.readings import items
+from sandbox.server import PACKAGES
+from sandbox.service import Service
 from tests.support.kong_admin import serving
 from tests.support.projects import ACCOUNT, ZONE
 
@@ -62,6 +66,32 @@ class WorldApi:
         if headers["kong-admin-token"] != ADMIN_TOKEN:
             return 401, {"message": "Unauthorized"}
         return self._kong([unquote(part) for part in split.path.strip("/").split("/")], query)
+
+    def delete(self, target: str, headers: Any) -> tuple[int, Any]:
+        """Delete the object of an address, as it is listed there."""
+        place, _, id_ = target.rpartition("/")
+        status, listed = self.answer(place, headers)
+        if status != 200:
+            return status, listed
+        if place.startswith("/client/v4/"):
+            type_ = cloudflare_type(_CLOUDFLARE[place.removeprefix("/client/v4")])
+        else:
+            parts = place.strip("/").split("/")
+            nested = _NESTED[(parts[0], parts[2])][0] if len(parts) == 3 else _ENTITIES.get(parts[0], "Plugin")
+            type_ = kong_type(nested)
+        (package,) = [package for package in PACKAGES if type_.startswith(f"{package.name}:")]
+        try:
+            with self.sandbox.store.transaction() as world:
+                if world.find(type_, id_) is None:
+                    return 404, _error(7003, "not found")
+                Service(package, PACKAGES).delete(world, type_, id_)
+        except Refused as refusal:
+            return 400, _error(1000, str(refusal))
+        return (
+            (200, {"success": True, "errors": [], "messages": [], "result": {"id": id_}})
+            if package.name != "kong"
+            else (204, None)
+        )
 
     def _items(self, type_: str) -> list[dict[str, Any]]:
         with self.sandbox.store.transaction() as world:
@@ -116,8 +146,13 @@ def world_api(sandbox: Sandbox, tls: ssl.SSLContext | None = None) -> Iterator[W
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = api.answer(self.path, self.headers)
-            payload = json.dumps(body).encode()
+            self._send(*api.answer(self.path, self.headers))
+
+        def do_DELETE(self) -> None:
+            self._send(*api.delete(self.path, self.headers))
+
+        def _send(self, status: int, body: Any) -> None:
+            payload = b"" if body is None else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(payload)))

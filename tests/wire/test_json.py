@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.json import NotJson, read_json
 from wire.json import MAX_DEPTH, Malformed, dump, parse
 
 JSON = st.recursive(
@@ -77,6 +78,51 @@ def test_what_was_read_is_what_is_written(value: Any) -> None:
     read = parse(json.dumps(value).encode())
     assert parse(dump(read)) == read
     assert json.loads(dump(read)) == json.loads(json.dumps(value))
+
+
+#: Fragments from which texts are made that two readers might take differently.
+FRAGMENTS = st.lists(
+    st.sampled_from(
+        [
+            '{"a":',
+            '{"a":1,"a":',
+            "}",
+            "[",
+            "]",
+            ",",
+            "1",
+            "1.0",
+            "-0",
+            "-0.0",
+            "1e3",
+            "1E400",
+            "9007199254740993",
+            "18446744073709551616",
+            '"\\ud800"',
+            '"\\ud83d\\ude00"',
+            '"\\/"',
+            '"\\u0041"',
+            '"é"',
+            " ",
+            "null",
+            "NaN",
+        ]
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(FRAGMENTS | JSON.map(lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False)))
+def test_the_quick_reading_of_a_text_is_the_strict_one(text: str) -> None:
+    body = text.encode("utf-8", "replace")
+    try:
+        strict = read_json(body, MAX_DEPTH, replace_halves=True)
+    except NotJson:
+        with pytest.raises(Malformed):
+            parse(body)
+        return
+    # As text: 1 and 1.0 are equal in Python, and are two texts.
+    assert repr(parse(body)) == repr(strict)
 
 
 @given(st.binary(max_size=200))

@@ -1,7 +1,7 @@
 """openid-connect: verifies signature and issuer of the very token that the identity check read, by the issuer's own keys.
 
 It takes the place of jwt and acl: the keys come from the issuer's pinned JWKS, so none is written at Kong and a rotation
-needs no deployment. Pure.
+needs no deployment. Of a token that is no JWT it asks the issuer. Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from components.gateway.licensed.redis import redis_record
-from components.gateway.names import ASSERTION_HEADER
+from components.gateway.names import ASSERTION_HEADER, PRINCIPAL_HEADER
+from model.base import seconds
+from model.introspection import Introspection
 from model.tokens import CLOCK_LEEWAY
 
 #: Fields that stay unset.
@@ -173,7 +175,43 @@ _DEFAULTS: Final[dict[str, Any]] = {
 
 
 def openid_connect(issuer: str, jwks_uri: str, audience: str | None) -> dict[str, Any]:
-    """The whole config for one issuer; `audience` where the token has one known before deployment."""
+    """The whole config for one issuer's JWTs; `audience` where the token has one known before deployment."""
+    return {
+        **_one_issuer(issuer),
+        "jwks_endpoint": jwks_uri,
+        "audience_required": [audience] if audience is not None else None,
+        # A token in each request; no session, no sign-in, no call to the issuer for a request.
+        "auth_methods": ["bearer"],
+    }
+
+
+def introspecting(issuer: str, introspection: Introspection, audience: str, scopes: tuple[str, ...]) -> dict[str, Any]:
+    """The whole config for one issuer that is asked about each token (RFC 7662)."""
+    kept = seconds(introspection.cache)
+    return {
+        **_one_issuer(issuer),
+        "auth_methods": ["introspection"],
+        # A token that looks like a JWT is asked about too: no key of the issuer's is known here.
+        "introspect_jwt_tokens": True,
+        "introspection_endpoint": introspection.endpoint,
+        "introspection_endpoint_auth_method": f"client_secret_{introspection.client_authentication}",
+        "client_id": [introspection.client_id],
+        "client_secret": [introspection.gateway_secret],
+        "audience_required": [audience],
+        # One text with blanks asks for all of them; several texts would ask for any (Kong's page, "Claim requirements").
+        "scopes_required": [" ".join(scopes)] if scopes else None,
+        "cache_ttl": kept,
+        "cache_ttl_max": kept,
+        "cache_ttl_neg": kept,
+        # Unset, an answer that is over would count on while the issuer does not answer.
+        "cache_ttl_resurrect": 1,
+        # The identity check could not read whose token it is. Without a subject the limit would be everybody's together.
+        "upstream_headers": [{"header": PRINCIPAL_HEADER, "path": ["sub"]}],
+    }
+
+
+def _one_issuer(issuer: str) -> dict[str, Any]:
+    """What is the same for both kinds of tokens."""
     return {
         **dict.fromkeys(_UNSET.split()),
         **_DEFAULTS,
@@ -183,11 +221,7 @@ def openid_connect(issuer: str, jwks_uri: str, audience: str | None) -> dict[str
         # "Configure OpenID Connect with multiple IdPs").
         "issuer": issuer,
         "using_pseudo_issuer": True,
-        "jwks_endpoint": jwks_uri,
         "issuers_allowed": [issuer],
-        "audience_required": [audience] if audience is not None else None,
-        # A token in each request; no session, no sign-in, no call to the issuer for a request.
-        "auth_methods": ["bearer"],
         "bearer_token_param_type": ["header"],
         "bearer_token_header_name": ASSERTION_HEADER,
         "leeway": CLOCK_LEEWAY,

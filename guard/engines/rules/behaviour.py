@@ -1,5 +1,5 @@
-"""Rules for what a text wants done, whatever its words: it orders what a tool of this very server does, or names what is
-worth stealing as something to hand out.
+"""Rules for what a text wants done, whatever its words: it orders what a tool of this very server, or of one beside it, does,
+or names what is worth stealing as something to hand out.
 
 Such a text is ordinary: a ticket asks for things. Nothing is stopped for it. Its reader is tainted, so that the next call
 that could send data out or change something elsewhere is put to a person (`guard.decide.outbound`). Results and resources alone are judged:

@@ -35,6 +35,10 @@ def _topology(base: Any, head: Any) -> Direction:
     return TIGHTENS if base == "colocated" else LOOSENS
 
 
+def _cluster_mtls(_base: Any, head: Any) -> Direction:
+    return LOOSENS if head == "shared" else TIGHTENS
+
+
 WAIVERS: Table = {
     "waivers": Delegated("waivers"),
     "waivers[].rule": Delegated("waivers"),
@@ -73,6 +77,11 @@ ENVIRONMENT: Table = {
     "gateway.mutual_tls": KeyRule(appearing_tightens, "mutual TLS between gateway and guards", "gateway", 90),
     "gateway.mutual_tls.client_certificate_id": KeyRule(any_change, "certificate the gateway presents", "gateway", 80),
     "gateway.mutual_tls.ca_certificate_ids": KeyRule(grows_loosens, "who vouches for guards", "gateway", 85),
+    "gateway.cluster": KeyRule(any_change, "control plane of the hosts' data planes", "gateway", 60),
+    "gateway.cluster.control_plane": KeyRule(any_change, "control plane of the hosts' data planes", "gateway", 85),
+    "gateway.cluster.telemetry_endpoint": KeyRule(any_change, "where data planes send telemetry", "gateway", 45),
+    "gateway.cluster.mtls": KeyRule(_cluster_mtls, "how data planes and control plane prove themselves", "gateway", 80),
+    "gateway.cluster.server_name": KeyRule(any_change, "name in the control plane's certificate", "gateway", 80),
     "countries": KeyRule(grows_loosens, "countries people may come from by default", "edge", 60),
     # Without any, every provider of the account may sign people in (components.edge.server).
     "identity_providers": Delegated("access"),
@@ -126,8 +135,22 @@ ENVIRONMENT: Table = {
     ),
     "issuers.*": KeyRule(appearing_loosens, "issuer {0} of tokens", "gateway", 60),
     "issuers.*.issuer": KeyRule(any_change, "exact iss of issuer {0}", "gateway", 95),
-    "issuers.*.opaque": KeyRule(any_change, "whether issuer {0}'s tokens are no JWTs", "gateway", 40),
     "issuers.*.jwks_uri": KeyRule(any_change, "where issuer {0}'s keys are", "gateway", 95),
+    "issuers.*.introspection": KeyRule(any_change, "issuer {0} is asked about each token", "gateway", 95),
+    "issuers.*.introspection.endpoint": KeyRule(any_change, "where issuer {0} is asked about tokens", "gateway", 95),
+    "issuers.*.introspection.cache": KeyRule(
+        longer_loosens, "how long issuer {0}'s word about a token counts", "gateway", 60
+    ),
+    **{
+        f"issuers.*.introspection.{name}": KeyRule(any_change, f"{words} for issuer {{0}}", "gateway", 60)
+        for name, words in (
+            ("client_id", "client that asks about tokens"),
+            ("client_authentication", "how the secret of that client is sent"),
+            ("client_secret.env", "where the guard finds the secret of that client"),
+            ("client_secret.file", "where the guard finds the secret of that client"),
+            ("gateway_secret", "where Kong finds the secret of that client"),
+        )
+    },
     **LOGS,
     # Either way: who reads the sign-ins of a whole account, or that nobody does.
     "logpush.*": KeyRule(any_change, "log {0} that Cloudflare pushes to your store", "edge", 50),

@@ -78,6 +78,7 @@ RULES: Table = {
     "oauth.issuer": KeyRule(any_change, "issuer of tokens", "gateway", 95),
     "oauth.audience": KeyRule(any_change, "audience a token must carry", "gateway", 90),
     "oauth.scopes": KeyRule(shrinks_loosens, "scopes a token must carry", "gateway", 85),
+    "oauth.tool_claim": KeyRule(any_change, "claim by which Kong too holds tool calls to the grants", "gateway", 50),
     "oauth.access_token_lifetime": KeyRule(longer_loosens, "life of a client's token", "edge", 60),
     "oauth.grant_lifetime": KeyRule(longer_loosens, "time until a client signs in again", "edge", 60),
     "session": KeyRule(longer_loosens, "how long a sign-in lasts", "edge", 65),

@@ -24,6 +24,7 @@ from tests.support import kong_published_schema as published
 from tests.support.kong_manifests import (
     ALL_SINKS,
     CORS,
+    OPAQUE,
     REDIS,
     audiences,
     environment,
@@ -38,19 +39,21 @@ LICENSED = ("enterprise", "ai")
 CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "access": ({}, server()),
     "external": ({}, external()),
+    "opaque": ({}, external()),
     "browsers, lockdown": ({}, external(cors=CORS, lockdown={"since": "2026-11-01T00:00:00Z", "reason": "x"})),
     "sinks": ({}, server(logs=ALL_SINKS)),
     "redis": ({"redis": REDIS}, server(limits={"requests_per_minute": 10, "requests_per_hour": 100})),
 }
 
 
-def settings_of(edition: str, **gateway: Any) -> Any:
-    return environment(gateway={"edition": edition, "version": "3.15.0.4", **gateway})
+def settings_of(edition: str, case: str = "", **gateway: Any) -> Any:
+    more: dict[str, Any] = OPAQUE if case == "opaque" else {}
+    return environment(gateway={"edition": edition, "version": "3.15.0.4", **gateway}, **more)
 
 
 def everything(edition: str, case: str) -> list[PluginSpec]:
     gateway, manifest = CASES[case]
-    settings = settings_of(edition, **gateway)
+    settings = settings_of(edition, case, **gateway)
     subject = stack(settings, manifest)
     return [
         identity_plugin(subject, audiences(manifest)),
@@ -126,6 +129,27 @@ def test_edition_ai_verifies_it_as_an_mcp_resource() -> None:
     assert "jwt" not in [spec.name for spec in specs]
 
 
+@pytest.mark.parametrize("edition", LICENSED)
+def test_an_issuer_of_opaque_tokens_is_asked_about_each_and_nothing_is_kept_for_long(edition: str) -> None:
+    specs = everything(edition, "opaque")
+    config = config_of(specs, "openid-connect")
+    assert config["auth_methods"] == ["introspection"]
+    assert config["introspection_endpoint"] == "https://idp.example.com/introspect"
+    assert config["introspection_endpoint_auth_method"] == "client_secret_basic"
+    assert (config["client_id"], config["client_secret"]) == (["ringwall"], ["{vault://env/idp-secret}"])
+    assert (config["introspection_check_active"], config["introspect_jwt_tokens"]) == (True, True)
+    assert config["audience_required"] == ["https://github.example.com/mcp"]
+    assert config["scopes_required"] == ["mcp:use"]
+    assert (config["cache_ttl"], config["cache_ttl_max"], config["cache_ttl_resurrect"]) == (30, 30, 1)
+    assert (config["using_pseudo_issuer"], config["jwks_endpoint"]) == (True, None)
+    assert config["bearer_token_header_name"] == "x-ringwall-assertion"
+    assert config["upstream_headers"] == [{"header": "x-ringwall-principal", "path": ["sub"]}]
+    assert "ai-mcp-oauth2" not in [spec.name for spec in specs]
+    several = external(oauth={**external().oauth.dump(), "scopes": ["mcp:use", "repo"]})
+    plugins = server_plugins(stack(settings_of(edition, "opaque"), several))
+    assert config_of(plugins, "openid-connect")["scopes_required"] == ["mcp:use repo"]
+
+
 def test_a_principals_requests_are_counted_in_sliding_windows() -> None:
     config = config_of(everything("enterprise", "redis"), "rate-limiting-advanced")
     assert (config["limit"], config["window_size"]) == ([40, 400], [60, 3600])
@@ -142,12 +166,14 @@ def test_a_principals_requests_are_counted_in_sliding_windows() -> None:
         ("enterprise", "access", "openid-connect"),
         ("enterprise", "external", "openid-connect"),
         ("ai", "external", "ai-mcp-oauth2"),
+        ("enterprise", "opaque", "openid-connect"),
+        ("ai", "opaque", "openid-connect"),
         ("ai", "access", "rate-limiting-advanced"),
     ],
 )
 def test_a_route_without_its_editions_protection_is_refused(edition: str, case: str, missing: str) -> None:
     gateway, manifest = CASES[case]
-    subject = stack(settings_of(edition, **gateway), manifest)
+    subject = stack(settings_of(edition, case, **gateway), manifest)
     specs = everything(edition, case)
     require_protection(subject, specs)
     with pytest.raises(InputError, match=f"a route without {missing} would be open"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -663,3 +664,37 @@ def test_a_log_names_the_principal_only_once_verified() -> None:
     sent = {"x-ringwall-principal": "person:7335d417"}
     assert log_line(headers=sent, authenticated=True)["request.headers"] == sent
     assert log_line(headers=sent, authenticated=False)["request.headers"] == {}
+
+
+# A token that nobody can read
+
+
+def opaque(authorization: Any = "Bearer 2YotnFZFEjr1zCsicMWpAA", *, assertion: Any = PERSON, **headers: Any) -> Any:
+    shown = {"authorization": authorization, "cf-access-jwt-assertion": jwt(assertion), **headers}
+    source = identity_check(
+        access_issuer=TEAM, audiences={"github.example.com": "aud-github"}, bearer=replace(BEARER, opaque=True)
+    )
+    return Kong(headers=shown).run(source)
+
+
+def test_an_opaque_token_is_handed_on_and_names_nobody_yet() -> None:
+    outcome = opaque(**{"x-ringwall-principal": "person:boss", "X_Ringwall_Assertion": "Bearer other"})
+    assert outcome.request_headers["x-ringwall-assertion"] == "Bearer 2YotnFZFEjr1zCsicMWpAA"
+    assert outcome.principal is None
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Basic dXNlcjpwYXNz", "Bearer", "Bearer two words", ["Bearer one", "Bearer two"], "Bearer a,b", "Bearer \x01",
+        f"Bearer {'a' * 8000}",
+    ],
+)  # fmt: skip
+def test_what_is_no_single_bearer_token_is_refused(authorization: Any) -> None:
+    outcome = opaque(authorization)
+    assert outcome.status == 401
+    assert outcome.response_headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+
+
+def test_an_opaque_token_does_not_take_the_place_of_the_access_assertion() -> None:
+    assert opaque(assertion=PERSON | {"aud": ["another"]}).status == 401

@@ -10,6 +10,7 @@ from model.host_bundle import HostBundle
 from model.loopback import is_loopback
 from model.project import load_environment, open_project
 from model.stacks import EnvironmentStack
+from tests.support.edition_projects import edition_project, opaque_tokens
 from tests.support.model_routes import ROUTE, write_route_project
 from tests.support.projects import server_text, write_project, write_server
 
@@ -193,6 +194,16 @@ def test_what_each_engine_needs_is_named(tmp_path: Path) -> None:
         "https://api.lakera.ai",
         "https://judge.example.com/verdict",
     ]
+
+
+def test_an_issuer_that_is_asked_stands_in_the_bundle_with_both_secrets(tmp_path: Path) -> None:
+    project = opaque_tokens(edition_project(tmp_path, "enterprise"))
+    bundle = built(load_environment(project, "dev"), "external")
+    secrets = {(secret.reader, secret.reference.file or secret.reference.env) for secret in bundle.secrets}
+    assert secrets >= {("guard", "/etc/ringwall/idp-secret"), ("kong", "IDP_SECRET")}
+    asked = "https://login.example.org/realms/tools/introspect"
+    assert {item.process for item in bundle.egress if item.destination == asked} == {"guard", "kong"}
+    assert not any("certs" in item.destination and "login" in item.destination for item in bundle.egress)
 
 
 def test_what_the_server_is_sent_and_where_tokens_come_from_stand_in_the_bundle(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvicorn
+import uvloop
 from uvicorn.server import ServerState
 
-from guard.http.joined_writes import JoinedWrites
+from guard.http.joined_writes import JoinedWrites, _Joined
 from tests.support.waiting import eventually
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -77,3 +78,60 @@ async def test_a_connection_is_closed_after_its_last_write() -> None:
     assert isinstance(written, bytes)
     assert written.endswith(b"ok")
     assert closed == "closed"
+
+
+class Ended(asyncio.Protocol):
+    """A far end that says when its connection is over."""
+
+    def __init__(self, ended: asyncio.Event) -> None:
+        self._ended = ended
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended.set()
+
+
+def test_what_is_written_to_a_connection_that_is_lost_is_dropped() -> None:
+    problems: list[dict[str, Any]] = []
+
+    async def lose() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, problem: problems.append(problem))
+        ended = asyncio.Event()
+        server = await loop.create_server(lambda: Ended(ended), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", port)
+        # As uvicorn does where a client resets its connection while its answer is written.
+        joined = _Joined(transport, loop)
+        transport.abort()
+        await ended.wait()
+        joined.write(b"answer")
+        await asyncio.sleep(0)
+        server.close()
+        await server.wait_closed()
+
+    uvloop.run(lose())
+    assert problems == []
+
+
+async def test_a_body_that_looks_like_a_head_is_sent() -> None:
+    body = b"HTTP/1.1 200 OK"
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"15")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        await send({"type": "http.response.body", "body": body})
+
+    head, written = await answer_of(app, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 2)
+    assert isinstance(head, bytes)
+    assert head.endswith(b"\r\n\r\n")
+    assert written == body
+
+
+async def test_a_client_that_waits_to_send_its_body_is_told_at_once() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await single(scope, receive, send)
+
+    request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n"
+    (written,) = await answer_of(app, request, 1)
+    assert written == b"HTTP/1.1 100 Continue\r\n\r\n"

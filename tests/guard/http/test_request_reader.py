@@ -11,10 +11,11 @@ from tests.support.guard_messages import call
 from tests.support.guard_service import LEGACY, Guarded, Origin, guarded
 from tests.support.raw_http import exchanged
 
+CALL = json.dumps(call(1)).encode()
+
 
 def chunked(guard: Guarded, head: dict[str, str], trailers: dict[str, str], target: str = "/mcp") -> bytes:
     """A call with a chunked body, in one write, so that trailers are there before the guard reads the headers."""
-    body = json.dumps(call(1)).encode()
     sent = {
         "host": f"127.0.0.1:{guard.config.listen.port}",
         "content-type": "application/json",
@@ -28,7 +29,7 @@ def chunked(guard: Guarded, head: dict[str, str], trailers: dict[str, str], targ
     lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items() if value)
     ending = "".join(f"{name}: {value}\r\n" for name, value in trailers.items())
     start = f"POST {target} HTTP/1.1\r\n{lines}\r\n".encode()
-    return start + b"%x\r\n%s\r\n0\r\n%s\r\n" % (len(body), body, ending.encode())
+    return start + b"%x\r\n%s\r\n0\r\n%s\r\n" % (len(CALL), CALL, ending.encode())
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,35 @@ async def test_an_absolute_target_without_host_is_refused(tmp_path: Path) -> Non
         port = guard.config.listen.port
         answer = await exchanged(port, chunked(guard, {"host": ""}, {}, f"http://127.0.0.1:{port}/mcp"))
         assert answer.split()[1] == b"400"
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (b"transfer-encoding: chunked", b"transfer-encoding: gzip, chunked"),
+        (b"transfer-encoding: chunked", b"Transfer-Encoding: chunked, chunked"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+        (b"HTTP/1.1", b"HTTP/2.0"),
+        (b" /mcp ", b" /mcp#other "),
+    ],
+)
+async def test_a_request_that_readers_take_in_two_ways_is_refused(
+    tmp_path: Path, written: bytes, instead: bytes
+) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        await guard.initialize()
+        request = chunked(guard, {}, {})
+        assert (await exchanged(guard.config.listen.port, request)).split()[1] == b"200"
+        answer = await exchanged(guard.config.listen.port, request.replace(written, instead))
+        assert answer.split()[1] == b"400"
+        assert len(guard.origin.calls) == 1
+
+
+async def test_http_1_0_is_served_with_a_length(tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        await guard.initialize()
+        length = b"content-length: %d" % len(CALL)
+        head, _, _ = chunked(guard, {}, {}).partition(b"\r\n\r\n")
+        head = head.replace(b"transfer-encoding: chunked", length).replace(b"HTTP/1.1", b"HTTP/1.0")
+        answer = await exchanged(guard.config.listen.port, head + b"\r\n\r\n" + CALL)
+        assert answer.split()[1] == b"200"

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from guard.identity.keys import IssuerKeys
 from guard.identity.principal import Principal
 from guard.identity.verifier import Forbidden, IdentityUnavailable, NotIdentified, Unauthenticated, Verifier
 from model.guard_config import Identity
@@ -351,7 +352,9 @@ async def test_remembered_token_is_verified_again_after_a_minute(issuer: TokenIs
         await verifier.principal(headers, HOST)
         clock.now += 3600
         await verifier.principal(headers, HOST)  # old keys answer while they are refreshed
-        await verifier.key_sets[0].warm()
+        (keys,) = verifier.issuers
+        assert isinstance(keys, IssuerKeys)
+        await keys.warm()
         clock.now += 61
         with pytest.raises(Unauthenticated, match="access_unknown_key"):
             await verifier.principal(headers, HOST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
 import pytest
 
@@ -50,3 +51,15 @@ def test_the_envelopes_own_names_are_no_text_and_any_other_name_is() -> None:
     foreign = "io.modelcontextprotocol/protocolversion"
     texts = {text.value for text in content_of({"_meta": {version: "2026-07-28", foreign: "x"}}).texts}
     assert texts == {"2026-07-28", foreign, "x"}
+
+
+def test_text_of_a_subclass_is_inspected_like_any_other() -> None:
+    class Quoted(str): ...
+
+    class Members(dict[str, Any]): ...
+
+    class Items(list[Any]): ...
+
+    value = Members(a=Items([Quoted("one"), Members({Quoted("a long name"): Quoted("two")})]))
+    plain = {"a": ["one", {"a long name": "two"}]}
+    assert content_of(value) == content_of(plain)

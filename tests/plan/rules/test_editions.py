@@ -16,7 +16,7 @@ from plan.graph import Graph, Resource
 from plan.offline import plan_stack
 from plan.rules.evaluate import evaluate, subject_of
 from plan.rules.subject import Subject
-from tests.support.edition_projects import asking, edition_project
+from tests.support.edition_projects import asking, edition_project, opaque_tokens
 
 PLUGIN = "kong:index/plugin:Plugin"
 CHECKS = (
@@ -26,6 +26,8 @@ CHECKS = (
     Protection.PROMPT_TOPICS,
     Protection.PROMPT_SANITIZER,
 )
+#: The server before an issuer of one's own whose tokens are no JWTs.
+OPAQUE = "opaque dev.external"
 Subjects = Callable[[Edition, str], Subject]
 
 
@@ -38,7 +40,9 @@ def subjects(tmp_path_factory: pytest.TempPathFactory) -> Subjects:
         if (edition, stack) not in made:
             route = asking(*CHECKS, Protection.LLM_FAILOVER) if edition == "ai" else asking()
             project = edition_project(tmp_path_factory.mktemp(f"{edition}-{stack}"), edition, route)
-            loaded = load(project, stack)
+            if stack == OPAQUE:
+                project = opaque_tokens(project)
+            loaded = load(project, stack.removeprefix("opaque "))
             made[edition, stack] = subject_of(loaded, plan_stack(project, loaded))
         return made[edition, stack]
 
@@ -87,6 +91,8 @@ def each_target(**values: Any) -> Callable[[Resource], Resource | None]:
     [
         ("enterprise", "dev.hosted", set()),
         ("enterprise", "dev.external", set()),
+        ("enterprise", OPAQUE, set()),
+        ("ai", OPAQUE, set()),
         ("enterprise", "dev.models", {"model-provider-elsewhere"}),
         ("ai", "dev.hosted", set()),
         ("ai", "dev.external", set()),
@@ -138,6 +144,23 @@ CASES: dict[str, Case] = {
     "discovered keys": ("enterprise", "dev.hosted", loosened("openid-connect", using_pseudo_issuer=False), OPTIONAL),
     "keys of whoever answers": ("enterprise", "dev.hosted", loosened("openid-connect", ssl_verify=False), OPTIONAL),
     "sessions": ("ai", "dev.hosted", loosened("openid-connect", auth_methods=["bearer", "session"]), OPTIONAL),
+    "no questions": ("enterprise", OPAQUE, without("openid-connect"), "exposure-route-unauthenticated"),
+    "questions where metadata says": (
+        "enterprise",
+        OPAQUE,
+        loosened("openid-connect", introspection_endpoint=None),
+        OPTIONAL,
+    ),
+    "withdrawn tokens": ("enterprise", OPAQUE, loosened("openid-connect", introspection_check_active=False), OPTIONAL),
+    "JWTs unasked": ("ai", OPAQUE, loosened("openid-connect", introspect_jwt_tokens=False), OPTIONAL),
+    "answers for an hour": ("ai", OPAQUE, loosened("openid-connect", cache_ttl_max=3600), OPTIONAL),
+    "answers for ever": ("ai", OPAQUE, loosened("openid-connect", cache_ttl_max=None), OPTIONAL),
+    "another way beside": (
+        "ai",
+        OPAQUE,
+        loosened("openid-connect", auth_methods=["introspection", "bearer"]),
+        OPTIONAL,
+    ),
     "another header": ("ai", "dev.hosted", loosened("openid-connect", bearer_token_header_name=None), OPTIONAL),
     "no preflights": ("ai", "dev.hosted", loosened("openid-connect", run_on_preflight=False), OPTIONAL),
     "tokens for another resource": (

@@ -1,0 +1,134 @@
+"""Budgets and places that the workers of one guard share: the hub counts, each worker asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, Slot
+from guard.workers.channel import Channel, NoAnswer
+
+
+class WorkersSilent(CountersUnavailable):
+    """The process that counts for all workers did not answer."""
+
+    key = "--workers"
+
+
+class SharedCounters:
+    """Counters at the other end of a channel. Every method raises CountersUnavailable where that does not answer."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def take(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
+        try:
+            return _short(await self._ask("take", [_row(slot), [_charge(charge) for charge in charges]]))
+        except (CountersUnavailable, asyncio.CancelledError):
+            # It may be counted all the same. Nobody will use its place; the line keeps the order.
+            self._channel.tell("release", _row(slot))
+            raise
+
+    async def charge(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
+        return _short(await self._ask("charge", [_row(slot), [_charge(charge) for charge in charges]]))
+
+    async def spend(self, charges: Sequence[Charge]) -> Short | None:
+        return _short(await self._ask("spend", [_charge(charge) for charge in charges]))
+
+    async def drain(self, charge: Charge) -> float:
+        return float(await self._ask("drain", _charge(charge)))
+
+    async def release(self, slot: Slot) -> None:
+        try:
+            # Awaited, as its owner's next call may reach another worker.
+            await self._channel.ask("release", _row(slot))
+        except NoAnswer:
+            return  # the hub gives back what a lost worker held
+
+    async def close(self) -> None:
+        return None
+
+    async def _ask(self, what: str, value: Any) -> Any:
+        try:
+            answer = await self._channel.ask(what, value)
+        except NoAnswer as problem:
+            raise WorkersSilent(str(problem)) from None
+        if answer == UNCOUNTED:
+            raise CountersUnavailable("the count cannot be taken")
+        return answer
+
+
+#: The hub's answer where the count cannot be taken.
+UNCOUNTED = "uncounted"
+
+
+class CountingHub:
+    """The hub's side of the counters. `answer` is a worker's question; `lose` gives back what a lost worker held."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._held: dict[int, dict[str, Slot]] = {}
+
+    def answer(self, worker: int, what: str, value: Any) -> Any:
+        try:
+            return self._answer(worker, what, value)
+        except CountersUnavailable:
+            return UNCOUNTED
+
+    def _answer(self, worker: int, what: str, value: Any) -> Any:
+        counters = self._counters
+        if what == "spend":
+            return _members(_result(counters.spend([_charged(row) for row in value])))
+        if what == "drain":
+            return _result(counters.drain(_charged(value)))
+        slot = Slot(*(value if what == "release" else value[0]))
+        if what == "release":
+            self._held.get(worker, {}).pop(slot.ticket, None)
+            return _result(counters.release(slot))
+        charges = [_charged(row) for row in value[1]]
+        if what == "charge":
+            return _members(_result(counters.charge(slot, charges)))
+        short = _result(counters.take(slot, charges))
+        if short is None:
+            self._held.setdefault(worker, {})[slot.ticket] = slot
+        return _members(short)
+
+    def lose(self, worker: int) -> None:
+        for slot in self._held.pop(worker, {}).values():
+            _result(self._counters.release(slot))
+
+
+#: The questions that `CountingHub` answers.
+QUESTIONS = frozenset(("take", "charge", "spend", "drain", "release"))
+
+
+def _result(work: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine returns that never waits, as those of counters in memory: no task is made for it."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    work.close()
+    raise CountersUnavailable("the counters waited")
+
+
+def _row(slot: Slot) -> list[Any]:
+    return [slot.owner, slot.ticket, slot.most]
+
+
+def _charge(charge: Charge) -> list[Any]:
+    return [charge.key, charge.most, charge.amount, charge.seconds]
+
+
+def _charged(row: Sequence[Any]) -> Charge:
+    key, most, amount, seconds = row
+    return Charge(tuple(key), most, amount, seconds)
+
+
+def _short(row: Sequence[Any] | None) -> Short | None:
+    return None if row is None else Short(*row)
+
+
+def _members(short: Short | None) -> list[Any] | None:
+    return None if short is None else [short.limit, short.wait, short.most, short.used]
