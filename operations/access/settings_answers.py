@@ -49,6 +49,7 @@ _NOTES: Final[Mapping[str, Mapping[tuple[str, ...], Words]]] = {
         ),
     },
     "gateway": {
+        ("oauth", "tool_claim"): lambda value: f"Kong too holds tool calls to the grants, by the token's claim {value}",
         ("cors", "origins"): lambda value: f"a page in a browser may call from {_listed(value)} alone",
         ("limits", "tokens_per_minute"): lambda value: f"at most {value} tokens a minute of all callers together",
         ("timeouts", "connect"): lambda value: f"waits {value} for a connection to the guard",
