@@ -102,7 +102,8 @@ def set_secret(key: str, stack: str) -> str:
 
 def logpush_command(dataset: str, stack: str) -> str:
     """The command that asks for a log's destination and encrypts it: in no shell history and in no process list."""
-    return f"pulumi config set --secret {destination_key(dataset)} --stack {stack}"
+    command = f"pulumi config set --secret {destination_key(dataset)} --stack {stack}"
+    return f"pulumi stack select --create {stack} && {command}"
 
 
 def _inner_road(stack: ModelStack, settings: Environment) -> Iterable[InputError]:

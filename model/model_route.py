@@ -246,6 +246,8 @@ class ModelRoute(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_front_door(self)
+        if self.oauth.tool_claim is not None:
+            raise Wrong("belongs to servers: a model route has no tools", "remove it", ("oauth", "tool_claim"))
         # What Kong cuts off a flood by, and what ends a runaway loop: a route without them would have no limit.
         if self.limits.principal.requests_per_minute is None:
             raise Wrong("has no requests_per_minute", "add it: it bounds a flood", ("limits", "principal"))

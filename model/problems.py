@@ -64,7 +64,8 @@ def plain(error: ValidationError, model: type[BaseModel], document: Document, be
         if path in meant:
             remedy = f"write {meant[path][-1]}, which is required"
         if loc and loc[-1] == _KEY:
-            text, remedy = f"the name {text}", "rename it"
+            # Names that are free have a pattern; of names that are given the remedy lists them.
+            text, remedy = f"the name {text}", remedy if item["type"] == "literal_error" else "rename it"
         mistakes.setdefault((*path, *key), []).append((text, remedy))
     problems = []
     for path, texts in mistakes.items():

@@ -49,6 +49,7 @@ _NOTES: Final[Mapping[str, Mapping[tuple[str, ...], Words]]] = {
         ),
     },
     "gateway": {
+        ("oauth", "tool_claim"): lambda value: f"Kong too holds tool calls to the grants, by the token's claim {value}",
         ("cors", "origins"): lambda value: f"a page in a browser may call from {_listed(value)} alone",
         ("limits", "tokens_per_minute"): lambda value: f"at most {value} tokens a minute of all callers together",
         ("timeouts", "connect"): lambda value: f"waits {value} for a connection to the guard",
@@ -57,7 +58,9 @@ _NOTES: Final[Mapping[str, Mapping[tuple[str, ...], Words]]] = {
         ("circuit_breaker", "failures"): lambda value: (
             f"refuses everybody after {value} failures of the guard in a row"
         ),
-        ("circuit_breaker", "timeouts"): lambda value: f"and after {value} probes of the guard without an answer",
+        ("circuit_breaker", "timeouts"): lambda value: (
+            f"refuses everybody after {value} probes of the guard in a row without an answer"
+        ),
         ("circuit_breaker", "probe_every"): lambda value: f"probes the guard every {value}",
         ("circuit_breaker", "recover_after"): lambda value: f"opens again after {value} good probes",
     },

@@ -23,6 +23,8 @@ _INSTEAD = {
 
 def judge(dataset: str, fields: Sequence[str], status: int, known: Mapping[str, Any] | None, subject: str) -> Check:
     """Judge the answer to the request for a dataset's fields."""
+    if status == 429 or status >= 500:
+        return Check(ID, "error", f"Cloudflare answered {status} about the log {dataset}", "try again later", subject)
     if status != 200 or not known:
         text = f"Cloudflare does not offer this account the log {dataset} ({status}), so `up` would fail at its end"
         remedy = f"it needs an Enterprise plan, and Logs Write of the token; else remove logpush.{dataset}"

@@ -53,6 +53,12 @@ MISTAKES = {
         FILE, "hostname: models.example.com", "hostname: models.example.org", "hostname", f"{M}.hostname",
         "models.example.org is outside the zone example.com", "use a name that ends in .example.com",
     ),
+    "a claim of tools": Mistake(
+        FILE, "    posture: [encrypted]",
+        "    oauth: {mode: external, issuer: keycloak, audience: https://models.example.com/v1, tool_claim: email}\n"
+        "    posture: [encrypted]",
+        "oauth:", f"{M}.oauth.tool_claim", "belongs to servers: a model route has no tools", "remove it",
+    ),
     "a cost without a price": Mistake(
         FILE, '        price: {input: "0"}\n', "", "grants:", f"{M}.grants.1.budget",
         "counts cost, and house has no price", "give every model a price",

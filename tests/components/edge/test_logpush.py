@@ -89,7 +89,9 @@ def test_a_dataset_without_its_destination_is_refused_before_anything_is_deploye
     add_logpush(root, keys=KEYS[1:])
     (problem,) = missing_secrets([load_environment(open_project(root), "dev")])
     assert problem.key == "config.ringwall:logpushAccessRequests"
-    assert problem.remedy == "run `pulumi config set --secret ringwall:logpushAccessRequests --stack dev`"
+    assert problem.remedy == (
+        "run `pulumi stack select --create dev && pulumi config set --secret ringwall:logpushAccessRequests --stack dev`"
+    )
     for command in (("check", "dev"), ("up", "dev", "--sandbox", "--yes"), ("doctor", "dev", "--offline")):
         run = ringwall(*command, "--project", root)
         assert run.code != 0
@@ -99,7 +101,10 @@ def test_a_dataset_without_its_destination_is_refused_before_anything_is_deploye
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("    logpush: {http_requests: {}}\n", "logpush.http_requests"),
+        (
+            "    logpush: {http_requests: {}}\n",
+            "http_requests: the name is not a value it can have; write access_requests, ",
+        ),
         ("    logpush: {audit_logs_v2: {}}\n", "logpush.audit_logs_v2.fields: names no field; add fields"),
         ("    logpush: {access_requests: {fields: [Email, Cookies]}}\n", "Cookies may hold a credential"),
         ("    logpush: {gateway_http: {fields: [RequestHeaders]}}\n", "RequestHeaders may hold a credential"),

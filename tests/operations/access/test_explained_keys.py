@@ -89,7 +89,7 @@ EXCHANGED = EXTERNAL.replace(
     "      command: [node, server.js]\n      environment:\n        API_KEY: {file: /etc/server/key}\n",
     "      url: http://127.0.0.1:3009/mcp\n      token_exchange:\n        grant: token-exchange\n        token_endpoint: https://login.example.org/token\n"
     "        client_id: ringwall\n        client_secret: {env: EXCHANGE_SECRET}\n        audience: tickets\n",
-)
+).replace("      scopes: [tickets.read]\n", "      scopes: [tickets.read]\n      tool_claim: email\n")
 VECTORS = "{store: redis, host: v.example.com, embeddings: {provider: openai, model: e, credential: '{vault://env/k}'}"
 ROUTED = (
     ROUTE.replace("      deny: [", "      allow: [house]\n      deny: [").replace(
@@ -186,6 +186,7 @@ ADA, CI = "person:ada@example.com", "agent:ci"
 def test_every_key_of_a_server_that_has_a_part_in_a_call_is_answered(root: Path) -> None:
     answers = answered(root, "dev.one", ADA, "get_ticket") | answered(root, "dev.one", CI, "get_ticket")
     answers |= answered(root, "dev.external", ADA, "list_tickets")
+    assert "oauth.tool_claim" in answers
     # What these files do not write: a country (the environment's counts), a hosted client's front door, a closed server.
     elsewhere = {"countries", "access.hosted_clients", "lockdown.reason", "lockdown.since"}
     assert [
@@ -196,7 +197,7 @@ def test_every_key_of_a_server_that_has_a_part_in_a_call_is_answered(root: Path)
 def test_every_key_of_a_model_route_that_has_a_part_in_a_request_is_answered(root: Path) -> None:
     answers = answered(root, "dev.models", ADA, "small") | answered(root, "dev.models", CI, "small")
     elsewhere = {"countries", "access.hosted_clients", "access.clients", "lockdown.reason", "lockdown.since"}
-    elsewhere |= {"oauth.mode", "oauth.issuer", "oauth.audience", "oauth.scopes"}
+    elsewhere |= {"oauth.mode", "oauth.issuer", "oauth.audience", "oauth.scopes", "oauth.tool_claim"}
     missing = [key for key in keys(ModelRoute) if has_part(key) and key not in elsewhere]
     assert [key for key in missing if not is_answered(key, answers)] == []
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model.project import Project, load_environment
+from operations.doctor import logpush
 from operations.doctor.checks import Check
 from operations.doctor.cloudflare import Account, HeldPermissions, Permission, check, permissions_for
 from tests.support.cloudflare_api import CloudflareStandIn, cloudflare_api
@@ -257,3 +258,13 @@ def test_a_log_that_the_account_cannot_have_is_an_error_that_says_what_records_i
     )
     assert (good.status, good.message) == ("ok", "audit_logs_v2 with 1 field")
     assert permissions_for(["cloudflare:index/logpushJob:LogpushJob"]) == ([Permission(("Logs Write",))], [])
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_answer_about_a_log_that_says_nothing_of_the_plan_is_not_taken_for_one(status: int) -> None:
+    finding = logpush.judge("access_requests", ("Email",), status, None, "dev")
+    assert (finding.status, finding.message, finding.remedy) == (
+        "error",
+        f"Cloudflare answered {status} about the log access_requests",
+        "try again later",
+    )
