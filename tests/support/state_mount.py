@@ -54,7 +54,7 @@ def fills_up_in_mid_run(stage: Stage, state: Path) -> None:
     assert line == (
         f"error: dev.one: what was done is not recorded: write {checkpoint}: no space left on device; the disk is full: "
         "make room, then run `ringwall repair STACK` with its name"
-    )
+    ), line
     (refused,) = errors(stage, "up", "dev.one", "--yes", code=5)
     assert refused.startswith(f"{checkpoint}: the recorded state cannot be read (")
     fillers[0].unlink()
