@@ -70,7 +70,7 @@ readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spelling
 	$(BIN)/python tests/readers/run.py
 
 interrupt: setup ## Kill a run in every operation of up, update and destroy; one command more makes it whole
-	$(BIN)/pytest -m rare tests/integration/test_interrupted.py tests/integration/test_changed.py tests/integration/test_rate_limit.py
+	$(BIN)/pytest -m rare tests/integration/test_interrupted.py tests/integration/test_changed.py tests/integration/test_rate_limit.py tests/integration/test_state_disk.py
 	$(BIN)/python tests/interrupt/run.py
 
 faults: setup ## Fail every operation of up, update and destroy in each way that an API fails; docs/operate/faults.md has the table

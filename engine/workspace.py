@@ -372,16 +372,20 @@ def backend_problem(output: str) -> str:
         problem += "; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     elif re.search(r"PULUMI_ACCESS_TOKEN|pulumi login", problem):
         problem += "; set backend.url in Pulumi.yaml or run `pulumi login`"
-    elif re.search(_UNREACHED, problem):
-        problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
+    # A folder is an object store to the engine, so these come before what is said of stores.
     elif re.search(r"read-only file system|permission denied", problem, re.IGNORECASE):
         problem += "; the state cannot be written: let this user write there, or mount it writable"
     elif re.search(r"no space left|file too large|disk quota", problem, re.IGNORECASE):
         problem += "; the disk is full: make room, then run `ringwall repair STACK` with its name"
+    elif re.search(_UNREACHED, problem):
+        problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
     elif "failed to load checkpoint: EOF" in problem:
         problem += (
             "; a killed run left a half-written file next to the state: run `ringwall repair STACK` with its name"
         )
     elif re.search(r"unmarshal|invalid character|unexpected end of JSON", problem):
-        problem += "; the recorded state cannot be read: restore the checkpoint from the backend's .pulumi/backups"
+        problem += (
+            "; the recorded state cannot be read: run `ringwall repair STACK` with its name, or restore the checkpoint from "
+            "the backend's .pulumi/backups"
+        )
     return problem

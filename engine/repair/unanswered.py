@@ -61,7 +61,10 @@ def reconcile(target: Target, runs: Sequence[Run], *, settle: float = SETTLE) ->
                 note(resolution.line)
         except RingwallError as error:
             silence = error if isinstance(error, Unreachable) else None
-            note(f"{run.stack}: it cannot be asked ({error.summary}); the same command asks before it makes anything")
+            outlook = "the same command asks before it makes anything"
+            if silence is None:
+                outlook = "the next `up` names what is there and not recorded"
+            note(f"{run.stack}: it cannot be asked ({error.summary}); {outlook}")
 
 
 def _is_open(failure: FailedOperation) -> bool:

@@ -73,6 +73,8 @@ AI: Edit = (
     f'edition: enterprise\n      version: "{RECOMMENDED["enterprise"]}"',
     f'edition: ai\n      version: "{RECOMMENDED["ai"]}"',
 )
+#: What the gateway proves itself by; it is there beforehand.
+CERTIFICATE = "11111111-2222-3333-4444-555555555555"
 CENTRAL: tuple[Edit, ...] = (
     (DEV, "topology: hybrid", "topology: central"),
     (DEV, "dev-1: {}", "dev-1: {guard_address: guard-1.example.net}"),
@@ -80,7 +82,7 @@ CENTRAL: tuple[Edit, ...] = (
     (
         DEV,
         _KONG,
-        f"{_KONG}\n      mutual_tls:\n        client_certificate_id: 11111111-2222-3333-4444-555555555555\n"
+        f"{_KONG}\n      mutual_tls:\n        client_certificate_id: {CERTIFICATE}\n"
         "        ca_certificate_ids: [11111111-2222-3333-4444-666666666666]",
     ),
 )

@@ -19,8 +19,10 @@ from operations.incident.stack_file import lifted, locked
 from plan.protectors import TUNNEL
 from plan.step_order import judge_steps
 from sandbox import Fault, Faults, Sandbox
+from sandbox.kong import token as kong_type
+from sandbox.state import Record
 from tests.support.engine_project import EngineProject
-from tests.support.exposure_changes import KEY, LIFT, LOCK, SECRET, STOPPED, WRITE, Change, Edit
+from tests.support.exposure_changes import CERTIFICATE, KEY, LIFT, LOCK, SECRET, STOPPED, WRITE, Change, Edit
 from tests.support.exposure_programs import run_program, write_program
 from tests.support.exposure_watch import watching
 from tests.support.operation_chain import FirstFault
@@ -194,6 +196,8 @@ class Rehearsal:
             write_program(self.root, change.program)
         with Sandbox(self.folder / "world") as sandbox:
             world = EngineProject(open_project(self.root), sandbox, self.folder / "home")
+            with sandbox.store.transaction() as held:
+                held.records.append(Record(CERTIFICATE, kong_type("Certificate"), "of the gateway", {}))
             for stack in () if change.deployed else dict.fromkeys(run.split()[1] for run in change.runs):
                 world.pulumi("stack", "init", stack)
             for edit in change.before:

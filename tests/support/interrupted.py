@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +37,14 @@ class Stage:
         return self.root / ".ringwall" / "sandbox"
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        ended = _end(self._start(*arguments), arguments)
+        ended = _end(self.start(*arguments), arguments)
         assert ended.returncode == code, (arguments, ended.returncode, ended.stdout, ended.stderr)
         return ended
 
     def kill_in(self, faults: Fault | Sequence[Fault], *arguments: str) -> list[Fault]:
         """Run until a call meets a fault, then kill the command and its engine; the faults met, none where it ended."""
         self._order(faults)
-        process = self._start(*arguments)
+        process = self.start(*arguments)
         eventually_sync(
             lambda: self.sandbox.faults.met() or process.poll() is not None, "a call meets the fault", within=PATIENCE
         )
@@ -60,7 +60,7 @@ class Stage:
     ) -> tuple[list[Fault], subprocess.CompletedProcess[str]]:
         """Run with faults in force, to the end: with code 5, or 0 where no call met any. The faults met."""
         self._order(faults)
-        ended = _end(self._start(*arguments), arguments)
+        ended = _end(self.start(*arguments), arguments)
         met = self.sandbox.faults.met()
         self.sandbox.faults.clear()
         assert ended.returncode == (5 if met else 0), (arguments, ended.returncode, ended.stdout, ended.stderr)
@@ -70,13 +70,23 @@ class Stage:
         for fault in [faults] if isinstance(faults, Fault) else faults:
             self.sandbox.faults.add(fault)
 
+    def during(self, fault: Fault, work: Callable[[], object], *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run until a call meets `fault`, do something else meanwhile, and wait for the end."""
+        self._order(fault)
+        process = self.start(*arguments)
+        assert self.sandbox.faults.wait_for(fault, PATIENCE), "no call met the fault"
+        work()
+        ended = _end(process, arguments)
+        self.sandbox.faults.clear()
+        return ended
+
     def interrupt_in(self, fault: Fault, *arguments: str, times: int = 1) -> subprocess.CompletedProcess[str]:
         """Run until a call meets `fault`, then press Ctrl-C, as a terminal does: command and engine get the signal.
 
         Once more, where `times` says so, as soon as the command has answered the first.
         """
         self.sandbox.faults.add(fault)
-        process = self._start(*arguments)
+        process = self.start(*arguments)
         assert isinstance(process, subprocess.Popen)
         assert process.stderr is not None
         assert self.sandbox.faults.wait_for(fault, 120), "no call met the fault"
@@ -91,7 +101,8 @@ class Stage:
         self.sandbox.faults.clear()
         return subprocess.CompletedProcess(arguments, process.returncode, out, heard + err)
 
-    def _start(self, *arguments: str) -> subprocess.Popen[str] | Command:
+    def start(self, *arguments: str) -> subprocess.Popen[str] | Command:
+        """Begin a command and do not wait for it."""
         line = [*arguments, "--sandbox", "--project", str(self.root)]
         environment = {**os.environ, **self.sandbox.environment()}
         if self.warm is not None:
