@@ -29,7 +29,7 @@ from model.problems import PATTERN_WORDS, Wrong, plain
 class Model(BaseModel):
     """Frozen; unknown keys are errors, and no value is coerced from another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True, defer_build=True)
 
     def dump(self) -> dict[str, Any]:
         """Plain JSON values, every default written out."""

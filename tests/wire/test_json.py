@@ -83,30 +83,11 @@ def test_what_was_read_is_what_is_written(value: Any) -> None:
 #: Fragments from which texts are made that two readers might take differently.
 FRAGMENTS = st.lists(
     st.sampled_from(
-        [
-            '{"a":',
-            '{"a":1,"a":',
-            "}",
-            "[",
-            "]",
-            ",",
-            "1",
-            "1.0",
-            "-0",
-            "-0.0",
-            "1e3",
-            "1E400",
-            "9007199254740993",
-            "18446744073709551616",
-            '"\\ud800"',
-            '"\\ud83d\\ude00"',
-            '"\\/"',
-            '"\\u0041"',
-            '"é"',
-            " ",
-            "null",
-            "NaN",
-        ]
+        (
+            *('{"a":', '{"a":1,"a":', "}", "[", "]", ",", "1", "1.0", "-0", "-0.0", "1e3", "1E400"),
+            *("9007199254740993", "18446744073709551616", '"\\ud800"', '"\\ud83d\\ude00"', '"\\/"', '"\\u0041"'),
+            *('"é"', " ", "null", "NaN"),
+        )
     ),
     max_size=8,
 ).map("".join)
