@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
 .PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak
-.PHONY: exposure interrupt faults readers servers toxic-flow deck wheel released lock clean help
+.PHONY: exposure interrupt faults readers servers toxic-flow detection deck wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ faults: setup ## Fail every operation of up, update and destroy in each way that
 
 exposure: setup ## Every kind of change on the real engine, cut off at every operation, and what was exposed
 	$(BIN)/python tests/exposure/run.py
+
+detection: setup ## What the embedded engine stops of public sets of attacks, and how often it is wrong (fetches them)
+	$(BIN)/python tests/detection/public.py
 
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
 	$(BIN)/python tests/servers/run.py --page

@@ -1,12 +1,13 @@
 """The grammar of injections as data: what a text says that is meant for the model, whatever it orders.
 
-Orders are in `guard.engines.rules.orders`, other languages in `guard.engines.rules.translations`.
+Orders are in `guard.engines.rules.orders`, roles and judgements in `guard.engines.rules.marks`, other languages in `guard.engines.rules.translations`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from guard.engines.rules.marks import MARKS
 from guard.engines.rules.orders import ORDERS
 from guard.engines.rules.sign import Family, Sign
 from guard.engines.rules.translations import TRANSLATIONS
@@ -55,8 +56,9 @@ CLAIMS: Final = (
     Sign(_O, 3, rf"\b{_IGNORE} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} (?:\w+ )?{_WORK}\b", "drops what came before"),
     Sign(_O, 5, rf"\b{_IGNORE} (?:all|everything|anything|whatever|what)(?: of)?(?: (?:the|this|that|was|is|has been|came|comes|stands|written|said|text|content|we|you))* (?:above|before (?:this|that|now|the)|until now|so far|up to (?:now|here|this point)|previously|earlier|prior|preceding|asked|told|talked|wanted|learn(?:ed|t)|instructed)\b", "drops everything said so far"),
     Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:all|everything|anything)(?: (?:the|this|that|was|is|has been|came|written|said|text|content|we|you))* (?:above|before|until now|so far|previously|earlier|prior)\b", "drops everything said so far"),
-    Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:the |all |any )?(?:of )?(?:the )?(?:\w+ )?{_WORK} (?:above|before|(?:that )?you (?:got|were (?:given|trained|told)|received|have|had)|given)\b", "drops what was given"),
-    Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:all )?(?:of )?(?:your|the user['’]?s) (?:\w+ ){{0,2}}{_WORK}\b", "drops the model's own instructions"),
+    Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:the |all |any )?(?:of )?(?:the )?(?:\w+ )?{_WORK} (?:above|before(?: (?:this|that|it|now|here))?(?:[.,;:!?\n]|$| and\b)|(?:that )?you (?:got|were (?:given|trained|told)|received|have|had)|given)\b", "drops what was given"),
+    Sign(_O, 4, rf"\b{_IGNORE} (?:all )?(?:of )?(?:your|the user['’]?s) (?:\w+ ){{0,2}}{_WORK}\b", "drops the model's own instructions"),
+    Sign(_O, 4, rf"\b{_DROP} (?:all )?(?:of )?(?:your|the user['’]?s) (?:\w+ ){{0,2}}{_ORDERS}\b", "drops the model's own instructions"),
     Sign(_O, 4, rf"\b{_IGNORE} (?:what|whatever) (?:the (?:user|human|person)|you) (?:\w+ )?(?:were|was|wanted|asked|said|told|have|had|are)\b|\b{_IGNORE} (?:what|whatever) the (?:user|human|person) (?:types?|typed|writes?|wrote|says?|requested|needs?|wants?)\b", "drops what the user wanted"),
     Sign(_O, 2, rf"\b{_IGNORE} (?:the )?(?:above|rest|game|page|everything)\b|\b(?:abort|cancel|skip|drop) the above\b", "drops the matter at hand"),
     Sign(_O, 3, r"\b(?:these instructions|what follows|the following|new ones?|this (?:text|message)) replaces? (?:them|it|those|all|everything|any)\b", "replaces what came before"),
@@ -264,5 +266,5 @@ CLAIMS: Final = (
 # fmt: on
 
 #: One automaton each: what all of them together may be in the middle of is too much to keep in memory.
-GROUPS: Final = (CLAIMS, ORDERS, TRANSLATIONS)
+GROUPS: Final = (CLAIMS, (*ORDERS, *MARKS), TRANSLATIONS)
 SIGNS: Final = tuple(sign for group in GROUPS for sign in group)

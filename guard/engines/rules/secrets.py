@@ -23,8 +23,13 @@ _PLACEHOLDER = re.compile(
 #: Names that end in token or key and hold no secret: list cursors, form tokens, storage keys.
 _HARMLESS_NAME = re.compile(
     r"(?i)(?:page|next|prev(?:ious)?|continuation|sync|cursor|csrf|xsrf|public|primary|foreign|sort|partition|cache|"
-    r"device|max|min|count|total|input|output|prompt|completion|idempotency|object|s3|row|hash)[\s_.-]*(?:token|key|secret|credentials?)[\s\\\"'`:=>]*$"
+    r"device|max|min|count|total|input|output|prompt|completion|idempotency|object|s3|row|hash|lock|client[\s_.-]?request)[\s_.-]*(?:token|key|secret|credentials?)[\s\\\"'`:=>]*$"
+    # The name of a secret in AWS, which is none: `arn:aws:secretsmanager:…:secret:NAME`.
+    r"|:\d{12}:secret:$"
 )
+#: AWS repeats the token by which a client tells its requests apart, a UUID; a client's key or secret is another thing.
+_REQUEST_TOKEN = re.compile(r"(?i)client[\s_.-]?token[\s\\\"'`:=>]*$")
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 _DIGIT, _LETTER = re.compile("[0-9]"), re.compile("[A-Za-z]")
@@ -52,6 +57,8 @@ def random_looking(value: str, before: str) -> bool:
     """Whether the value is long and mixed enough that no person chose it as a name; hexadecimal needs less entropy."""
     # Cheap tests first: a text may consist of such values alone. Three bits of entropy need eight different characters.
     if len(set(value)) < 8 or _PLACEHOLDER.search(value) or _HARMLESS_NAME.search(before):
+        return False
+    if _REQUEST_TOKEN.search(before) and _UUID.fullmatch(value):
         return False
     if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
         return entropy(value) >= 3.0
