@@ -247,9 +247,12 @@ async def test_a_persons_session_needs_the_same_verified_address_in_the_token(
         async with verifying(settings) as verifier:
             own = bearer(person(issuer, "own", email="KARI@example.com", email_verified=True))
             assert (await verifier.principal(edge + own, HOST)).id == "person:kari"
-            for number, change in enumerate(
-                ({"email": "ola@example.com"}, {}, {"email": "kari@example.com", "email_verified": False})
-            ):
+            changes: list[dict[str, Any]] = [
+                {"email": "ola@example.com"},
+                {},
+                {"email": "kari@example.com", "email_verified": False},
+            ]
+            for number, change in enumerate(changes):
                 other = bearer(person(issuer, f"other{number}", **change))
                 with pytest.raises(NotIdentified, match="principals_differ"):
                     await verifier.principal(edge + other, HOST)
