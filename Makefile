@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak exposure interrupt faults readers servers wheel released lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image manifests soak exposure interrupt faults readers servers wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ containment: setup ## Servers that try to get out of the host's units, enforced 
 
 image: setup ## Build the image of the Dockerfile and run it, where podman or buildah is
 	$(BIN)/pytest -m rare tests/operations/host/test_dockerfile.py
+
+manifests: setup ## The hosts' files as Compose, Kustomize and Kubernetes themselves read them, where Go is
+	$(BIN)/pytest -m rare tests/operations/host/test_loaders.py
 
 soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then the books
 	$(BIN)/python tests/soak/run.py
