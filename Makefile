@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image soak
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image manifests soak
 .PHONY: exposure interrupt faults readers servers toxic-flow detection deck wheel released lock clean help
 
 help: ## Show the targets
@@ -62,6 +62,9 @@ containment: setup ## Servers that try to get out of the host's units, enforced 
 
 image: setup ## Build the image of the Dockerfile and run it, where podman or buildah is
 	$(BIN)/pytest -m rare tests/operations/host/test_dockerfile.py
+
+manifests: setup ## The hosts' files as Compose, Kustomize and Kubernetes themselves read them, where Go is
+	$(BIN)/pytest -m rare tests/operations/host/test_loaders.py
 
 soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then the books
 	$(BIN)/python tests/soak/run.py

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from model.guard_bundle import AnyGuardConfig
 
 
-async def serve_demo(opened: Opened, state: Path) -> None:
-    """Serve a configuration that verifies nobody, and say so."""
+async def serve_demo(opened: Opened, state: Path, sockets: Path | None = None) -> None:
+    """Serve a configuration that verifies nobody, and say so. `sockets` is the folder of the commands' sockets."""
     from guard.listening import serve, settle, signals  # noqa: PLC0415 - signing does without its 0.6 s
     from guard.running import running  # noqa: PLC0415
 
@@ -28,7 +28,7 @@ async def serve_demo(opened: Opened, state: Path) -> None:
         say_started(opened.config)
 
     with signals() as stop:
-        async with running(opened, state) as service:
+        async with running(opened, state, sockets=sockets) as service:
             await serve(service, stop, started=started)
 
 

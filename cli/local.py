@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli import console
 from cli.guard_serving import serve_demo
-from cli.local_server import started
+from cli.local_server import behind_socket, local_variables, started, unconfined
 from cli.project import current_project
 from components.guard.settings import build_guard_config
 from guard.bundle.bundle import Opened
@@ -18,6 +18,9 @@ from model.guard_config import DemoIdentity, GuardConfig, Identity, Principals
 from model.project import load
 from model.stacks import EnvironmentStack, ModelStack, ServerStack
 from operations.audit_logs import local_log
+from operations.host.machine import HostMember
+from operations.host.server_process import server_process
+from operations.host.sources import local_member
 from operations.project.server_files import model_route
 from operations.sockets import require_free
 
@@ -44,21 +47,21 @@ def local(
     if server.manifest.origin.command and command:
         raise InputError("the guard starts this server itself (origin.command)", remedy="leave the command out")
     _refuse_taken(config, starts_server=bool(command))
-    if command or config.origin.command:
-        console.note(f"note: {_unconfined(server)}")
+    member = local_member(server)
+    if command or member.command:
+        console.note(f"note: {unconfined(server)}")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with started(config, command or []):
-        asyncio.run(serve_demo(Opened(config, config.tool_lock_sha256, 1, frozenset()), state))
+    opened = Opened(config, config.tool_lock_sha256, 1, frozenset())
+    if member.command:
+        asyncio.run(_served_command(member, opened, state))
+        return
+    with started(config, command or [], local_variables(state), server_process(member).umask):
+        asyncio.run(serve_demo(opened, state))
 
 
-def _unconfined(server: ServerStack) -> str:
-    """What the host's units do to a server that is started here, and this command does not."""
-    egress = server.manifest.origin.egress
-    allowed = f"calls {', '.join(egress)} alone" if egress else "calls nothing"
-    return (
-        "here the server has your user, files and network; as `ringwall host render` has it run, it has a user and a network"
-        f" of its own, and {allowed}"
-    )
+async def _served_command(member: HostMember, opened: Opened, state: Path) -> None:
+    async with behind_socket(member, state) as sockets:
+        await serve_demo(opened, state, sockets)
 
 
 def local_config(

@@ -34,6 +34,7 @@ from operations.host.kong_conf import cluster_files, operator_settings
 from operations.host.machine import ETC, SOCKETS, HostMember, Machine
 from operations.host.passages import Passage, hosts_file, passages
 from operations.host.scraping import scrape_settings
+from operations.host.server_process import server_process
 
 Service = dict[str, Any]
 #: Where a relay and a server with a port meet.
@@ -218,7 +219,7 @@ class _Compose:
         user = server_user(member)
         variables = {
             name: self._secret(f"server-{short(member)}-{name}", f"{name} of {member.stack}", user)
-            for name in _server_variables(member)
+            for name in server_process(member).variables
         }
         service: Service = {
             **self._confined(member.stack, user),
@@ -310,10 +311,6 @@ def _with_variables(command: list[str], variables: dict[str, str]) -> Service:
             {"source": source, "target": f"/run/secrets/variables/{name}"} for name, source in variables.items()
         ],
     }
-
-
-def _server_variables(member: HostMember) -> list[str]:
-    return sorted(member.bundle.origin.environment) if member.bundle.origin else []
 
 
 def _hosts(member: HostMember) -> str:

@@ -13,6 +13,7 @@ from operations.host.declared import CONFIGURATION, SCRIPT, declare_script
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import kong_conf
 from operations.host.machine import HostMember, Machine
+from operations.host.server_process import server_process
 
 GUARD = 10001
 KONG = 10002
@@ -46,9 +47,9 @@ def socket_listener(place: str, target: str) -> list[str]:
 
 def start_script(member: HostMember) -> str:
     """Runs the command of a stdio server with exactly its arguments; socat's own syntax would split them."""
-    origin = member.bundle.origin
-    change = f"cd {shlex.quote(origin.directory)}\n" if origin and origin.directory else ""
-    return f"#!/bin/sh\n{change}exec {shlex.join(member.command or ())}\n"
+    process = server_process(member)
+    change = f"cd {shlex.quote(process.directory)}\n" if process.directory else ""
+    return f"#!/bin/sh\n{change}exec {shlex.join(process.command or ())}\n"
 
 
 def kong_files(machine: Machine, *, prefix: str) -> list[HostFile]:

@@ -31,6 +31,7 @@ from operations.host.images import Images, pinning_advice
 from operations.host.instructions import container_readme
 from operations.host.kong_conf import cluster_files, operator_settings
 from operations.host.machine import HOST_PORT, SOCKETS, HostMember, Machine
+from operations.host.server_process import server_process
 
 Resource = dict[str, Any]
 #: Never a destination: the metadata services of clouds, and what else is on the node's own link.
@@ -221,7 +222,7 @@ class _Manifests:
             if self._machine.kong_runs_here:
                 tunnel = next(iter(member.secrets("cloudflared")))
                 lines.append(f"Secret `{_secret(member)}-tunnel`: `tunnel`, which {tunnel.purpose}.")
-            if names := _server_variables(member):
+            if names := server_process(member).variables:
                 lines.append(f"Secret `{_secret(member)}-server`: {', '.join(f'`{name}`' for name in names)}.")
         for reader, names in (("guard", self._variables("guard")), ("kong", self._variables("kong"))):
             if names:
@@ -314,7 +315,7 @@ class _Manifests:
         return {
             **self._confined(name, member.stack, user, _mount(socket, SOCKETS), start),
             "command": ["socat", *socket_listener(f"{SOCKETS}/stdio", "EXEC:/bin/sh /run/start")],
-            "env": [_variable(variable, f"{_secret(member)}-server") for variable in _server_variables(member)],
+            "env": [_variable(variable, f"{_secret(member)}-server") for variable in server_process(member).variables],
         }
 
     def _variables(self, reader: str) -> list[str]:
@@ -379,10 +380,6 @@ def _secret_volume(name: str, secret: str) -> Resource:
 
 def _variable(name: str, secret: str) -> Resource:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}}
-
-
-def _server_variables(member: HostMember) -> list[str]:
-    return sorted(member.bundle.origin.environment) if member.bundle.origin else []
 
 
 def _name_in_folder(member: HostMember, file: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -215,8 +216,6 @@ def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:
         if path.is_symlink():
             raise InputError("is a link", file=path, remedy="remove it")
     obsolete = [folder / name for name in sorted(earlier - names) if (folder / name).is_file()]
-    for path in obsolete:
-        path.unlink()
     try:
         for file in files:
             path = folder / file.path
@@ -224,5 +223,10 @@ def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:
             path.write_text(file.content)
             path.chmod(file.mode)
     except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", file=error.filename or folder) from None
+        remedy = "name a folder that you may write to" if error.errno != errno.ENOSPC else "make room, and render again"
+        raise InputError(
+            f"cannot be written ({error.strerror})", file=error.filename or folder, remedy=remedy
+        ) from None
+    for path in obsolete:
+        path.unlink()
     return obsolete

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.origin.host import build_host_bundle
 from model.base import validate
 from model.errors import InputError
 from model.host_bundle import HostBundle
 from model.json import parse_json
 from model.loader import Document
 from model.project import Project
-from model.stacks import PerimeterStack
+from model.stacks import PerimeterStack, ServerStack
+from operations.host.machine import HostMember
 from plan.offline import plan_stack, planned_contract
 
 OUTPUT = "host_bundle"
@@ -39,6 +41,11 @@ def planned_bundles(project: Project, stacks: Sequence[PerimeterStack]) -> list[
     contract = planned_contract(project, stacks[0].environment)
     plans = [plan_stack(project, stack, contract=contract) for stack in stacks]
     return [_bundle(stack.stack, str(plan.outputs[OUTPUT])) for stack, plan in zip(stacks, plans, strict=True)]
+
+
+def local_member(server: ServerStack) -> HostMember:
+    """The server as its host has it, for a machine that has neither its tunnel nor its signed configuration."""
+    return HostMember(build_host_bundle(server, "local", "", None), 0)
 
 
 def _bundle(stack: str, text: str) -> HostBundle:

@@ -15,6 +15,7 @@ from operations.host.machine import ETC, SOCKETS, HostMember, Machine
 from operations.host.passage_units import STARTERS, hosts_path, network_owner, passage_files, passage_lines
 from operations.host.passages import passages
 from operations.host.scraping import scrape_settings
+from operations.host.server_process import MAX_CONNECTIONS, server_process, server_variables
 from operations.host.unit_text import CONFINEMENT, HIDDEN, UNITS, Section, command_line, endpoint, setting, unit
 
 GUARD_USER = "ringwall-guard"
@@ -207,7 +208,7 @@ def _command_socket(member: HostMember) -> HostFile:
                 ("SocketGroup", GUARD_USER),
                 ("SocketMode", "0600"),
                 ("DirectoryMode", "0755"),
-                ("MaxConnections", "512"),
+                ("MaxConnections", str(MAX_CONNECTIONS)),
                 ("RemoveOnStop", "yes"),
             ),
         ),
@@ -217,16 +218,15 @@ def _command_socket(member: HostMember) -> HostFile:
 
 
 def _command(member: HostMember) -> HostFile:
-    origin = member.bundle.origin
+    process = server_process(member)
     lines: tuple[tuple[str, str], ...] = (
         ("User", member.user),
-        ("ExecStart", command_line(member.command or ())),
+        ("ExecStart", command_line(process.command or ())),
         ("StandardInput", "socket"),
         ("StandardOutput", "socket"),
         ("StandardError", "journal"),
         # A guard that went away closes the socket; what does not end then ends after a day.
         ("RuntimeMaxSec", "1d"),
-        ("WorkingDirectory", setting(origin.directory) if origin and origin.directory else "%S/" + member.user),
         *_server_lines(member),
     )
     text = unit(
@@ -254,7 +254,6 @@ def _port_server(member: HostMember) -> HostFile:
                 ("User", member.user),
                 ("ExecStart", f"{STARTERS}/{member.stack}"),
                 *_RESTART,
-                ("WorkingDirectory", "%S/" + member.user),
                 *_server_lines(member),
             ),
         ),
@@ -318,9 +317,8 @@ def _socket_server(member: HostMember) -> HostFile:
                 ("User", member.user),
                 ("ExecStart", f"{STARTERS}/{member.stack}"),
                 *_RESTART,
-                ("WorkingDirectory", "%S/" + member.user),
                 ("ReadWritePaths", setting(folder)),
-                *((key, "0007" if key == "UMask" else value) for key, value in _server_lines(member)),
+                *_server_lines(member),
             ),
         ),
         _BOOT,
@@ -329,18 +327,20 @@ def _socket_server(member: HostMember) -> HostFile:
 
 
 def _server_lines(member: HostMember) -> tuple[tuple[str, str], ...]:
-    variables = [("EnvironmentFile", f"{member.folder}/server.env")] if member.secrets("server") else []
+    process, home = server_process(member), f"%S/{member.user}"
+    variables = [("EnvironmentFile", f"{member.folder}/server.env")] if process.variables else []
     # A socket's folder belongs to a user that is there before the server runs.
     dynamic = [] if member.socket else [("DynamicUser", "yes")]
     hosts = [("BindReadOnlyPaths", f"{hosts_path(member)}:/etc/hosts")] if passages(member) else []
     return (
+        ("WorkingDirectory", setting(process.directory) if process.directory else home),
         *dynamic,
         *variables,
         *hosts,
         ("StateDirectory", member.user),
-        ("Environment", "HOME=%S/" + member.user),
+        *(("Environment", f"{name}={value}") for name, value in server_variables(home).items()),
         ("TasksMax", "512"),
-        ("UMask", "0077"),
+        ("UMask", f"{process.umask:04o}"),
         *CONFINEMENT,
         # MemoryDenyWriteExecute is left out: Node and Java write the code that they run.
         ("PrivateUsers", "yes"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
@@ -22,14 +24,16 @@ from mcp.shared.exceptions import MCPError
 from operations.sockets import listeners
 from tests.support.command_line import ringwall, serve_desk
 from tests.support.ports import free_port
+from tests.support.projects import write_project
 
 RINGWALL = str(Path(sys.executable).with_name("ringwall"))
+INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 REPOSITORY = Path(__file__).parents[2]
 
 
 @contextlib.contextmanager
-def local(root: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [RINGWALL, "local", "dev.tickets", "--project", str(root), *arguments]
+def local(root: Path, *arguments: str, stack: str = "dev.tickets") -> Iterator[subprocess.Popen[str]]:
+    command = [RINGWALL, "local", stack, "--project", str(root), *arguments]
     # As a user's shell has it: what is said must come through a pipe at once without this.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(
@@ -117,7 +121,7 @@ def test_a_server_that_opens_itself_to_the_network_is_ended(root: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 3
     assert "bound beyond loopback" in done.stderr
-    assert "has it run, it has a user and a network of its own, and calls nothing" in done.stderr
+    assert "have it run, it has a user and a network of its own, and calls nothing" in done.stderr
     assert listeners(server) == ()
 
 
@@ -157,6 +161,44 @@ def test_a_port_that_is_taken_is_all_that_is_said_and_nothing_is_started(root: P
             assert ("--port" in done.errors[0]) == (whose != "server")
             assert not marker.exists()
             assert not (root / ".ringwall" / "local").exists()
+
+
+#: A command that writes down what it was started with, and answers every request with an error.
+WITNESS = """
+import json, os, stat, sys
+seen = {"socket": stat.S_ISSOCK(os.fstat(0).st_mode), "umask": os.umask(0), "variables": dict(os.environ)}
+for line in sys.stdin:
+    with open("witness.json", "w") as file:
+        json.dump(seen, file)
+    error = {"code": -32601, "message": "only a witness"}
+    print(json.dumps({"jsonrpc": "2.0", "id": json.loads(line).get("id"), "error": error}), flush=True)
+"""
+
+
+def test_a_command_runs_here_as_a_host_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_project(tmp_path, every_shape=True)
+    (root / "witness.py").write_text(WITNESS)
+    (root / "key").write_text("a-key-of-the-desk")
+    (root / "key").chmod(0o600)
+    file = root / "stacks" / "Pulumi.dev.external.yaml"
+    text = file.read_text().replace("[node, server.js]", f"[{sys.executable}, {root}/witness.py]")
+    file.write_text(text.replace("/etc/server/key", f"{root}/key"))
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "nothing-for-a-server")
+    state = root / ".ringwall" / "local" / "dev.external"
+    options = ("--as", "ada@example.com", "--port", str(free_port(beside=1000)))
+    with local(root, *options, stack="dev.external") as process:
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
+        accept = {"accept": "application/json, text/event-stream"}
+        httpx.post(said(process), json=ping, headers=accept, trust_env=False, timeout=60)
+        seen = json.loads((state / "home" / "witness.json").read_text())
+        commands = [item for item in psutil.Process(process.pid).children() if f"{root}/witness.py" in item.cmdline()]
+    assert commands
+    assert (process.returncode, [item for item in commands if item.is_running()]) == (0, [])
+    assert (seen["socket"], seen["umask"]) == (True, 0o077)
+    shell = {"LANG", "USER", "LOGNAME"} & set(os.environ)
+    assert set(seen["variables"]) - {"LC_CTYPE"} == {"API_KEY", "HOME", "PATH", *shell}
+    assert seen["variables"]["API_KEY"] == "a-key-of-the-desk"
+    assert seen["variables"]["HOME"] == str(state / "home")
 
 
 def test_whose_grants_count_must_be_somebody_of_the_stack(root: Path) -> None:

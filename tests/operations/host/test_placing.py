@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model.errors import InputError
 from model.host_bundle import HostBundle
 from operations.host.render import Layout, render, write
 
@@ -95,3 +96,11 @@ def test_files_that_lack_an_id_place_nothing(bundles: list[HostBundle], tmp_path
     result = install(tmp_path / "dev-2", root)
     assert (result.returncode, content(root)) == (1, {})
     assert "lack hosted-edge-tunnel.id; run 'ringwall host render'" in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_with_the_way_out(bundles: list[HostBundle], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    files = render(bundles, Layout.systemd, {})["dev-1"]
+    with pytest.raises(InputError, match=r"file/dev-1: cannot be written \(Not a directory\); name a folder"):
+        write(tmp_path / "file" / "dev-1", files)
+    assert (tmp_path / "file").read_text() == "mine"
