@@ -41,9 +41,8 @@ class RedisMarks:
 
     def publish(self, principal_id: str, incident: str, window: float, *, suspected: bool) -> None:
         """Begin to write a mark that holds for `window` seconds; a later one of its kind takes its place."""
-        value = json.dumps([incident, self._server])
         writing = asyncio.get_running_loop().create_task(
-            self._redis.set(self._key(principal_id, suspected), value, px=max(1, round(window * 1000)))
+            self._write(self._key(principal_id, suspected), [incident, self._server], window)
         )
         self._under_way.add(writing)
         writing.add_done_callback(self._end)
@@ -74,6 +73,9 @@ class RedisMarks:
         for writing in self._under_way:
             writing.cancel()
         await self._redis.aclose()
+
+    async def _write(self, key: str, mark: list[str], window: float) -> None:
+        await self._redis.set(key, json.dumps(mark), px=max(1, round(window * 1000)))
 
     def _end(self, writing: asyncio.Task[Any]) -> None:
         self._under_way.discard(writing)
