@@ -133,7 +133,7 @@ def _resolve(
 def _track(self: pulumi.Output[Any]) -> None:
     """Keep an output until it has a value. A set's own lock is enough; the SDK takes another and looks it up four times."""
     outputs, future = SETTINGS.outputs, self._data
-    outputs.add(future)  # type: ignore[arg-type]  # the SDK says tasks, and adds futures as well
+    outputs.add(future)
     future.add_done_callback(functools.partial(_forget, outputs))
 
 

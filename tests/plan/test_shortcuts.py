@@ -169,7 +169,7 @@ def test_plan_of_a_further_server_makes_at_most_105000_calls(tmp_path: Path) -> 
     try:
         plan_stack(project, server, contract=contract)
     finally:
-        threading.setprofile(None)  # type: ignore[arg-type]  # typeshed lacks what the documentation says of None
+        threading.setprofile(None)
     assert calls < 105_000
 
 
