@@ -107,7 +107,7 @@ def parse(text: str, file: Path) -> Document:
     if (parsed := _parsed.get(text)) is None:
         parsed = _parse(text, file)
         if len(text) <= _KEPT_LENGTH:
-            if len(_parsed) == _KEPT_TEXTS:
+            if len(_parsed) >= _KEPT_TEXTS:
                 _parsed.clear()
             _parsed[text] = parsed
     value, lines = parsed

@@ -2,7 +2,7 @@
 
 In force only in the context of a plan: other Pulumi programs of the process, also the one around a plan, keep the SDK's
 own. Each gives what the SDK's function gives wherever the recorder reads it, and steps aside for arguments it does not know.
-A plan of 25 resources made 198,000 calls with the SDK's own functions, and makes 88,000 with these.
+A plan of 25 resources made 198,000 calls with the SDK's own functions, and makes 93,000 with these.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _resolve(
 def _track(self: pulumi.Output[Any]) -> None:
     """Keep an output until it has a value. A set's own lock is enough; the SDK takes another and looks it up four times."""
     outputs, future = SETTINGS.outputs, self._data
-    outputs.add(future)  # type: ignore[arg-type]  # the SDK says tasks, and adds futures as well
+    outputs.add(future)
     future.add_done_callback(functools.partial(_forget, outputs))
 
 
@@ -147,13 +147,13 @@ def _contains_unknowns(val: Any) -> Any:
     return False if type(val) in _PLAIN else NotImplemented
 
 
-def _serialize_property(value: Any, *more: Any, return_protobuf_value: bool = False, **_: Any) -> Any:
+def _serialize_property(value: Any, *positional: Any, return_protobuf_value: bool = False, **_: Any) -> Any:
     """A plain value as it is; the SDK asks it first whether it is any of twelve other things, by type annotations too."""
-    as_it_is = type(value) in _PLAIN and not return_protobuf_value and len(more) < len(_SERIALIZE_PROPERTY) - 1
-    return _given(value) if as_it_is else NotImplemented
+    as_it_is = type(value) in _PLAIN and not return_protobuf_value and len(positional) < len(_SERIALIZE_PROPERTY) - 1
+    return _immediate(value) if as_it_is else NotImplemented
 
 
-async def _given(value: Any) -> Any:
+async def _immediate(value: Any) -> Any:
     return value
 
 

@@ -152,8 +152,8 @@ def test_value_and_option_of_every_kind_has_the_same_bytes_with_the_functions_of
     assert plan() == short
 
 
-def test_plan_of_a_further_server_makes_at_most_95000_calls(tmp_path: Path) -> None:
-    """Calls, which are the same on every machine, in place of its time: 138,000 before most of the shortcuts."""
+def test_plan_of_a_further_server_makes_at_most_105000_calls(tmp_path: Path) -> None:
+    """Calls, as its time differs by machine: 93,000 as this is written, 141,000 without most of the shortcuts."""
     project = open_project(write_project(tmp_path))
     server = load(project, "dev.one")
     plan_stack(project, server)
@@ -169,8 +169,8 @@ def test_plan_of_a_further_server_makes_at_most_95000_calls(tmp_path: Path) -> N
     try:
         plan_stack(project, server, contract=contract)
     finally:
-        threading.setprofile(None)  # type: ignore[arg-type]  # typeshed lacks what the documentation says of None
-    assert calls < 95_000
+        threading.setprofile(None)
+    assert calls < 105_000
 
 
 def test_plan_asks_its_monitor_without_a_thread_and_starts_no_task_for_a_property() -> None:
