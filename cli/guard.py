@@ -61,7 +61,7 @@ def run(
         keys = load_public_keys(public_key)
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
         if workers > 1:
-            from cli.guard_workers import serve_signed_by_workers  # noqa: PLC0415 - most guards are one process
+            from cli.guard_workers import serve_signed_by_workers  # noqa: PLC0415 - 0.7 s, as the service
 
             serve_signed_by_workers(source, public_key, state, interval, workers, _until_done, debug=debug)
             return
@@ -78,7 +78,7 @@ def run(
             )
         demo = open_demo_config(path.read_bytes(), path)
         if workers > 1:
-            from cli.guard_workers import serve_demo_by_workers  # noqa: PLC0415 - most guards are one process
+            from cli.guard_workers import serve_demo_by_workers  # noqa: PLC0415 - 0.7 s, as the service
 
             serve_demo_by_workers(demo, state, workers, _until_done, debug=debug)
             return

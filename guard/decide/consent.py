@@ -60,9 +60,9 @@ class Consents:
         request = {"method": "elicitation/create", "params": question(tool)}
         return {"resultType": "input_required", "inputRequests": {_KEY: request}, "requestState": token}
 
-    def keep(self, token: str, asked: AskedCall) -> None:
+    def keep(self, token: str, subject: AskedCall) -> None:
         """Keep what a question is about; the newest 4,096 are kept."""
-        self._tokens[token] = asked
+        self._tokens[token] = subject
         while len(self._tokens) > _MOST:
             self._tokens.popitem(last=False)
 

@@ -230,7 +230,7 @@ class RequestStates:
         self._until[owner] = states
         return True
 
-    def kept(self) -> Iterator[tuple[bytes, str, float]]:
+    def entries(self) -> Iterator[tuple[bytes, str, float]]:
         """Every state by its SHA-256, with its owner and when it ends."""
         for owner, states in self._until.items():
             for key, until in states.items():

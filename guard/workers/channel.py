@@ -1,9 +1,9 @@
 """The line between a worker and the hub: either end asks, the other answers; what is not answered in time counts as refused.
 
-A frame is the length of a JSON text in four bytes, then the text. A question is `[number, what, value]`, with the number 0
-where no answer is awaited; an answer is `[-number, value]`, or `[-number, null, problem]` where there is none. Both ends are
-forks of one program and run as one user, so the line is private; it is bounded all the same, as neither may grow by what
-the other fails to read.
+A frame is the length of a JSON text in four bytes, then the text. It asks by `[number, question, value]`, with the number 0
+where no answer is awaited, and answers by `[-number, value]`, or `[-number, null, problem]` where there is no answer. Both
+ends are forks of one program and run as one user, so the line is private; it is bounded all the same, as neither may grow by
+what the other fails to read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_UNREAD = 8 * 1024 * 1024
 _HEAD = 4
 
 
-class NoAnswer(Exception):
+class ChannelSilent(Exception):
     """The other end is gone, did not answer in time, or could not answer."""
 
 
@@ -53,22 +53,22 @@ class Channel(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    async def ask(self, what: str, value: Any = None, *, within: float = ASK_SECONDS) -> Any:
-        """The other end's answer. Raises NoAnswer."""
+    async def ask(self, question: str, value: Any = None, *, within: float = ASK_SECONDS) -> Any:
+        """The other end's answer. Raises ChannelSilent."""
         number = next(self._numbers)
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._send([number, what, value])
+        self._send([number, question, value])
         self._waiting[number] = future
-        timer = self._loop.call_later(within, _expire, future, what)
+        timer = self._loop.call_later(within, _expire, future, question)
         try:
             return await future
         finally:
             timer.cancel()
             self._waiting.pop(number, None)
 
-    def tell(self, what: str, value: Any = None) -> None:
+    def tell(self, question: str, value: Any = None) -> None:
         """Send what needs no answer; nothing happens where the line is closed."""
-        self._write([0, what, value])
+        self._write([0, question, value])
 
     def close(self) -> None:
         if self._transport is not None:
@@ -76,7 +76,7 @@ class Channel(asyncio.Protocol):
 
     def _send(self, frame: list[Any]) -> None:
         if not self._write(frame):
-            raise NoAnswer("the line is closed")
+            raise ChannelSilent("the line is closed")
 
     def _write(self, frame: list[Any]) -> bool:
         """Write a frame. False where the line is closed, as it is once the other end does not read."""
@@ -112,7 +112,7 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(NoAnswer("the line was closed"))
+                future.set_exception(ChannelSilent("the line was closed"))
         for task in self._tasks:
             task.cancel()
         self._lost()
@@ -123,39 +123,39 @@ class Channel(asyncio.Protocol):
             future = self._waiting.get(-number)
             if future is not None and not future.done():
                 if len(frame) > 2:
-                    future.set_exception(NoAnswer(frame[2]))
+                    future.set_exception(ChannelSilent(frame[2]))
                 else:
                     future.set_result(frame[1])
             return
-        what = frame[1]
+        question = frame[1]
         try:
-            value = self._answering(what, frame[2])
+            value = self._answering(question, frame[2])
         except Exception as error:  # of any kind: whoever asked is told, and refuses
-            self._fail(number, what, error)
+            self._fail(number, question, error)
             return
         if isawaitable(value):
-            task = self._loop.create_task(self._later(number, what, value))
+            task = self._loop.create_task(self._later(number, question, value))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif number:
             self._write([-number, value])
 
-    async def _later(self, number: int, what: str, awaited: Awaitable[Any]) -> None:
+    async def _later(self, number: int, question: str, awaited: Awaitable[Any]) -> None:
         try:
             value = await awaited
         except Exception as error:  # as above
-            self._fail(number, what, error)
+            self._fail(number, question, error)
         else:
             if number:
                 self._write([-number, value])
 
-    def _fail(self, number: int, what: str, error: Exception) -> None:
-        if not isinstance(error, NoAnswer):
-            log.error("a question of another process of this guard (%s) failed", what, exc_info=error)
+    def _fail(self, number: int, question: str, error: Exception) -> None:
+        if not isinstance(error, ChannelSilent):
+            log.error("a question of another process of this guard (%s) failed", question, exc_info=error)
         if number:
             self._write([-number, None, f"{type(error).__name__}: {error}"])
 
 
-def _expire(future: asyncio.Future[Any], what: str) -> None:
+def _expire(future: asyncio.Future[Any], question: str) -> None:
     if not future.done():
-        future.set_exception(NoAnswer(f"no answer in time to {what}"))
+        future.set_exception(ChannelSilent(f"no answer in time to {question}"))

@@ -71,8 +71,8 @@ class Expositions(Collector):
         for name, value in states.items():
             if (family := joint.get(PREFIX + name)) is not None:
                 family.series = {(PREFIX + name, ()): float(value)}
-        own = (("counter", WORKER_COUNTERS, "_total", losses), ("gauge", WORKER_GAUGES, "", len(texts)))
-        for kind, families, ending, number in own:
+        workers = (("counter", WORKER_COUNTERS, "_total", losses), ("gauge", WORKER_GAUGES, "", len(texts)))
+        for kind, families, ending, number in workers:
             for name, described in families.items():
                 family = joint[PREFIX + name] = _Family(PREFIX + name, described.text, kind)
                 family.series[PREFIX + name + ending, ()] = float(number)

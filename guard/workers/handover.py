@@ -59,15 +59,15 @@ class Handover:
         self._prefix = f"w{number}.".encode()
         self._count = crew.count
         self._clients = {
-            other: HttpClient(
+            worker: HttpClient(
                 f"http://worker{self._path}",
-                socket=crew.room(other),
+                socket=crew.room(worker),
                 connect=_CONNECT_SECONDS,
                 silence=_SILENCE_SECONDS,
                 longest_header=_LONGEST_HEADER,
             )
-            for other in range(1, crew.count + 1)
-            if other != number
+            for worker in range(1, crew.count + 1)
+            if worker != number
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,7 +170,7 @@ class Handover:
             answer.close()
 
     async def _relay(self, worker: int, answer: ArrivingAnswer, send: Send) -> None:
-        kept = [
+        headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in answer.headers.items()
             if name not in _OF_CONNECTION or name == "content-length"
@@ -179,7 +179,7 @@ class Handover:
         runtime = self._runtime
         runtime.streaming += streams
         try:
-            await send({"type": "http.response.start", "status": answer.status, "headers": kept})
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             while part := await answer.part():
                 await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -30,7 +30,7 @@ from guard.decide.counters import MemoryCounters
 from guard.decide.sessions import RequestStates
 from guard.decide.taint import Taints
 from guard.listening import DRAIN_SECONDS, listening_on
-from guard.workers.channel import Channel, NoAnswer
+from guard.workers.channel import Channel, ChannelSilent
 from guard.workers.crew import Crew
 from guard.workers.exposition import Expositions
 from guard.workers.fitting import require_fitting
@@ -148,7 +148,7 @@ class Hub:
     async def _apply_at(self, worker: SeatedWorker, text: str) -> dict[str, Any] | None:
         try:
             problem: dict[str, Any] | None = await _ask(worker, "apply", text, within=APPLY_SECONDS)
-        except NoAnswer as silence:
+        except ChannelSilent as silence:
             return {"text": str(silence), "restart": False, "remedy": None}
         if problem is None:
             worker.sha256 = await _ask(worker, "bundle")
@@ -173,33 +173,35 @@ class Hub:
 
     def _line(self) -> Channel:
         worker = SeatedWorker()
-        worker.channel = Channel(lambda what, value: self._answer(worker, what, value), lambda: self._lose(worker))
+        worker.channel = Channel(
+            lambda question, value: self._answer(worker, question, value), lambda: self._lose(worker)
+        )
         return worker.channel
 
-    def _answer(self, worker: SeatedWorker, what: str, value: Any) -> Any:
-        if what in QUESTIONS:
-            return self._counting.answer(worker.number, what, value)
-        if what in ("mark", "state"):
-            return self._spread(worker, what, value)
-        if what == "lists":
-            for member in self._others(worker):
+    def _answer(self, worker: SeatedWorker, question: str, value: Any) -> Any:
+        if question in QUESTIONS:
+            return self._counting.answer(worker.number, question, value)
+        if question in ("mark", "state"):
+            return self._spread(worker, question, value)
+        if question == "lists":
+            for member in self._colleagues(worker):
                 if member.channel is not None:
                     member.channel.tell("lists")
             return None
-        if what == "hello":
+        if question == "hello":
             return self._hello(worker, value)
-        if what == "join":
+        if question == "join":
             return self._join(worker, value)
-        if what == "listens":
+        if question == "listens":
             worker.listens = True
             return True
-        if what == "consent":
+        if question == "consent":
             token, principal, call, until = value
             self._consents.keep(token, (principal, call, until))
             return True
-        if what == "redeem":
+        if question == "redeem":
             return self._consents.take(value)
-        raise ValueError(f"no such question: {what}")
+        raise ValueError(f"no such question: {question}")
 
     def _hello(self, worker: SeatedWorker, value: Any) -> dict[str, Any]:
         worker.number, worker.pid = value
@@ -210,7 +212,7 @@ class Hub:
             "sha256": self.opened.sha256,
             "bundle": self.text,
             "marks": [mark_row(*row) for row in self._taints.marks()],
-            "states": [state_row(*row) for row in self._states.kept()],
+            "states": [state_row(*row) for row in self._states.entries()],
         }
 
     def _join(self, worker: SeatedWorker, sha256: str) -> list[str] | None:
@@ -227,16 +229,16 @@ class Hub:
             self._taints.put(principal_id, mark, suspected=suspected)
         else:
             self._states.put(*read_state(row))
-        others = self._others(sender)
+        colleagues = self._colleagues(sender)
         answers = await asyncio.gather(
-            *(_ask(worker, kind, row, within=self.fact_seconds) for worker in others), return_exceptions=True
+            *(_ask(worker, kind, row, within=self.fact_seconds) for worker in colleagues), return_exceptions=True
         )
-        for worker, answer in zip(others, answers, strict=True):
+        for worker, answer in zip(colleagues, answers, strict=True):
             if isinstance(answer, BaseException):
                 self._end(worker, f"it did not confirm what another worker learned ({answer})")
         return True
 
-    def _others(self, sender: SeatedWorker) -> list[SeatedWorker]:
+    def _colleagues(self, sender: SeatedWorker) -> list[SeatedWorker]:
         return [worker for worker in self._workers.values() if worker is not sender]
 
     def _end(self, worker: SeatedWorker, problem: str) -> None:
@@ -276,7 +278,7 @@ class Hub:
             worker = self._workers.get(number)
             document = None
             if worker is not None and worker.listens:
-                with contextlib.suppress(NoAnswer):
+                with contextlib.suppress(ChannelSilent):
                     document = await _ask(worker, "readiness")
             states.append(WorkerState(number, worker.pid if worker else None, document))
         source = self.crew.source.members() if self.crew.source is not None else {}
@@ -290,7 +292,7 @@ class Hub:
         texts: dict[int, str] = {}
         for number, worker in tuple(self._workers.items()):
             if worker.listens:
-                with contextlib.suppress(NoAnswer):
+                with contextlib.suppress(ChannelSilent):
                     texts[number] = await _ask(worker, "metrics")
         readiness = await self.readiness()
         text = self._expositions.joined(texts, losses=self._losses, readiness=readiness)
@@ -298,14 +300,14 @@ class Hub:
 
     async def _jwks(self, _: Request) -> Response:
         for worker in tuple(self._workers.values()):
-            with contextlib.suppress(NoAnswer):
+            with contextlib.suppress(ChannelSilent):
                 document = await _ask(worker, "jwks")
                 if document is not None:
                     return JSONResponse(document, headers={"cache-control": "max-age=60"})
         return PlainTextResponse("origin.identity is none: the server is not told who calls\n", 404)
 
 
-async def _ask(worker: SeatedWorker, what: str, value: Any = None, *, within: float = 2.0) -> Any:
+async def _ask(worker: SeatedWorker, question: str, value: Any = None, *, within: float = 2.0) -> Any:
     if worker.channel is None:
-        raise NoAnswer("the worker is gone")
-    return await worker.channel.ask(what, value, within=within)
+        raise ChannelSilent("the worker is gone")
+    return await worker.channel.ask(question, value, within=within)

@@ -64,8 +64,8 @@ def joint_readiness(opened: Opened, states: Sequence[WorkerState], source: Mappi
 def _named(texts: Sequence[tuple[int, Sequence[str]]], count: int) -> list[str]:
     """What each worker says, with its number unless all of them say it."""
     every: dict[str, list[int]] = {}
-    for number, said in texts:
-        for text in said:
+    for number, lines in texts:
+        for text in lines:
             every.setdefault(text, []).append(number)
     named: list[str] = []
     for text, numbers in every.items():

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, Slot
-from guard.workers.channel import Channel, NoAnswer
+from guard.workers.channel import Channel, ChannelSilent
 
 
 class WorkersSilent(CountersUnavailable):
@@ -43,16 +43,16 @@ class SharedCounters:
         try:
             # Awaited, as its owner's next call may reach another worker.
             await self._channel.ask("release", _row(slot))
-        except NoAnswer:
+        except ChannelSilent:
             return  # the hub gives back what a lost worker held
 
     async def close(self) -> None:
         return None
 
-    async def _ask(self, what: str, value: Any) -> Any:
+    async def _ask(self, question: str, value: Any) -> Any:
         try:
-            answer = await self._channel.ask(what, value)
-        except NoAnswer as problem:
+            answer = await self._channel.ask(question, value)
+        except ChannelSilent as problem:
             raise WorkersSilent(str(problem)) from None
         if answer == UNCOUNTED:
             raise CountersUnavailable("the count cannot be taken")
@@ -70,24 +70,24 @@ class CountingHub:
         self._counters = counters
         self._held: dict[int, dict[str, Slot]] = {}
 
-    def answer(self, worker: int, what: str, value: Any) -> Any:
+    def answer(self, worker: int, question: str, value: Any) -> Any:
         try:
-            return self._answer(worker, what, value)
+            return self._answer(worker, question, value)
         except CountersUnavailable:
             return UNCOUNTED
 
-    def _answer(self, worker: int, what: str, value: Any) -> Any:
+    def _answer(self, worker: int, question: str, value: Any) -> Any:
         counters = self._counters
-        if what == "spend":
+        if question == "spend":
             return _members(_result(counters.spend([_charged(row) for row in value])))
-        if what == "drain":
+        if question == "drain":
             return _result(counters.drain(_charged(value)))
-        slot = Slot(*(value if what == "release" else value[0]))
-        if what == "release":
+        slot = Slot(*(value if question == "release" else value[0]))
+        if question == "release":
             self._held.get(worker, {}).pop(slot.ticket, None)
             return _result(counters.release(slot))
         charges = [_charged(row) for row in value[1]]
-        if what == "charge":
+        if question == "charge":
             return _members(_result(counters.charge(slot, charges)))
         short = _result(counters.take(slot, charges))
         if short is None:

@@ -18,7 +18,7 @@ from guard.decide.reasons import Reason
 from guard.decide.sessions import RequestStates
 from guard.decide.taint import TaintMark, Taints
 from guard.http.http_rules import HttpRefusal
-from guard.workers.channel import Channel, NoAnswer
+from guard.workers.channel import Channel, ChannelSilent
 from model.defaults import Taint as TaintSettings
 
 #: Seconds that the hub has to tell every worker: more than it waits for one (`hub.FACT_SECONDS`).
@@ -52,7 +52,7 @@ class Publisher:
             return
         try:
             await asyncio.shield(asyncio.gather(*self._under_way))
-        except NoAnswer:
+        except ChannelSilent:
             text = "The guard cannot agree with itself about this caller. What was asked for may have been executed."
             raise HttpRefusal(503, Reason.UNSHARED, error(None, answers.WITHHELD, text)) from None
 
@@ -102,15 +102,15 @@ class SharedConsents(Consents):
         self._channel = channel
         self._publish = publish
 
-    def keep(self, token: str, asked: AskedCall) -> None:
-        self._publish("consent", [token, *asked])
+    def keep(self, token: str, subject: AskedCall) -> None:
+        self._publish("consent", [token, *subject])
 
     async def take(self, token: str) -> AskedCall | None:
         try:
-            asked = await self._channel.ask("redeem", token)
-        except NoAnswer:
+            subject = await self._channel.ask("redeem", token)
+        except ChannelSilent:
             return None
-        return None if asked is None else (asked[0], asked[1], asked[2])
+        return None if subject is None else (subject[0], subject[1], subject[2])
 
 
 def mark_row(principal_id: str, mark: TaintMark, suspected: bool) -> list[Any]:

@@ -7,7 +7,6 @@ What is made before the first fork (imports, compiled rules, the configuration) 
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from guard.listening import DRAIN_SECONDS
+from guard.listening import DRAIN_SECONDS, settle
 from guard.workers.crew import Crew
 from model.errors import RingwallError
 
@@ -88,8 +87,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(waking, selectors.EVENT_READ)
         try:
-            gc.collect()
-            gc.freeze()
+            settle()
             self._fork(0)
             self._loop(waking)
         finally:
@@ -125,7 +123,7 @@ class Supervisor:
         text = os.read(child.pipe, _MOST_TOLD)
         self._forget_pipe(child)
         if text != _SERVES:
-            child.failure = _told(text) if text else None
+            child.failure = _reported(text) if text else None
             return
         child.serves = True
         if self._stage is not _Stage.STARTING:
@@ -157,10 +155,10 @@ class Supervisor:
                 self._lose(child, os.waitstatus_to_exitcode(status))
 
     def _lose(self, child: Child, code: int) -> None:
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        end = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         if child.worker == 0 or self._stage is _Stage.STARTING:
             name = f"worker {child.worker}" if child.worker else "the process that all workers share"
-            ended = WorkersFailed(f"{name} of this guard ended {how}, so the guard ended", remedy=_LOOK)
+            ended = WorkersFailed(f"{name} of this guard ended {end}, so the guard ended", remedy=_REMEDY)
             self._failure = child.failure or ended
             self._stage = _Stage.ENDING
             return
@@ -168,14 +166,14 @@ class Supervisor:
         self._losses = [loss for loss in self._losses if moment - loss < WITHIN_SECONDS] + [moment]
         if len(self._losses) > MOST_LOSSES:
             self._failure = WorkersFailed(
-                f"more than {MOST_LOSSES} workers of this guard ended within {WITHIN_SECONDS:g} s, the last one {how}, so "
+                f"more than {MOST_LOSSES} workers of this guard ended within {WITHIN_SECONDS:g} s, the last one {end}, so "
                 "the guard ended",
-                remedy=_LOOK,
+                remedy=_REMEDY,
             )
             self._stage = _Stage.ENDING
             return
-        why = f": {child.failure}" if child.failure else ""
-        log.error("worker %d ended %s, and another takes its place; its sessions are over%s", child.worker, how, why)
+        reason = f": {child.failure}" if child.failure else ""
+        log.error("worker %d ended %s, and another takes its place; its sessions are over%s", child.worker, end, reason)
         self._fork(child.worker)
 
     def _end_all(self) -> None:
@@ -253,7 +251,7 @@ class Supervisor:
             os._exit(code)
 
 
-_LOOK = "look at what it said before; a service manager starts it again"
+_REMEDY = "look at what it said before; a service manager starts it again"
 
 
 class _Report:
@@ -282,7 +280,7 @@ class _Report:
             self._pipe = -1
 
 
-def _told(text: bytes) -> RingwallError:
+def _reported(text: bytes) -> RingwallError:
     """The error of another process, as if it were raised here."""
     parts = json.loads(text)
     error = WorkersFailed(

@@ -14,7 +14,7 @@ from guard.bundle.source import NeedsRestart
 from guard.decide.sessions import Cursors
 from guard.listening import Doors, serve, settle
 from guard.service import GuardService
-from guard.workers.channel import Channel, NoAnswer
+from guard.workers.channel import Channel, ChannelSilent
 from guard.workers.crew import Crew
 from guard.workers.handover import Handover
 from guard.workers.shared_counters import SharedCounters
@@ -54,7 +54,7 @@ class Worker:
         _, channel = await loop.create_unix_connection(lambda: Channel(self._answer, self._hub_lost), crew.hub_path)
         try:
             await self._serve(channel, started)
-        except NoAnswer as problem:
+        except ChannelSilent as problem:
             raise HubLost(f"worker {self._number} of this guard cannot reach the others: {problem}") from None
         finally:
             loop.remove_reader(crew.lifeline)
@@ -82,8 +82,8 @@ class Worker:
             self._service = service
             early, self._early = self._early, []
             facts = [*(("mark", row) for row in greeting["marks"]), *(("state", row) for row in greeting["states"])]
-            for what, value in (*facts, *early):
-                self._answer(what, value)
+            for question, value in (*facts, *early):
+                self._answer(question, value)
             denied = await channel.ask("join", opened.sha256, within=_GREETING_SECONDS)
             if denied is None:
                 raise RingwallError(f"worker {number} began as another configuration was put in force; it begins again")
@@ -120,37 +120,37 @@ class Worker:
 
     # -- what the hub asks --------------------------------------------------------------------------------------------
 
-    def _answer(self, what: str, value: Any) -> Any:
+    def _answer(self, question: str, value: Any) -> Any:
         service = self._service
         if service is None:
             # Told between the hub's greeting and the first request: kept until there is a guard.
-            if what not in ("mark", "state", "lists"):
-                raise NoAnswer("it does not serve yet")
-            self._early.append((what, value))
+            if question not in ("mark", "state", "lists"):
+                raise ChannelSilent("it does not serve yet")
+            self._early.append((question, value))
             return True
         runtime = service.runtime
-        if what == "mark" and isinstance(runtime.taints, SharedTaints):
+        if question == "mark" and isinstance(runtime.taints, SharedTaints):
             runtime.taints.adopt(value)
-        elif what == "state" and isinstance(runtime.states, SharedStates):
+        elif question == "state" and isinstance(runtime.states, SharedStates):
             runtime.states.adopt(value)
-        elif what == "lists":
+        elif question == "lists":
             runtime.watch.refresh()
-        elif what == "deny":
+        elif question == "deny":
             runtime.deny(frozenset(value))
-        elif what == "apply":
+        elif question == "apply":
             return self._apply(service, value)
-        elif what == "bundle":
+        elif question == "bundle":
             return runtime.policy.sha256
-        elif what == "readiness":
+        elif question == "readiness":
             return service.readiness()
-        elif what == "metrics":
+        elif question == "metrics":
             runtime.metrics.state(service.readiness(), runtime.taints.count())
             return runtime.metrics.text().decode()
-        elif what == "jwks":
+        elif question == "jwks":
             introduction = runtime.policy.introduction
             return None if introduction is None else introduction.tokens.jwks()
         else:
-            raise ValueError(f"no such question: {what}")
+            raise ValueError(f"no such question: {question}")
         return True
 
     async def _apply(self, service: GuardService, text: str) -> dict[str, Any] | None:

@@ -1,31 +1,31 @@
 """What workers bring and cost: calls a second, processor time a call, and memory of one guard with 1, 2 and 4 workers.
 
-    .venv/bin/python tests/bench/guard_workers.py [--workers 1 2 4] [--rounds 3] [--seconds 2]
+    .venv/bin/python tests/bench/guard_workers.py [--workers 1 2 4] [--calls 4000]
 
 The upstream (tests/support/fast_server.py) and this program take processor time too, so on a machine of few cores calls a
 second say little: processor time a call is what holds anywhere. Memory is the proportional share (PSS) of all processes of
-the guard, so that what they share counts once. "Handed over" are calls of the old era, half of which reach the worker that
-does not have their session.
+the guard, so that what they share counts once. Calls of the old era have sessions: of two workers, half of the calls reach
+the one that does not have theirs, and are handed over.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
-import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.bench.cost import processor_seconds
-from tests.bench.load import LEGACY, MODERN, throughput
+from tests.bench.load import LEGACY, MODERN, Connection
 from tests.support.guard_process import Upstream, children, first_line, guard, lock_of
 
 SERVER = (sys.executable, "-m", "tests.support.fast_server")
-CONNECTIONS = 64
 
 
 def processes(pid: int) -> list[int]:
@@ -42,14 +42,33 @@ def shared_megabytes(pids: list[int]) -> float:
     return total / 1024
 
 
+async def calls(url: str, era: str, count: int, connections: int) -> float:
+    """Seconds that `count` calls take, over connections that each call as soon as they were answered."""
+    opened = [await Connection(url, era).open() for _ in range(connections)]
+    numbers = iter(range(count))
+
+    async def work(connection: Connection) -> None:
+        for _ in numbers:
+            await connection.call()
+
+    try:
+        start = time.perf_counter()
+        await asyncio.gather(*map(work, opened))
+        return time.perf_counter() - start
+    finally:
+        await asyncio.gather(*(connection.close() for connection in opened))
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="One guard with several workers.")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--calls", type=int, default=4000)
+    parser.add_argument("--connections", type=int, default=64)
     options = parser.parse_args()
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {CONNECTIONS} connections")
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {options.connections} connections, {options.calls} calls"
+    )
     print(f"{'workers':>7}{'era':>12}{'calls/s':>9}{'CPU ms/call':>13}{'MB (PSS)':>10}")
     with first_line(SERVER) as (url, _):
         upstream = Upstream(url=url)
@@ -62,14 +81,10 @@ def main() -> None:
                 pids = processes(running.process.pid)
                 idle = shared_megabytes(pids)
                 for era in (MODERN, LEGACY):
-                    rates, costs = [], []
-                    for _ in range(options.rounds):
-                        before = sum(map(processor_seconds, pids))
-                        rate = uvloop.run(throughput(running.url, era, CONNECTIONS, options.seconds))
-                        rates.append(rate)
-                        costs.append(1000 * (sum(map(processor_seconds, pids)) - before) / (rate * options.seconds))
-                    rate, cost = statistics.median(rates), statistics.median(costs)
-                    print(f"{workers:>7}{era:>12}{rate:>9.0f}{cost:>13.3f}{idle:>10.0f}", flush=True)
+                    before = sum(map(processor_seconds, pids))
+                    seconds = uvloop.run(calls(running.url, era, options.calls, options.connections))
+                    cost = 1000 * (sum(map(processor_seconds, pids)) - before) / options.calls
+                    print(f"{workers:>7}{era:>12}{options.calls / seconds:>9.0f}{cost:>13.3f}{idle:>10.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from guard.bundle.bundle import OpenedBundle, open_bundle, render, sign
 from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
 from guard.decide.counters import Charge, CountersUnavailable, MemoryCounters, Slot
-from guard.workers.channel import Channel, NoAnswer
+from guard.workers.channel import Channel, ChannelSilent
 from guard.workers.crew import Crew
 from guard.workers.hub import Hub
 from guard.workers.shared_counters import CountingHub, SharedCounters
@@ -41,14 +41,14 @@ class Member:
     heard: list[tuple[str, Any]] = field(default_factory=list)
     channel: Channel | None = None
 
-    def answer(self, what: str, value: Any) -> Any:
-        self.heard.append((what, value))
-        answer = self.answers.get(what, True)
+    def answer(self, question: str, value: Any) -> Any:
+        self.heard.append((question, value))
+        answer = self.answers.get(question, True)
         return asyncio.Event().wait() if answer == "silence" else answer
 
-    async def ask(self, what: str, value: Any = None) -> Any:
+    async def ask(self, question: str, value: Any = None) -> Any:
         assert self.channel is not None
-        return await self.channel.ask(what, value, within=20)
+        return await self.channel.ask(question, value, within=20)
 
     @property
     def killed(self) -> bool:
@@ -114,7 +114,7 @@ async def test_a_worker_that_cannot_take_a_bundle_is_ended_and_the_others_go_on(
         assert not well.killed
         assert whole.hub.opened.sha256 == bundle.sha256
         # The deny list comes first, whatever becomes of the rest.
-        assert [what for what, _ in ill.heard] == ["deny", "apply"]
+        assert [question for question, _ in ill.heard] == ["deny", "apply"]
         readiness = await whole.hub.readiness()
         assert not readiness["ready"]
         assert "worker 2: it does not serve" in readiness["problems"]
@@ -175,7 +175,7 @@ async def test_a_count_that_is_not_answered_is_a_refusal(tmp_path: Path) -> None
         with pytest.raises(CountersUnavailable) as refused:
             await counters.take(Slot("person:ada", "a", 1), [charge])
         assert refused.value.key == "--workers"
-        with pytest.raises(NoAnswer):
+        with pytest.raises(ChannelSilent):
             await whole.members[0].ask("redeem", "x")
 
 

@@ -114,7 +114,7 @@ def test_a_taken_port_and_a_log_that_cannot_be_written_are_said_once(tmp_path: P
     file = tmp_path / "guard.json"
     file.write_text(json.dumps({**config, "audit": {"path": str(tmp_path / "missing" / "audit.jsonl")}}))
     options = ["--config", str(file), "--state", str(tmp_path / "state"), "--workers", "2"]
-    answer = subprocess.run([*COMMAND, *options, "--json"], capture_output=True, text=True, timeout=60, check=False)
+    answer = subprocess.run([*COMMAND, *options, "--json"], capture_output=True, text=True, timeout=240, check=False)
     assert answer.returncode == 1
     assert [line for line in answer.stderr.splitlines() if line.startswith("error:")] == [
         "error: " + json.loads(answer.stdout)["error"]["problems"][0]["message"]
