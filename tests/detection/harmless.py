@@ -127,9 +127,13 @@ HARMLESS: Final = (
     HarmlessSet("Ansible's code with its documentation", "ansible-core", Leg.RESULTS, _files("ansible", "*.py")),
     HarmlessSet("Sphinx's code", "sphinx", Leg.RESULTS, _files("sphinx", "*.py")),
     HarmlessSet(
-        "Inspect's evaluations, many about attacks", "inspect-evals", Leg.RESULTS, _files("inspect_evals", "*.md")
+        "Inspect's evaluations, with their prompts",
+        "inspect-evals",
+        Leg.RESULTS,
+        _files("inspect_evals", "*.md"),
+        prompts=True,
     ),
-    HarmlessSet("tau2: what callers want", "inspect-evals", Leg.PROMPTS, _conversations),
+    HarmlessSet("tau2: roles for a model", "inspect-evals", Leg.PROMPTS, _conversations, prompts=True),
     HarmlessSet("Bastion corpus, harmless", "bastioncorpus", Leg.RESULTS, _bastion, seen=False),
     HarmlessSet("spikee: harmless questions", "spikee", Leg.PROMPTS, _spikee, seen=False),
 )
