@@ -14,7 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from guard.inspect.verdict import Leg
 from tests.detection.literals import classes, constants, first_strings
@@ -48,7 +48,7 @@ def _agentdojo(root: Path) -> Iterator[Attack]:
     package = root / "agentdojo"
     attacks = package / "attacks"
     forms = [text for text in first_strings(attacks / "baseline_attacks.py", "__init__") if "{goal}" in text]
-    whole = []
+    whole: list[str] = []
     for path in ("important_instructions_attacks.py", "dos_attacks.py"):
         for attributes in classes(attacks / path).values():
             form = attributes.get("_JB_STRING") or attributes.get("_DOS_STRING")

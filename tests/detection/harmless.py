@@ -80,9 +80,7 @@ def _environments(root: Path) -> Iterator[str]:
 def _readmes(_: Path) -> Iterator[str]:
     """The READMEs of all packages that `requirements.lock` names, as their metadata carry them."""
     for distribution in sorted(distributions(), key=lambda each: each.name or ""):
-        described = distribution.metadata.get_payload()
-        if isinstance(described, str):
-            yield from pieces(described)
+        yield from pieces((distribution.read_text("METADATA") or "").partition("\n\n")[2])
 
 
 def _descriptions(root: Path) -> Iterator[str]:
