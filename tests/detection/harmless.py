@@ -80,9 +80,7 @@ def _environments(root: Path) -> Iterator[str]:
 def _readmes(_: Path) -> Iterator[str]:
     """The READMEs of all packages that `requirements.lock` names, as their metadata carry them."""
     for distribution in sorted(distributions(), key=lambda each: each.name or ""):
-        described = distribution.metadata.get_payload()
-        if isinstance(described, str):
-            yield from pieces(described)
+        yield from pieces((distribution.read_text("METADATA") or "").partition("\n\n")[2])
 
 
 def _descriptions(root: Path) -> Iterator[str]:
@@ -127,9 +125,13 @@ HARMLESS: Final = (
     HarmlessSet("Ansible's code with its documentation", "ansible-core", Leg.RESULTS, _files("ansible", "*.py")),
     HarmlessSet("Sphinx's code", "sphinx", Leg.RESULTS, _files("sphinx", "*.py")),
     HarmlessSet(
-        "Inspect's evaluations, many about attacks", "inspect-evals", Leg.RESULTS, _files("inspect_evals", "*.md")
+        "Inspect's evaluations, with their prompts",
+        "inspect-evals",
+        Leg.RESULTS,
+        _files("inspect_evals", "*.md"),
+        prompts=True,
     ),
-    HarmlessSet("tau2: what callers want", "inspect-evals", Leg.PROMPTS, _conversations),
+    HarmlessSet("tau2: roles for a model", "inspect-evals", Leg.PROMPTS, _conversations, prompts=True),
     HarmlessSet("Bastion corpus, harmless", "bastioncorpus", Leg.RESULTS, _bastion, seen=False),
     HarmlessSet("spikee: harmless questions", "spikee", Leg.PROMPTS, _spikee, seen=False),
 )

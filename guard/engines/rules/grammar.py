@@ -35,7 +35,7 @@ _FILLING = r"(?:you |were |was |have |had |been |got |received |given |told |to 
 #: Where an order begins.
 _FIRST = r"(?:^|[\n.!?:;>*] ?|\byou (?:will|must|should|shall|are to) (?:now |simply )?|\b(?:please|now|so|and|just|simply) )"
 _QUIT = r"(?:ignore|disregard|forget|skip|drop|scrap|scratch|cancel|abandon|dismiss|discard|stop|quit|never ?mind|set aside|put aside|leave aside|do not (?:do|follow|answer|write|finish|complete|summari[sz]e|translate)|don['’]t (?:do|follow|answer|write|finish|complete|summari[sz]e|translate))"
-_MATTER = r"(?:tasks?|questions?|requests?|instructions?|orders|rules|guidelines|roles?|article|summary|translation|conversation|assignments?|directions|above|earlier|previous(?:ly)?|so far|until (?:now|here)|asked|told|typed|wanted|doing)"
+_MATTER = r"(?:tasks?|questions?|instructions?|orders|rules|guidelines|roles?|article|summary|translation|conversation|assignments?|directions|above|earlier|previous(?:ly)?|so far|until (?:now|here)|asked|told|typed|wanted|doing)"
 _WORKS = r"(?:answers?|repl(?:y|ies)|responses?|summar(?:y|ies)|translations?|verdicts?|outputs?|analysis)"
 _SETUP = r"(?:prompts?|instructions?|rules|directions|directives|guidelines|configuration|settings|setup|orders|persona|system (?:message|text)|preamble|context window)"
 _ASKS = r"(?:reveal|print|show|output|repeat|display|leak|dump|expose|recite|tell|give|send|quote|write|translate|summari[sz]e|disclose|list|share|copy|spell|encode|paste|begin (?:your \w+ )?with|start (?:your \w+ )?with|read out|describe|paraphrase)"
@@ -77,6 +77,8 @@ CLAIMS: Final = (
     Sign(_O, 3, r"\b(?:your|the) (?:previous|first|last|current|original|initial|earlier|old) (?:task|job|request|assignment|question) (?:is|was|has been) (?:now |already |successfully )*(?:finished|completed?|done|over|solved|answered|fulfilled|withdrawn)\b", "declares the task done"),
     Sign(_O, 3, r"\b(?:stop|cease|quit|halt|drop|leave) (?:what you(?: are|['’]re) doing|processing this|the (?:present|current) task|your current|working on (?:this|the))\b", "stops the work at hand"),
     Sign(_O, 3, rf"{_FIRST}{_QUIT} (?:[\w'’-]+ ){{0,4}}{_MATTER}\b", "tells the reader to leave the matter"),
+    # To cancel or drop a request is what every client does.
+    Sign(_O, 3, rf"{_FIRST}{_IGNORE} (?:[\w'’-]+ ){{0,4}}requests?\b", "tells the reader to leave the matter"),
     Sign(_O, 2, r"(?:^|[\n.!?] ?)(?:new plan|change of plans?|scratch that|never ?mind|start (?:over|afresh|anew)|(?:let us|let['’]s) (?:begin|start) (?:over|afresh|again|anew))\b", "begins anew"),
     Sign(_O, 3, r"\b(?:erase|wipe|clear|reset|forget|delete) (?:the |this |our |your |all )*(?:conversation|chat|memory|context|history)(?: so far| until now| up to now)?\b", "drops what was said"),
     Sign(_O, 3, r"\b(?:instructions?|rules|guidelines|orders|prompts?|directions) (?:\w+ ){0,3}(?:no longer apply|are (?:now )?(?:void|off|over|gone|dead)|do not apply|have been (?:replaced|revoked|lifted|withdrawn|updated))\b|\b(?:only|just) (?:mine|these|this one|the following|my (?:words|orders|rules)) (?:do|does|count|counts|apply|applies|matter|matters)\b", "declares rules void"),
