@@ -49,8 +49,10 @@ async def introspect(
         raise NotAnswered(reason_of(error)) from None
     if answer.status_code != 200:
         refused = answer.status_code in (400, 401, 403)
-        why = ", so it does not take the client that asks" if refused else ""
-        raise NotAnswered(f"answered {answer.status_code}{why}", wait=retry_after(answer.headers), credentials=refused)
+        ending = ", so it does not take the client that asks" if refused else ""
+        raise NotAnswered(
+            f"answered {answer.status_code}{ending}", wait=retry_after(answer.headers), credentials=refused
+        )
     try:
         value: Any = parse(body)
     except Malformed:
