@@ -29,7 +29,7 @@ class CheckedIssuer:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        first = "issuer.introspection" if self.asked else "issuer.keys"
+        first = "issuer.introspection" if self.introspected else "issuer.keys"
         return (first, "issuer.metadata") if self.discovery else (first,)
 
 
