@@ -249,10 +249,10 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
         return ", ".join(f"{limit} per {_WINDOWS.get(size, f'{size} s')}" for limit, size in windows) + "; sliding"
     if name == "openid-connect":
         if config.get("auth_methods") == ["introspection"]:
-            asked = (
+            question = (
                 f"asked about each token at {config.get('introspection_endpoint')}, kept {config.get('cache_ttl')} s"
             )
-            return f"only {', '.join(config.get('issuers_allowed') or [])}; {asked}"
+            return f"only {', '.join(config.get('issuers_allowed') or [])}; {question}"
         return (
             "only " + ", ".join(config.get("issuers_allowed") or []) + "; keys from " + str(config.get("jwks_endpoint"))
         )

@@ -21,13 +21,11 @@ DEADLINE = 5.0
 
 
 class NotAnswered(Exception):
-    """The issuer did not say what the token is. `wait` is how many seconds it asks to be left alone; `credentials`: it
-    refuses the client that asks."""
+    """The issuer did not say what the token is. `wait` is how many seconds it asks to be left alone."""
 
-    def __init__(self, problem: str, *, wait: float | None = None, credentials: bool = False) -> None:
+    def __init__(self, problem: str, wait: float | None = None) -> None:
         super().__init__(problem)
         self.wait = wait
-        self.credentials = credentials
 
 
 async def introspect(
@@ -49,8 +47,8 @@ async def introspect(
         raise NotAnswered(reason_of(error)) from None
     if answer.status_code != 200:
         refused = answer.status_code in (400, 401, 403)
-        why = ", so it does not take the client that asks" if refused else ""
-        raise NotAnswered(f"answered {answer.status_code}{why}", wait=retry_after(answer.headers), credentials=refused)
+        ending = ", so it does not take the client that asks" if refused else ""
+        raise NotAnswered(f"answered {answer.status_code}{ending}", retry_after(answer.headers))
     try:
         value: Any = parse(body)
     except Malformed:

@@ -71,16 +71,16 @@ def _values(to: Grantees, claim: str, settings: Environment, key: str) -> Iterat
     yield from to.emails
     for name in to.groups:
         group = settings.groups[name]
-        others = [member.claim or "groups" for member in group.idp_groups if (member.claim or "groups") != claim]
-        if group.domains or others or (group.emails and claim != _EMAIL):
+        strangers = [member.claim or "groups" for member in group.idp_groups if (member.claim or "groups") != claim]
+        if group.domains or strangers or (group.emails and claim != _EMAIL):
             raise _inexpressible(f"the group {name}", claim, key)
         yield from group.emails
         yield from (member.group for member in group.idp_groups)
 
 
-def _inexpressible(what: str, claim: str, key: str) -> InputError:
+def _inexpressible(grantees: str, claim: str, key: str) -> InputError:
     return InputError(
-        f"the claim {claim} does not say whom {what} means, so Kong would refuse them",
+        f"the claim {claim} does not say whom {grantees} means, so Kong would refuse them",
         key=key,
         remedy=f"name people as the claim {claim} does, or remove {_KEY}: the guard decides by every kind of grant",
     )

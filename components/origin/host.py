@@ -251,9 +251,9 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
         Egress(process="guard", destination=settings.cloudflare.jwks_uri, purpose="Access signing keys"),
     ]
     if server.manifest.oauth.issuer:
-        own = settings.issuers[server.manifest.oauth.issuer]
-        purpose = "issuer asked about tokens" if own.introspection else "issuer's signing keys"
-        result.append(Egress(process="guard", destination=own.address, purpose=purpose))
+        external = settings.issuers[server.manifest.oauth.issuer]
+        purpose = "issuer asked about tokens" if external.introspection else "issuer's signing keys"
+        result.append(Egress(process="guard", destination=external.address, purpose=purpose))
     for service in server.manifest.guard.engines.services:
         result.append(Egress(process="guard", destination=service.address, purpose="verdicts"))
     if isinstance(server, ModelStack):

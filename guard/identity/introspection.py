@@ -39,7 +39,7 @@ class IssuerUnavailable(Exception):
     """The issuer gave no answer that counts. Says why, without the answer's content."""
 
 
-class Introspection:
+class IssuerAnswers:
     """The issuer at `settings.endpoint`. `clock` is monotonic, in seconds. Not for use by several event loops."""
 
     def __init__(self, settings: IntrospectionClient, client: httpx.AsyncClient, clock: Callable[[], float]) -> None:

@@ -19,7 +19,7 @@ import httpx
 
 from guard.decide.reasons import Composed, Reason, TokenFault, token_reason
 from guard.identity.assertions import BadToken, audiences, text, verify
-from guard.identity.introspection import Introspection, IssuerUnavailable
+from guard.identity.introspection import IssuerAnswers, IssuerUnavailable
 from guard.identity.keys import IssuerKeys, KeysUnavailable
 from guard.identity.principal import Principal
 from model.guard_config import AccessIdentity, ExternalIdentity, FrontDoor, Identity
@@ -92,16 +92,18 @@ class Verifier:
         self._clock = clock
         self._doors: dict[str, FrontDoor] = {}
         self._access_keys: IssuerKeys | None = None
-        self._external_issuer: IssuerKeys | Introspection | None = None
+        self._external_issuer: IssuerKeys | IssuerAnswers | None = None
         if identity.access:
             self._doors = {door.hostname: door for door in identity.access.front_doors}
             uri = identity.access.jwks_uri
             self._access_keys = key_sets.get(uri) or IssuerKeys(uri, client, monotonic)
         self._cache_seconds = CACHE_SECONDS
         if identity.external and identity.external.introspection:
-            asked = identity.external.introspection
-            kept = (issuer for issuer in issuers if isinstance(issuer, Introspection) and issuer.settings == asked)
-            self._external_issuer = introspection = next(kept, None) or Introspection(asked, client, monotonic)
+            settings = identity.external.introspection
+            earlier = (
+                issuer for issuer in issuers if isinstance(issuer, IssuerAnswers) and issuer.settings == settings
+            )
+            self._external_issuer = introspection = next(earlier, None) or IssuerAnswers(settings, client, monotonic)
             # The issuer may withdraw the token meanwhile.
             self._cache_seconds = min(CACHE_SECONDS, introspection.cache_seconds)
         elif identity.external and identity.external.jwks_uri:
@@ -114,7 +116,7 @@ class Verifier:
         self._verified: OrderedDict[bytes, tuple[float, float, Principal]] = OrderedDict()
 
     @property
-    def issuers(self) -> tuple[IssuerKeys | Introspection, ...]:
+    def issuers(self) -> tuple[IssuerKeys | IssuerAnswers, ...]:
         """The issuers' keys, and the issuer that is asked about each token; to close at the end."""
         return tuple(issuer for issuer in (self._access_keys, self._external_issuer) if issuer is not None)
 
@@ -207,7 +209,7 @@ class Verifier:
     async def _by_bearer(
         self,
         external: ExternalIdentity,
-        issuer: IssuerKeys | Introspection,
+        issuer: IssuerKeys | IssuerAnswers,
         values: list[bytes],
         hostname: str,
         unix_time: float,
@@ -215,7 +217,7 @@ class Verifier:
         match = _BEARER.fullmatch(_only(values))
         if match is None:
             raise BadToken(TokenFault.MALFORMED)
-        if isinstance(issuer, Introspection):
+        if isinstance(issuer, IssuerAnswers):
             claims = await issuer.claims(match[1], external.issuer, unix_time)
         else:
             claims = await verify(match[1], issuer, external.issuer, unix_time)

@@ -17,25 +17,25 @@ from operations.keys.decide import read_jwks
 class CheckedIssuer:
     """An issuer to check.
 
-    `address` is where its keys are, or with `asked` where it is asked about tokens. `discovery` is false for Cloudflare
-    Access, where each application has its own metadata.
+    `address` is where its keys are, or where it is asked about tokens if `introspected`. `discovery` is false for
+    Cloudflare Access, where each application has its own metadata.
     """
 
     name: str
     issuer: str
     address: str
     discovery: bool = True
-    asked: bool = False
+    introspected: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
-        first = "issuer.introspection" if self.asked else "issuer.keys"
+        first = "issuer.introspection" if self.introspected else "issuer.keys"
         return (first, "issuer.metadata") if self.discovery else (first,)
 
 
 def check(issuer: CheckedIssuer) -> Iterator[Check]:
     """Check the keys or the address of questions, then the issuer's clock, then the metadata."""
-    answer, finding = _introspection(issuer) if issuer.asked else _keys(issuer)
+    answer, finding = _introspection(issuer) if issuer.introspected else _keys(issuer)
     yield finding
     if answer is not None:
         yield from clock(answer.host, answer.skew)
@@ -114,9 +114,11 @@ def _metadata(issuer: CheckedIssuer) -> Iterator[Check]:
         problems = True
         text = f"its metadata names the issuer {visible(str(metadata.get('issuer')))[:200]}, not {issuer.issuer}"
         yield Check(id_, "error", text, "write issuer exactly as its metadata and its tokens do", subject)
-    name, key = ("introspection_endpoint", "introspection.endpoint") if issuer.asked else ("jwks_uri", "jwks_uri")
+    name, key = (
+        ("introspection_endpoint", "introspection.endpoint") if issuer.introspected else ("jwks_uri", "jwks_uri")
+    )
     # Optional for whoever is asked (RFC 8414 section 2).
-    if metadata.get(name, issuer.address if issuer.asked else None) != issuer.address:
+    if metadata.get(name, issuer.address if issuer.introspected else None) != issuer.address:
         problems = True
         text = f"its metadata names another {name}, {visible(str(metadata.get(name)))[:200]}"
         yield Check(id_, "error", text, f"verify with the issuer which is right, then correct {key}", subject)
@@ -126,4 +128,8 @@ def _metadata(issuer: CheckedIssuer) -> Iterator[Check]:
         text = "it does not say that it supports PKCE with S256: MCP clients must refuse it"
         yield Check(id_, "error", text, "switch PKCE (S256) on at the issuer", subject)
     if not problems:
-        yield ok(id_, f"names itself{'' if issuer.asked else ', its keys'} and PKCE as the stack file expects", subject)
+        yield ok(
+            id_,
+            f"names itself{'' if issuer.introspected else ', its keys'} and PKCE as the stack file expects",
+            subject,
+        )

@@ -258,7 +258,7 @@ def _issuers(
     used = {server.manifest.oauth.issuer for server in servers}
     for name, issuer in sorted(environment.settings.issuers.items()):
         if is_environment or name in used:
-            yield CheckedIssuer(name, issuer.issuer, issuer.address, asked=issuer.introspection is not None)
+            yield CheckedIssuer(name, issuer.issuer, issuer.address, introspected=issuer.introspection is not None)
 
 
 def _holds(document: Document, key: str = "cloudflare:apiToken") -> bool:

@@ -188,19 +188,19 @@ def _open_provider(config: dict[str, Any], plugin: Resource) -> Iterator[Broken]
     if items(config.get("ignore_signature")) or config.get("enable_hs_signatures"):
         yield Broken("takes tokens that the issuer's keys did not sign", plugin)
     methods = items(config.get("auth_methods"))
-    asks = methods == ["introspection"]
-    pinned = "introspection_endpoint" if asks else "jwks_endpoint"
+    introspects = methods == ["introspection"]
+    pinned = "introspection_endpoint" if introspects else "jwks_endpoint"
     if config.get("using_pseudo_issuer") is not True or not config.get(pinned):
-        taken = "asks about tokens" if asks else "takes the issuer's keys from"
-        yield Broken(f"{taken} where its metadata says, and not at the pinned address", plugin)
+        source = "asks about tokens" if introspects else "takes the issuer's keys from"
+        yield Broken(f"{source} where its metadata says, and not at the pinned address", plugin)
     if methods not in (["bearer"], ["introspection"]):
         yield Broken("takes other credentials than a token in each request", plugin)
-    if asks and (
+    if introspects and (
         config.get("introspection_check_active") is not True or config.get("introspect_jwt_tokens") is not True
     ):
         yield Broken("takes tokens that the issuer did not call active", plugin)
-    kept = config.get("cache_ttl_max")
-    if asks and not (isinstance(kept, int | float) and 0 < kept <= LONGEST_CACHE):
+    cache = config.get("cache_ttl_max")
+    if introspects and not (isinstance(cache, int | float) and 0 < cache <= LONGEST_CACHE):
         yield Broken(f"takes a withdrawn token for more than {LONGEST_CACHE} s", plugin)
     if (
         items(config.get("bearer_token_param_type")) != ["header"]

@@ -183,7 +183,7 @@ def test_issuer_that_is_what_the_file_says_is_all_well(issuer: tuple[CheckedIssu
 def test_an_issuer_of_opaque_tokens_must_refuse_strangers(fault: int | None, status: str, message: str) -> None:
     with IntrospectingIssuer() as issuer:
         issuer.fault = fault
-        checked = CheckedIssuer("idp", issuer.url, issuer.endpoint, discovery=False, asked=True)
+        checked = CheckedIssuer("idp", issuer.url, issuer.endpoint, discovery=False, introspected=True)
         first, *_ = check_issuer(checked)
     assert (first.id, first.status) == ("issuer.introspection", status)
     assert message in first.message

@@ -187,7 +187,7 @@ def openid_connect(issuer: str, jwks_uri: str, audience: str | None) -> dict[str
 
 def introspecting(issuer: str, introspection: Introspection, audience: str, scopes: tuple[str, ...]) -> dict[str, Any]:
     """The whole config for one issuer that is asked about each token (RFC 7662)."""
-    kept = seconds(introspection.cache)
+    ttl = seconds(introspection.cache)
     return {
         **_one_issuer(issuer),
         "auth_methods": ["introspection"],
@@ -200,9 +200,9 @@ def introspecting(issuer: str, introspection: Introspection, audience: str, scop
         "audience_required": [audience],
         # One text with blanks asks for all of them; several texts would ask for any (Kong's page, "Claim requirements").
         "scopes_required": [" ".join(scopes)] if scopes else None,
-        "cache_ttl": kept,
-        "cache_ttl_max": kept,
-        "cache_ttl_neg": kept,
+        "cache_ttl": ttl,
+        "cache_ttl_max": ttl,
+        "cache_ttl_neg": ttl,
         # Unset, an answer that is over would count on while the issuer does not answer.
         "cache_ttl_resurrect": 1,
         # The identity check could not read whose token it is. Without a subject the limit would be everybody's together.
