@@ -74,13 +74,13 @@ readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spelling
 
 interrupt: setup ## Kill a run in every operation of up, update and destroy; one command more makes it whole
 	$(BIN)/pytest -m rare tests/integration/test_interrupted.py tests/integration/test_changed.py tests/integration/test_rate_limit.py tests/integration/test_state_disk.py
-	$(BIN)/python tests/interrupt/run.py
+	$(BIN)/python tests/interrupt/run.py --together --write
 
 faults: setup ## Fail every operation of up, update and destroy in each way that an API fails; docs/operate/faults.md has the table
-	$(BIN)/python tests/faults/run.py --write
+	$(BIN)/python tests/faults/run.py --together --write
 
 exposure: setup ## Every kind of change on the real engine, cut off at every operation, and what was exposed
-	$(BIN)/python tests/exposure/run.py
+	$(BIN)/python tests/exposure/run.py --together --write
 
 detection: setup ## What the embedded engine stops of public sets of attacks, and how often it is wrong (fetches them)
 	$(BIN)/python tests/detection/public.py

@@ -15,15 +15,16 @@ _UNSAVED = "failed to save snapshot"
 _WRITING = re.compile(r"\w+ \S+: [^:]+$")
 
 
-def cause(steps: Steps, output: str) -> str:
-    """Why an engine run failed, each error once, a line each."""
+def cause(steps: Steps, output: str, stack: str) -> str:
+    """Why an engine run of a stack failed, each error once, a line each."""
     errors = [e for e in dict.fromkeys(steps.errors) if not e.startswith(_ECHOES)]
     if errors and all("canceled" in error for error in errors):
         return "interrupted; what was finished is recorded, so the same command goes on from there"
     unsaved = [error for error in errors if _UNSAVED in error]
     if unsaved:
         errors = [error for error in errors if error not in unsaved]
-        errors.append(f"what was done is not recorded: {backend_problem(f'error: {_reason(unsaved[0])}')}")
+        problem = backend_problem(f"error: {_reason(unsaved[0])}")
+        errors.append(f"what was done is not recorded: {problem.replace('STACK` with its name', f'{stack}`')}")
     if errors:
         return "\n".join(errors)
     return backend_problem(output)

@@ -143,7 +143,7 @@ def _attempt(
                         run.steps.errors = [
                             line if message == failure.text else message for message in run.steps.errors
                         ]
-                raise EngineFailed(cause(run.steps, str(error))) from None
+                raise EngineFailed(cause(run.steps, str(error), run.stack)) from None
         run.ended, run.state = time.monotonic(), "done"
     except RingwallError as error:
         run.ended = time.monotonic()

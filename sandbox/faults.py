@@ -68,7 +68,7 @@ class Faults:
         with self._lock:
             return self._lock.wait_for(lambda: fault in self._begun, timeout)
 
-    def met(self) -> list[Fault]:
+    def hits(self) -> list[Fault]:
         """The faults that a call has come to, in their order."""
         with self._lock:
             return list(self._begun)

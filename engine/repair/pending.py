@@ -349,4 +349,4 @@ def _engine(selected: Stack, stack: str, operation: str, note: Note, **options: 
             selected, stack, lambda: call(on_event=steps.on_event, color="never", show_secrets=False, **options), note
         )
     except CommandError as error:
-        raise EngineFailed(f"{stack}: {cause(steps, str(error))}") from None
+        raise EngineFailed(f"{stack}: {cause(steps, str(error), stack)}") from None

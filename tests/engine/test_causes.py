@@ -21,16 +21,16 @@ def test_a_disk_that_fills_up_in_mid_run_is_one_line_with_what_to_run() -> None:
         )
         for number in range(7)
     ]
-    assert cause(steps, "error: update failed") == (
+    assert cause(steps, "error: update failed", "dev.one") == (
         "what was done is not recorded: write /s/.pulumi/stacks/ringwall/dev.one.json: no space left on device; the disk is "
-        "full: make room, then run `ringwall repair STACK` with its name"
+        "full: make room, then run `ringwall repair dev.one`"
     )
 
 
 def test_what_a_service_refused_stands_before_what_could_not_be_recorded() -> None:
     steps = Steps()
     steps.errors = ["403 Forbidden", UNSAVED.format(step="pre-step", number=256, reason="read-only file system")]
-    assert cause(steps, "").splitlines() == [
+    assert cause(steps, "", "dev.one").splitlines() == [
         "403 Forbidden",
         "what was done is not recorded: write /s/.pulumi/stacks/ringwall/dev.one.json: read-only file system; the state "
         "cannot be written: let this user write there, or mount it writable",
@@ -40,6 +40,6 @@ def test_what_a_service_refused_stands_before_what_could_not_be_recorded() -> No
 def test_a_store_that_cannot_be_written_is_asked_for_as_a_backend() -> None:
     steps = Steps()
     steps.errors = ['failed to save snapshot: blob (key "x") (code=PermissionDenied): 403']
-    assert cause(steps, "").endswith(
+    assert cause(steps, "", "dev.one").endswith(
         "; the backend cannot be reached: check backend.url, its credentials and the network"
     )

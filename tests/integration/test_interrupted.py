@@ -6,11 +6,14 @@ A representative part. `make interrupt` runs the rare ones, and kills in every o
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from getpass import getuser
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
@@ -82,6 +85,25 @@ def test_an_application_made_while_the_run_died_is_recorded_and_not_made_twice(p
         True
     ]
     assert line in stage.run("up", "dev.one", "--yes").stderr
+    stage.assert_whole(prepared.baseline)
+
+
+@pytest.mark.rare
+def test_of_two_ups_at_once_the_second_names_the_first_and_changes_nothing(prepared: Prepared) -> None:
+    stage = prepared.stage
+    stage.go_back(prepared.before)
+    seconds: list[str] = []
+    first = stage.during(
+        Fault("create", "*AccessApplication", delay=30.0),
+        lambda: seconds.append(stage.run("up", "dev.one", "--yes", code=5).stderr),
+        "up",
+        "dev.one",
+        "--yes",
+    )
+    assert first.returncode == 0, first.stderr
+    (line,) = [line for line in seconds[0].splitlines() if line.startswith("error: ")]
+    holder = rf"error: .*another update of dev\.one is running \({getuser()}@{gethostname()}, pid \d+, since .*"
+    assert re.fullmatch(holder, line), line
     stage.assert_whole(prepared.baseline)
 
 

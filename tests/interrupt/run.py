@@ -6,7 +6,7 @@ operation, and so has to go on from there; the last is left alone. Then nothing 
 lock stays, an update has arrived, and no client secret is in clear. Where a chain ends badly, each of its operations is
 tried from the start, and the bad one is named.
 
-    make interrupt                                every operation: about half an hour on two cores
+    make interrupt                                every operation, and rare tests: about an hour on two cores
     .venv/bin/python tests/interrupt/run.py --alone --only tunnel --kind "killed, done"
     .venv/bin/python tests/interrupt/run.py --record FILE   goes on from the outcomes in FILE, and adds to them
 """

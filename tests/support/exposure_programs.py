@@ -58,7 +58,7 @@ def run_program(world: EngineProject, run: Run, **options: Any) -> None:
         stack = Stack.create_or_select(run.stack, workspace)
         getattr(stack, run.operation)(on_event=run.steps.on_event, color="never", **options)
     except CommandError as error:
-        run.error = cause(run.steps, str(error))
+        run.error = cause(run.steps, str(error), run.stack)
 
 
 def _python(folder: Path) -> None:

@@ -87,7 +87,7 @@ class Rehearsal:
                     change, run, self._go(world, change, run, outcome, plain=plain), outcome, judged=fault is None
                 )
             if fault is not None and again:
-                outcome.stops = len(world.sandbox.faults.met())
+                outcome.stops = len(world.sandbox.faults.hits())
                 world.sandbox.faults.clear()
                 for run in change.runs:
                     told = self._go(world, change, run, outcome, plain=plain)
@@ -102,14 +102,14 @@ class Rehearsal:
                 is done beside the one that stops.
         """
         left = dict.fromkeys(error(operation) for operation in operations)
-        options = {} if together else {"parallel": 1}
+        options: dict[str, Any] = {} if together else {"parallel": 1}
         with self._begun(change, Faults() if together else FirstFault()) as (world, outcome):
             for run in change.runs:
                 while True:
                     for fault in left:
                         world.sandbox.faults.add(fault)
                     told = self._go(world, change, run, outcome, **options)
-                    met = world.sandbox.faults.met()
+                    met = world.sandbox.faults.hits()
                     world.sandbox.faults.clear()
                     if not met:
                         break

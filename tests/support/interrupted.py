@@ -46,12 +46,12 @@ class Stage:
         self._order(faults)
         process = self.start(*arguments)
         eventually_sync(
-            lambda: self.sandbox.faults.met() or process.poll() is not None, "a call meets the fault", within=PATIENCE
+            lambda: self.sandbox.faults.hits() or process.poll() is not None, "a call meets the fault", within=PATIENCE
         )
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        met = self.sandbox.faults.met()
+        met = self.sandbox.faults.hits()
         self.sandbox.faults.clear()
         return met
 
@@ -61,7 +61,7 @@ class Stage:
         """Run with faults in force, to the end: with code 5, or 0 where no call met any. The faults met."""
         self._order(faults)
         ended = _end(self.start(*arguments), arguments)
-        met = self.sandbox.faults.met()
+        met = self.sandbox.faults.hits()
         self.sandbox.faults.clear()
         assert ended.returncode == (5 if met else 0), (arguments, ended.returncode, ended.stdout, ended.stderr)
         return met, ended

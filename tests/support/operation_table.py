@@ -179,9 +179,9 @@ def run(target: str, kinds: Sequence[FaultKind], description: str) -> int:
     if options.write:
         together = sum(outcome.together for outcome in outcomes.values())
         scope = (
-            f"That is {len(outcomes)} of the {len(cases) * len(kinds)} pairs of an operation and a fault, "
-            f"{len(outcomes) - together} of them the only one in its run, {together} together with the others that the "
-            "engine had in the air.\n"
+            f"That is {len(outcomes)} of the {len(cases) * len(kinds)} pairs of an operation and a fault. "
+            f"{len(outcomes) - together} were the only one in their run.\n"
+            f"{together} met their fault together with whatever else the engine had in the air.\n"
         )
         write_table(PAGE, target, f"{text}\n{scope}")
     return 1 if failed else 0

@@ -53,7 +53,7 @@ def fills_up_in_mid_run(stage: Stage, state: Path) -> None:
     (line,) = [line for line in stopped.stderr.splitlines() if line.startswith("error: ")]
     assert line == (
         f"error: dev.one: what was done is not recorded: write {checkpoint}: no space left on device; the disk is full: "
-        "make room, then run `ringwall repair STACK` with its name"
+        f"make room, then run `ringwall repair dev.one --sandbox --project {stage.root}`"
     ), line
     (refused,) = errors(stage, "up", "dev.one", "--yes", code=5)
     assert refused.startswith(f"{checkpoint}: the recorded state cannot be read (")
