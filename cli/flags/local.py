@@ -36,7 +36,8 @@ def local(
     """Run the guard of one server on this machine, and the server behind it, until Ctrl-C.
 
     Grants, tool lock, limits and inspection are the stack's; nobody is verified, so it listens on loopback only. A
-    server that is started here and listens beyond loopback is ended at once.
+    server that is started here and listens beyond loopback is ended at once. It is started as on its host: a command behind
+    a socket, in a home of its own, with no variable of your shell but PATH and your name.
 
     Example: ringwall local dev.tickets -- python tickets.py
     """

@@ -42,8 +42,8 @@ async def command_socket(
                 try:
                     child = await asyncio.create_subprocess_exec(
                         *command,
-                        stdin=connection,
-                        stdout=connection,
+                        stdin=connection.fileno(),
+                        stdout=connection.fileno(),
                         stderr=log,
                         env=dict(environment),
                         cwd=directory,

@@ -222,8 +222,8 @@ class _Manifests:
             if self._machine.kong_runs_here:
                 tunnel = next(iter(member.secrets("cloudflared")))
                 lines.append(f"Secret `{_secret(member)}-tunnel`: `tunnel`, which {tunnel.purpose}.")
-            if names := server_process(member).variables:
-                lines.append(f"Secret `{_secret(member)}-server`: {', '.join(f'`{name}`' for name in names)}.")
+            if variables := server_process(member).variables:
+                lines.append(f"Secret `{_secret(member)}-server`: {', '.join(f'`{name}`' for name in variables)}.")
         for reader, names in (("guard", self._variables("guard")), ("kong", self._variables("kong"))):
             if names:
                 lines.append(f"Secret `{self._name}-{reader}`: {', '.join(f'`{name}`' for name in names)}.")

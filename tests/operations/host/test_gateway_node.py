@@ -189,7 +189,7 @@ def test_a_secret_is_put_in_where_the_node_runs_for_its_owner_alone(
     source.write_text(declared.text)
 
     def declare(**variables: str) -> subprocess.CompletedProcess[str]:
-        command = [program, script, source, result, "printf", "%s", "started"]
+        command = [str(program), *map(str, (script, source, result)), "printf", "%s", "started"]
         return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
     for refused in ({}, {VARIABLE: ""}, {VARIABLE: "it's"}, {VARIABLE: "two\nlines"}, {VARIABLE: "é"}):
