@@ -273,16 +273,16 @@ class Hub:
 
     async def readiness(self) -> dict[str, Any]:
         """The document of /readyz, of all workers together."""
-        states = []
-        for number in range(1, self.crew.count + 1):
-            worker = self._workers.get(number)
-            document = None
-            if worker is not None and worker.listens:
-                with contextlib.suppress(ChannelSilent):
-                    document = await _ask(worker, "readiness")
-            states.append(WorkerState(number, worker.pid if worker else None, document))
+        states = await asyncio.gather(*map(self._state, range(1, self.crew.count + 1)))
         source = self.crew.source.members() if self.crew.source is not None else {}
         return joint_readiness(self.opened, states, source)
+
+    async def _state(self, number: int) -> WorkerState:
+        worker, document = self._workers.get(number), None
+        if worker is not None and worker.listens:
+            with contextlib.suppress(ChannelSilent):
+                document = await _ask(worker, "readiness")
+        return WorkerState(number, worker.pid if worker else None, document)
 
     async def _readyz(self, _: Request) -> Response:
         state = await self.readiness()

@@ -232,9 +232,11 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             # A terminal sends SIGINT and SIGHUP to every process of a group, and a service manager may send SIGTERM to every
             # one of a service: the parent decides what they mean, and workers need the hub until they have ended.
-            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            ignored = (signal.SIGINT, signal.SIGHUP) if worker else (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+            for number in (signal.SIGTERM, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            for number in ignored:
                 signal.signal(number, signal.SIG_IGN)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self.crew.keep_for(worker)
             work = self.worker(worker) if worker else self.hub
             work(report.serves)

@@ -41,6 +41,9 @@ class Member:
     heard: list[tuple[str, Any]] = field(default_factory=list)
     channel: Channel | None = None
 
+    def line(self) -> Channel:
+        return Channel(self.answer, lambda: None)
+
     def answer(self, question: str, value: Any) -> Any:
         self.heard.append((question, value))
         answer = self.answers.get(question, True)
@@ -88,9 +91,7 @@ async def company(folder: Path, **changes: Any) -> AsyncIterator[Company]:
                 subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
             )
             member = Member(number, sleeping, {"apply": None, "bundle": "sha256:new"})
-            _, member.channel = await loop.create_unix_connection(
-                lambda member=member: Channel(member.answer, lambda: None), crew.hub_path
-            )
+            _, member.channel = await loop.create_unix_connection(member.line, crew.hub_path)
             await member.ask("hello", [number, sleeping.pid])
             assert await member.ask("join", loaded.sha256) == []
             members.append(member)
