@@ -27,7 +27,7 @@ def parse(body: bytes) -> Any:
     body = body.removeprefix(_MARK)
     try:
         # A text that is what its value is written as has no other meaning: no key twice, no half of a pair, no number that
-        # was rounded. Nearly every message is, and both ways together take a fifth of the strict reader's time.
+        # was rounded. Nearly every message is, and both ways together take a third of the strict reader's time.
         value = orjson.loads(body)
         usual = orjson.dumps(value) == body
     except (ValueError, TypeError):  # of either way, also for what the strict reader alone takes

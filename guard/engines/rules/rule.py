@@ -35,7 +35,7 @@ _PLAIN = {
 } | {"ø": "o", "đ": "d", "ł": "l", "ı": "i"}
 
 #: An accented letter, and the class of it and its plain one.
-_EITHER = str.maketrans({char: f"[{char}{plain}]" for char, plain in _PLAIN.items()})
+_ACCENTS = str.maketrans({char: f"[{char}{plain}]" for char, plain in _PLAIN.items()})
 
 #: Bytes after a match that `DetectionRule.context` is given.
 AFTER = 160
@@ -97,7 +97,7 @@ def _options(*, captures: bool = True, memory: int = RULE_MEMORY) -> Any:
 def _bare(pattern: str) -> str:
     """The pattern, matching text without accents as well, as people type it in haste and `decoding.fold` returns it. No
     character class of a pattern may hold an accented letter."""
-    return pattern if pattern.isascii() else pattern.translate(_EITHER)
+    return pattern if pattern.isascii() else pattern.translate(_ACCENTS)
 
 
 def _flagged(pattern: str, cased: bool) -> str:
