@@ -23,7 +23,7 @@ _PRAISED = r"(?:the (?:most|best)|(?:\w+ly )(?:qualified|safe|suited|recommended
 _LAWS = r"(?:rules|restrictions|filters?|limits|limitations|guidelines|polic(?:y|ies)|protocols?|safeguards|constraints|guardrails|safety (?:checks?|measures|training))"
 _OFF = r"(?:suspended|lifted|disabled|off|void|waived|deactivated|bypassed|overridden|removed)"
 _ASKS = r"(?:output|print|show|repeat|reveal|write|give|tell|display|copy|recite|return|summari[sz]e|translate|encode|spell ?-?check|list|share|disclose|rot ?-?13|base ?-?64|reverse)"
-_TOLD = (
+_GUIDANCE = (
     r"(?:text|instructions?|prompts?|words?|rules|messages?|input|context|guidance|directions?|guidelines|information)"
 )
 _FIRST = r"(?:^|[\n.!?:;>*\])}|] ?|\b(?:please|now|so|and|just|simply|then) )"
@@ -71,7 +71,7 @@ MARKS: Final = (
     Sign(Family.LICENCE, 4, r"\b(?:ignore|disregard|drop|forget|abandon) (?:all |any |your |the )*(?:safety|ethics|ethical|morals?|guardrails?|moderation)\b", "frees the model from its rules"),
     Sign(Family.MODE, 4, r"\b(?:unlocked|granted|entered|enabled|activated|unlocks?) (?:you )?(?:the |your |an? )?(?:unrestricted|unfiltered|uncensored|unlimited|god|jailbreak|no-limits) (?:mode|access)\b", "a mode that changes the rules"),
     # The model's own instructions.
-    Sign(Family.THEFT, 6, rf"\b{_ASKS}\b[^.!?\n]{{0,40}}\b{_TOLD} (?:that )?you(?: were|['’]ve been| have been| had been)? (?:given|told|provided|shown|fed|sent|handed|received|got) (?:to you )?(?:initially|first|originally|at (?:the )?(?:very )?(?:start|beginning|outset)|before (?:this|the|my|our)|prior to|earlier|previously)\b", "asks for the model's instructions"),
+    Sign(Family.THEFT, 6, rf"\b{_ASKS}\b[^.!?\n]{{0,40}}\b{_GUIDANCE} (?:that )?you(?: were|['’]ve been| have been| had been)? (?:given|told|provided|shown|fed|sent|handed|received|got) (?:to you )?(?:initially|first|originally|at (?:the )?(?:very )?(?:start|beginning|outset)|before (?:this|the|my|our)|prior to|earlier|previously)\b", "asks for the model's instructions"),
     Sign(Family.THEFT, 6, r"\b(?:repeat|print|output|copy|show|write|recite|return|send)\b[^.!?\n]{0,20}\b(?:entire|whole|full|complete) (?:conversation|chat|dialogue|prompt|context)(?: so far| above| history| until now)? (?:word for word|verbatim|back to me|from the (?:very )?(?:start|beginning)|exactly as)", "asks for the conversation"),
     # It hides its traces.
     Sign(Family.SECRECY, 3, r"\b(?:then|finally|afterwards?|and|after),? (?:\w+ )?delete (?:the |that |this |it |both |your |my )?(?:sent |original )?(?:e-?mails?|messages?|transactions?|event|log|record)?(?: (?:that )?you(?: have|['’]ve)?(?: just)? (?:sent|made|created)\b|(?: in| from) the sent\b)|\bdelete the sent (?:e-?mail|message)\b", "hides its traces"),
