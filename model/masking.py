@@ -69,12 +69,12 @@ _PAIR = re.compile(r"([A-Za-z0-9_-]{1,80})\s*[:=]\s*(?=\S)")
 
 
 #: Characters of a name that is kept with what it says: whoever sends a message chooses its names.
-_LONGEST_KEPT = 128
+_LONGEST_NAME = 128
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a name says that the value at it is secret: ``x-api-key``, ``accessToken``, ``DB_PASSPHRASE``."""
-    return _says_secret(name) if len(name) <= _LONGEST_KEPT else _says_secret.__wrapped__(name)
+    return _says_secret(name) if len(name) <= _LONGEST_NAME else _says_secret.__wrapped__(name)
 
 
 @lru_cache(maxsize=4096)

@@ -44,7 +44,7 @@ _PARAM = mirrored_headers.PREFIX.lower()
 _VALUE = re.compile(rb"[\x20-\x7e\t]*")
 _TOKEN = re.compile(r"[!-~]{1,1024}")
 #: Values of one header that are kept with what they say: clients send the same few, and one may have 32 KiB.
-_MOST_VALUES = 64
+_CACHED_VALUES = 64
 _DEFAULT_LEGACY = "2025-03-26"
 
 
@@ -145,7 +145,7 @@ def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
         raise HttpRefusal(413, Reason.TOO_LARGE, error(None, PARSE_ERROR, "the body is too large"))
 
 
-@lru_cache(maxsize=_MOST_VALUES)
+@lru_cache(maxsize=_CACHED_VALUES)
 def _is_json(content_type: str) -> bool:
     """Whether a content type is JSON in UTF-8."""
     media_type = content_type.partition(";")[0].strip().lower()
@@ -158,7 +158,7 @@ def accepts_stream(headers: Mapping[str, str]) -> bool:
     return _takes_stream(headers.get("accept", ""))
 
 
-@lru_cache(maxsize=_MOST_VALUES)
+@lru_cache(maxsize=_CACHED_VALUES)
 def _takes_stream(accept: str) -> bool:
     for part in accept.lower().split(","):
         media_range, *parameters = (piece.strip() for piece in part.split(";"))
