@@ -24,6 +24,10 @@ from wire.json import dump
 Note = Callable[[Reason, Principal | None], str]
 
 
+#: Headers that the protocols below do more with than keep.
+_JUDGED_BELOW = frozenset({b"expect", b"transfer-encoding"})
+
+
 class _OverBounds(Exception):
     """Ends the parser's work on a request that is over a bound."""
 
@@ -103,13 +107,13 @@ class BoundedReader(RequestReader):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # All that the protocols below do with a header, in one step, as it is taken for each of every request.
+        # All that the protocols below do with most headers, in one step, as it is taken for each of every request.
         self._head_lines += 1
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > self._bounds.head_bytes or self._head_lines > self._bounds.head_lines:
             raise _OverBounds
         name = name.lower()
-        if name == b"expect" or not self._in_head:
+        if name in _JUDGED_BELOW or not self._in_head:
             super().on_header(name, value)
         else:
             self.headers.append((name, value))
