@@ -31,6 +31,7 @@ REMOVAL_ORDER = (
     Kind.ingress,
     Kind.tunnel,
     Kind.ruleset,
+    Kind.logpush_job,
     Kind.plugin,
     Kind.route,
     Kind.service,

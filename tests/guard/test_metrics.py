@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from guard.decide.reasons import Decision
 from guard.http.origin_breaker import FAILURES
 from guard.metrics import LABELS, GuardMetrics
 from guard.readiness import readiness
+from guard.workers.exposition import Expositions
 from tests.support.guard_messages import ATTACK, result
 from tests.support.guard_service import Guarded, Origin, guarded, tool
 
@@ -107,7 +110,11 @@ def test_a_counter_has_a_bounded_number_of_series() -> None:
 
 def test_metrics_are_documented_and_so_is_every_label() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text("utf-8")
-    metrics = GuardMetrics()
-    served = {family.name + ("_total" if family.type == "counter" else "") for family in metrics.registry.collect()}
+    joint = Expositions().joined({1: GuardMetrics().text().decode()}, losses=0, readiness={"ready": True, "bundle": {}})
+    workers = text_string_to_metric_families(joint.decode())
+    served = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in (*GuardMetrics().registry.collect(), *workers)
+    }
     assert served == set(re.findall(r"^\| `(ringwall_guard_\w+)` \|", page, re.MULTILINE))
     assert set(LABELS) == set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE))

@@ -17,6 +17,19 @@ _OPEN, _CLOSE = r"[#<\[({]{1,12}", r"[\])}>#:]{1,12}"
 _JOINT = r"[ _-]"
 _SPEAK = r"(?:print|say|output|write|reply|respond|answer|repeat|return|tell|show|display|translate|focus)"
 _MATTER = r"(?:data|texts?|contents?|documents?|articles?|pages?|e-?mails?|messages?|inputs?|snippets?|paragraphs?|directions?|instructions?|prompts?|information|context|request|summary|task)"
+
+
+def _slips(word: str) -> tuple[str, ...]:
+    """Patterns of the word with one slip in it, after its first letter."""
+    slips = []
+    for place in range(1, len(word)):
+        before, letter, after = word[:place], word[place], word[place + 1 :]
+        slips += [f"{before}[^\\W{letter}]{after}", f"{before}\\w{letter}{after}"]
+        if after:
+            slips += [f"{before}{after}", f"{before}{after[0]}{letter}{after[1:]}"]
+    return tuple(slips)
+
+
 _DO = r"(?:send|forward|e-?mail|delete|remove|create|add|change|modify|update|transfer|invite|post|visit|open|call|run|execute|print|say|reply|respond|output|reveal|ignore|disregard|give|get|make|book|reserve|share|upload|buy|pay|concatenate|do|you|please|never|always|treat|approve|grant|disable|enable)"
 _JUDGED = r"(?:candidate|applicant|author|paper|submission|essay|proposal|resume|profile|product|domain|website|site|vendor|supplier|transaction|file|code|application)"
 _PRAISED = r"(?:the (?:most|best)|(?:\w+ly )(?:qualified|safe|suited|recommended|harmless|legitimate|benign|trustworthy|not malicious)|clearly not|pre-?(?:verified|approved|cleared)|not malicious|perfectly|an? (?:exceptional|outstanding|excellent) (?:match|fit|choice))"
@@ -27,6 +40,8 @@ _GUIDANCE = (
     r"(?:text|instructions?|prompts?|words?|rules|messages?|input|context|guidance|directions?|guidelines|information)"
 )
 _FIRST = r"(?:^|[\n.!?:;>*\])}|] ?|\b(?:please|now|so|and|just|simply|then) )"
+#: What is a letter more, less, another or two in turn from "instruct", and not that: the word itself is another rule's.
+_MISSPELT = r"(?:" + "|".join(_slips("instruct")) + r")"
 
 # fmt: off
 MARKS: Final = (
@@ -46,7 +61,7 @@ MARKS: Final = (
     Sign(Family.OVERRIDE, 5, rf"{_FIRST}(?:ignore|disregard|forget|skip) (?:all )?(?:of )?(?:the )?(?:rest|remainder) of (?:the|this|that|these) (?:\w+ )?{_MATTER},? (?:and|then) (?:then |just |only |instead |simply |now )*{_SPEAK}\b", "drops the matter at hand"),
     Sign(Family.OVERRIDE, 5, rf"{_FIRST}(?:ignore|disregard|forget) (?:all )?(?:of )?(?:the )?(?:above|preceding|foregoing|everything),? (?:and|then) (?:then |just |only |instead |simply |now )*{_SPEAK}\b", "drops the matter at hand"),
     Sign(Family.OVERRIDE, 4, rf"{_FIRST}(?:ignore|disregard|forget) (?:all )?(?:of )?(?:the|this|that|these|those|other|any|all)? ?(?:\w+ )?{_MATTER},? (?:and|then) (?:then |just |only |instead |simply |now )*{_SPEAK}\b", "drops the matter at hand"),
-    Sign(Family.OVERRIDE, 5, r"\b(?:ignore|disregard|forget) ~(?:previous|prior|above|earlier|all|your|my) (?:\w+ )?i\w{1,3}s\w{0,2}t\w{0,2}r?\w{0,2}ct\w+", "drops what came before"),
+    Sign(Family.OVERRIDE, 5, rf"\b(?:ignore|disregard|forget) ~(?:previous|prior|above|earlier|all|your|my) (?:\w+ )?{_MISSPELT}\w*", "drops what came before"),
     Sign(Family.OVERRIDE, 3, r"(?:^|[\n.!?] ?)stop (?:everything|it all|right (?:there|here|now)|whatever you)\b", "stops the work at hand"),
     Sign(Family.OVERRIDE, 3, rf"[\])}}>:|] ?(?:ignore|disregard|forget) (?:[\w'’-]+ ){{0,3}}{_MATTER}\b", "tells the reader to leave the matter"),
     Sign(Family.TASK, 5, r"\bdecode (?:(?:this|it|that) )?(?:and|then|,) (?:then )?(?:follow|execute|obey|run|carry out|act on|comply with|do) ?(?::|(?:it|this|that|the (?:\w+ )?(?:instructions?|message|orders?|text|following))\b)", "orders what is encoded"),
