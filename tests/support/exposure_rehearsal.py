@@ -232,7 +232,8 @@ def write_edit(world: EngineProject, edit: Edit) -> None:
     text = file.read_text(encoding="utf-8")
     if old == KEY:
         file.write_text(re.sub(r"(?m)^  ringwall:guardKey:\n    secure: .*\n", "", text), encoding="utf-8")
-        key = base64.b64encode(b"only for tests: the key of a guard").decode()
+        # Each route's own: Kong takes a key once.
+        key = base64.b64encode(f"only for tests: the key of {stack}".encode()).decode()
         world.pulumi("stack", "init", stack, check=False)
         world.pulumi("config", "set", "--secret", "ringwall:guardKey", key, "--stack", stack)
         return
