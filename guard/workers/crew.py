@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -142,23 +143,19 @@ def _tcp(listen: Listen, *, reuse: bool) -> socket.socket:
         listen.address, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound.bind(place)
-        bound.listen(_BACKLOG)
-        bound.setblocking(False)
-    except BaseException:
-        bound.close()
-        raise
-    return bound
+    options = (socket.SO_REUSEADDR, socket.SO_REUSEPORT) if reuse else (socket.SO_REUSEADDR,)
+    return _listening(bound, place, options)
 
 
 def _unix(path: Path) -> socket.socket:
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    return _listening(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), str(path), ())
+
+
+def _listening(bound: socket.socket, place: Any, options: tuple[int, ...]) -> socket.socket:
     try:
-        bound.bind(str(path))
+        for option in options:
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind(place)
         bound.listen(_BACKLOG)
         bound.setblocking(False)
     except BaseException:

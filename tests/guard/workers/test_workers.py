@@ -380,6 +380,10 @@ async def test_questions_of_a_server_reach_the_person_and_their_answers_the_serv
                     answer: Any = await client.call_tool("remove", {"name": str(number)}, progress_callback=note)
                     return answer.content[0].text, seen
 
-            answers = await asyncio.gather(*(removed(number) for number in range(6)))
-            assert answers == [(f"{number}: accept", [1.0]) for number in range(6)]
-            assert all(guard.records(worker) for worker in (1, 2))
+            async def spread() -> bool:
+                answers = await asyncio.gather(*(removed(number) for number in range(6)))
+                assert answers == [(f"{number}: accept", [1.0]) for number in range(6)]
+                return all(guard.records(worker) for worker in (1, 2))
+
+            # Which worker a session begins at is the kernel's choice, which may be the same one six times.
+            await eventually(spread, "sessions began at both workers")
