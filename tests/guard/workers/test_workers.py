@@ -174,7 +174,14 @@ async def test_taint_met_at_one_worker_counts_at_the_other_and_a_consent_once(sh
     origin.replies["tools/call"] = lambda message: result(ATTACK if message["params"]["name"] == "search" else "sent")
     assert await guard.call("post", text="hi") == result("sent")
     await guard.call("search", text="x")
-    for number in range(8):
+
+    def asked_at(worker: int) -> bool:
+        return any(record["reason"] == "taint_asked" for record in guard.records(worker))
+
+    number = 0
+    # Which worker takes a connection is the kernel's choice.
+    while number < 8 or not (asked_at(1) and asked_at(2)):
+        number += 1
         asked = await guard.call("post", text=str(number))
         assert asked["resultType"] == "input_required"
         [key] = asked["inputRequests"]
@@ -189,9 +196,7 @@ async def test_taint_met_at_one_worker_counts_at_the_other_and_a_consent_once(sh
             for answer in await asyncio.gather(*(guard.modern("tools/call", repeated) for _ in range(4)))
         ]
         assert [answer for answer in answers if answer == result("sent")] == [result("sent")]
-    for worker in (1, 2):
-        assert [record for record in guard.records(worker) if record["reason"] == "taint_asked"]
-    assert len(origin.calls) == 2 + 8
+    assert len(origin.calls) == 2 + number
 
 
 async def test_a_state_of_the_stateless_era_is_known_to_every_worker(shared: Pair) -> None:
