@@ -12,6 +12,7 @@ whose library reports a reset and a plain end alike; TLS itself runs in memory.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -45,7 +46,7 @@ class _PlainChannel:
         """A receiver has nothing to say."""
 
     def end(self) -> None:
-        self._connection.shutdown(socket.SHUT_WR)
+        _end_direction(self._connection)
 
 
 class _TlsChannel:
@@ -82,7 +83,7 @@ class _TlsChannel:
         with contextlib.suppress(ssl.SSLWantReadError):  # not all receivers answer TLS's word for the end
             self._tls.unwrap()
         self._connection.sendall(self._outgoing.read())
-        self._connection.shutdown(socket.SHUT_WR)
+        _end_direction(self._connection)
 
 
 def deliver(host: str, port: int, context: ssl.SSLContext | None, data: bytes, timeout: float) -> None:
@@ -98,6 +99,15 @@ def deliver(host: str, port: int, context: ssl.SSLContext | None, data: bytes, t
         channel.end()
         while received := connection.recv(_BLOCK):
             channel.take(received)
+
+
+def _end_direction(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_WR)
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+        raise ConnectionResetError("the receiver ended the connection") from None  # Linux has no class for that number
 
 
 def _until_acknowledged(connection: socket.socket, timeout: float) -> None:

@@ -121,7 +121,6 @@ def cloudflared(running: Cloudflared) -> Iterator[Cloudflared]:
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            self.close_connection = True
             # http.Header.Get: the first of several.
             status = running.judge(self.headers.get("host", ""), self.headers.get("cf-access-jwt-assertion", ""))
             if status is not None:
@@ -147,6 +146,11 @@ def cloudflared(running: Cloudflared) -> Iterator[Cloudflared]:
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def end_headers(self) -> None:
+            """One request a connection, which the client is told: it would send its next one into an ended connection."""
+            self.send_header("connection", "close")
+            super().end_headers()
 
         do_GET = do_POST = do_DELETE = do_OPTIONS = _serve
 

@@ -188,12 +188,16 @@ def _handler(edge: EdgeStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def end_headers(self) -> None:
+            """One request a connection, which the client is told: it would send its next one into an ended connection."""
+            self.send_header("connection", "close")
+            super().end_headers()
+
         def _serve(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length") or 0))
             path, _, query = self.path.partition("?")
             edge.seen.append((self.command, self.path, headers))
-            self.close_connection = True
             hostname = headers.get("host", "").partition(":")[0]
             if hostname not in edge.doors:
                 return self._answer(404, {})

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ _MESSAGE = re.compile(
     rb"([!-~]{1,32}) - (.*)",
     re.DOTALL,
 )
+#: socket(7): on, for no time. A close sends a reset.
+LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 @dataclass
@@ -47,7 +50,7 @@ class Receiver:
                 if self.cut is not None and len(self.messages) >= self.cut:
                     self.cut = None
                     if self.reset:
-                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
                     return
             if buffer and not re.match(rb"[1-9]\d*( |$)", buffer):
                 self.faults.append(f"no frame begins with {buffer[:20]!r}")

@@ -110,7 +110,7 @@ def _handler(gateway: KongGateway) -> type[BaseHTTPRequestHandler]:
             except Exception as failure:
                 gateway.failures.append(failure)
                 self.close_connection = True
-                self._send(500, [("Content-Length", "0")])
+                self._send(500, [("Content-Length", "0"), ("Connection", "close")])
             finally:
                 gateway.seen.append((self.command, self.path, status))
 
