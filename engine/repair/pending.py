@@ -23,7 +23,7 @@ from engine.repair.lookup import Lookup, find, opened_lookup
 from engine.repair.pending_state import Pending, adopted, import_id, pending, provider_of, recorded_ids, with_strays
 from engine.workspace import Target, backend_problem, workspace
 from model import effects
-from model.errors import EngineFailed, RingwallError
+from model.errors import EngineFailed, RingwallError, SecretsLocked, StateMissing
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
@@ -63,17 +63,38 @@ class Resolution:
         }
 
 
-def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending]]:
-    """The pending operations of each stack that has any; asks the backend alone.
+def recorded_states(target: Target, stacks: Sequence[str]) -> dict[str, dict[str, Any] | EngineFailed]:
+    """What the backend records of each stack, or why that cannot be read.
 
     Half-written attribute files of a killed engine are removed first, as the engine reads no state next to one.
+
+    Raises:
+        SecretsLocked, StateMissing: no stack can be read.
     """
+
+    def read(stack: str) -> dict[str, Any] | EngineFailed:
+        try:
+            return recorded(target, stack)
+        except (SecretsLocked, StateMissing):
+            raise
+        except EngineFailed as error:
+            return error
+
     for stack in stacks:
         mend_attributes(target, stack)
     with ThreadPoolExecutor(max_workers=4) as pool:
-        states = pool.map(lambda stack: recorded(target, stack), stacks)
-        operations_by_stack = {stack: pending(state) for stack, state in zip(stacks, states, strict=True)}
-    return {stack: operations for stack, operations in operations_by_stack.items() if operations}
+        return dict(zip(stacks, pool.map(read, stacks), strict=True))
+
+
+def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending]]:
+    """The pending operations of each stack that has any; asks the backend alone."""
+    operations_by_stack: dict[str, list[Pending]] = {}
+    for stack, state in recorded_states(target, stacks).items():
+        if isinstance(state, EngineFailed):
+            raise state
+        if operations := pending(state):
+            operations_by_stack[stack] = operations
+    return operations_by_stack
 
 
 def pending_summary(stack: str, operations: Sequence[Pending]) -> str:
