@@ -26,7 +26,7 @@ from model import effects
 from model.errors import EngineFailed, RingwallError, SecretsLocked, StateMissing
 
 if TYPE_CHECKING:
-    from pulumi.automation import Stack
+    from pulumi.automation import Deployment, Stack
 
 #: Seconds after the last write of the interrupted run during which a provider may still carry out what it was asked: until
 #: then an object that does not exist may yet appear.
@@ -122,15 +122,14 @@ def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float 
     """
     mend_attributes(target, stack)
     with workspace(target, stack) as selected:
-        exported = selected.export_stack()
-        state = dict(exported.deployment or {})
+        state = dict(selected.export_stack().deployment or {})
         operations = pending(state)
         if not operations:
             return []
         with opened_lookup(target, stack, selected) as lookup:
             findings = _judged(stack, operations, state, lookup, 0.0 if dry_run else _still_to_wait(state, settle))
         if not dry_run:
-            _mend(selected, stack, findings, target.progress.note)
+            _mend(selected, stack, findings, state, target.progress.note)
     return findings
 
 
@@ -147,7 +146,7 @@ def settled(target: Target, stack: str, operations: Sequence[Pending], *, settle
         state = dict(selected.export_stack().deployment or {})
         with opened_lookup(target, stack, selected) as lookup:
             findings = [*_judged(stack, creates, state, lookup, settle), *_judged(stack, changes, state, lookup, 0.0)]
-        _mend(selected, stack, findings, target.progress.note)
+        _mend(selected, stack, findings, state, target.progress.note)
     return findings
 
 
@@ -187,7 +186,8 @@ def delete_late_objects(target: Target, findings: Sequence[Resolution]) -> list[
     ]
     for stack in dict.fromkeys(finding.stack for finding in cleared):
         with workspace(target, stack) as selected:
-            state = dict(selected.export_stack().deployment or {})
+            exported = selected.export_stack()
+            state = dict(exported.deployment or {})
             with opened_lookup(target, stack, selected) as lookup:
                 late = [
                     (finding.operation, import_id(finding.operation, id))
@@ -197,7 +197,7 @@ def delete_late_objects(target: Target, findings: Sequence[Resolution]) -> list[
                 ]
             if late:
                 providers = [finding.provider for finding in cleared if finding.provider is not None]
-                _remove(selected, stack, state, late, providers, target.progress.note)
+                _remove(selected, stack, exported, late, providers, target.progress.note)
                 lines += [
                     f"{stack}: {_object(operation)} ({own_id(id)}) appeared late: deleted" for operation, id in late
                 ]
@@ -306,19 +306,24 @@ def _object(operation: Pending) -> str:
     return operation.name if operation.kind is None else named(operation.kind, operation.inputs)
 
 
-def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], note: Note) -> None:
-    state = dict(selected.export_stack().deployment or {})
+def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], before: Mapping[str, Any], note: Note) -> None:
+    """Mend the recorded state. `before` is the state that was judged; what is replaced is read again, as somebody may have
+    deployed since."""
     changed = [f.operation.urn for f in findings if f.outcome == "refresh" and not f.operation.recorded]
-    known = {resource["urn"] for resource in state.get("resources") or ()}
-    _refresh(selected, stack, [urn for urn in changed if urn in known], note)
-    state = dict(selected.export_stack().deployment or {})
+    known = {resource["urn"] for resource in before.get("resources") or ()}
+    again = [urn for urn in changed if urn in known]
+    _refresh(selected, stack, again, note)
     adopt = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "adopt"]
     remove = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "remove"]
+    if not (again or adopt or remove or pending(before)):
+        return
+    exported = selected.export_stack()
+    state = dict(exported.deployment or {})
     if not (adopt or remove or pending(state)):
         return
     edited = with_strays(adopted(state, adopt), remove)
     edited.state.pop("pending_operations", None)
-    _record(selected, stack, edited.state, note)
+    _record(selected, stack, exported.version, edited.state, note)
     half = [f.operation.urn for f in findings if f.operation.recorded]
     _refresh(selected, stack, [*(operation.urn for operation, _ in adopt), *half, *edited.urns], note)
     _destroy(selected, stack, edited.urns, note)
@@ -327,22 +332,21 @@ def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], note: Not
 def _remove(
     selected: Stack,
     stack: str,
-    state: Mapping[str, Any],
+    exported: Deployment,
     late: Sequence[tuple[Pending, str]],
     providers: Sequence[Mapping[str, Any]],
     note: Note,
 ) -> None:
-    edited = with_strays(state, late, providers)
-    _record(selected, stack, edited.state, note)
+    edited = with_strays(exported.deployment or {}, late, providers)
+    _record(selected, stack, exported.version, edited.state, note)
     _refresh(selected, stack, edited.urns, note)
     _destroy(selected, stack, [*edited.urns, *edited.providers], note)
 
 
-def _record(selected: Stack, stack: str, state: Mapping[str, Any], note: Note) -> None:
+def _record(selected: Stack, stack: str, version: int | None, state: Mapping[str, Any], note: Note) -> None:
     from pulumi.automation import Deployment
     from pulumi.automation.errors import CommandError
 
-    version = selected.export_stack().version
     effects.record(lambda: f"the recorded state of {stack} was corrected")
     try:
         with_lock(selected, stack, lambda: selected.import_stack(Deployment(version, dict(state))), note)
