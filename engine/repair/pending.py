@@ -311,11 +311,11 @@ def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], before: M
     deployed since."""
     changed = [f.operation.urn for f in findings if f.outcome == "refresh" and not f.operation.recorded]
     known = {resource["urn"] for resource in before.get("resources") or ()}
-    again = [urn for urn in changed if urn in known]
-    _refresh(selected, stack, again, note)
+    recorded_changes = [urn for urn in changed if urn in known]
+    _refresh(selected, stack, recorded_changes, note)
     adopt = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "adopt"]
     remove = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "remove"]
-    if not (again or adopt or remove or pending(before)):
+    if not (recorded_changes or adopt or remove or pending(before)):
         return
     exported = selected.export_stack()
     state = dict(exported.deployment or {})
