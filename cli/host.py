@@ -65,10 +65,10 @@ def check(folder: Path, *, placed: Path | None, offline: bool, sandbox: bool) ->
             machine = Machine.of(bundles, declared[host.host] if declared else None)
             differences += compare_placed(machine, expected, placed)
     if invocation.current().json:
-        rows = [{"file": str(item.file), "problem": item.problem} for item in differences]
+        rows = [{"file": str(item.file), "problem": item.problem, "remedy": item.remedy} for item in differences]
         console.print_json({"version": 1, "hosts": [host.host for host in written], "differences": rows})
     for item in differences:
-        console.say(f"{item.file} {item.problem}")
+        console.say(f"{item.file} {item.problem}" + (f"; {item.remedy}" if item.remedy else ""))
     names = ", ".join(host.host for host in written)
     summary = counted(len(differences), "difference") if differences else "the files are those of the stack"
     console.say(f"{names}: {summary}")

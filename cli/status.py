@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import typer
+
 from cli import console
 from cli.project import current_project
 from cli.target import target_of
 from engine.deploy import contract_is_current
-from engine.repair.pending import interrupted, pending_summary
+from engine.repair.pending import pending_summary, recorded_states
+from engine.repair.pending_state import pending
 from engine.state import all_live_resources, lists_everything
 from engine.workspace import Target
-from model.errors import InputError, InputErrors
+from model.errors import EngineFailed, InputError, InputErrors
 from model.project import Project, load
 from model.stacks import environment_of, server_of
 from model.text import counted
@@ -30,25 +33,33 @@ def status(*, environment: str | None, sandbox: bool, as_json: bool) -> None:
         is_list = lists_everything(target)
     if as_json:
         console.print_json({"version": 1, "stacks": rows})
-        return
-    if is_list:
-        console.note("note: this backend's numbers count providers and the stack itself, too")
-    console.table(
-        ["stack", "deployed", "resources", "note"],
-        [[row["stack"], "yes" if row["resources"] else "no", str(row["resources"] or 0), row["note"]] for row in rows],
-    )
+    else:
+        if is_list:
+            console.note("note: this backend's numbers count providers and the stack itself, too")
+        console.table(["stack", "deployed", "resources", "note"], [_cells(row) for row in rows])
+    if any(not row["readable"] for row in rows):
+        raise typer.Exit(EngineFailed.exit_code)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    if not row["readable"]:
+        return [row["stack"], "unknown", "?", row["note"]]
+    return [row["stack"], "yes" if row["resources"] else "no", str(row["resources"] or 0), row["note"]]
 
 
 def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[str, Any]]:
-    """The backend's list and every environment are read once, however many servers there are."""
-    counts = all_live_resources(target, list(stacks))
+    """The backend's list and every environment are read once, however many servers there are. A stack whose record cannot
+    be read hides no other."""
+    states = recorded_states(target, stacks)
+    unreadable = {stack: str(state) for stack, state in states.items() if isinstance(state, EngineFailed)}
+    counts = all_live_resources(target, [stack for stack in stacks if stack not in unreadable])
     notes: dict[str, str] = {}
     for stack in stacks:
         if server_of(stack):
             continue
         try:
             loaded = load(project, stack)
-            if counts[stack] and not contract_is_current(target, loaded):
+            if counts.get(stack) and not contract_is_current(target, loaded):
                 notes[stack] = f"deployed settings differ from the file: run `ringwall up {stack}`"
         except InputError as error:
             problems = error.problems if isinstance(error, InputErrors) else [error]
@@ -56,6 +67,16 @@ def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[
                 named = [name for name in stacks if f"{problem.file}:".startswith(f"{project.stack_file(name)}:")]
                 for name in named or [stack]:
                     notes[name] = str(problem)
-    for stack, operations in interrupted(target, stacks).items():
-        notes[stack] = pending_summary(stack, operations)
-    return [{"stack": stack, "resources": counts[stack], "note": notes.get(stack, "")} for stack in stacks]
+    for stack, state in states.items():
+        if not isinstance(state, EngineFailed) and (operations := pending(state)):
+            notes[stack] = pending_summary(stack, operations)
+    notes |= unreadable
+    return [
+        {
+            "stack": stack,
+            "resources": counts.get(stack),
+            "readable": stack not in unreadable,
+            "note": notes.get(stack, ""),
+        }
+        for stack in stacks
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -11,12 +10,13 @@ from model.base import Many, Model, Name
 from model.known_clients import KNOWN_CLIENTS
 from model.problems import Wrong
 from model.redirect_uris import RedirectUri
+from model.suggestions import nearest
 
 
 def _known(name: str) -> str:
     if name not in KNOWN_CLIENTS:
-        close = difflib.get_close_matches(name.lower().replace("_", "-"), KNOWN_CLIENTS, n=1, cutoff=0.6)
-        advice = f"write {close[0]}" if close else f"write one of {', '.join(KNOWN_CLIENTS)}"
+        close = nearest(name.replace("_", "-"), KNOWN_CLIENTS)
+        advice = f"write {close}" if close else f"write one of {', '.join(KNOWN_CLIENTS)}"
         raise Wrong(
             f"{name} is no client that is known by name",
             f"{advice}, or give its redirect URIs: {{name: {name}, redirect_uris: [https://…]}}",

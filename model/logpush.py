@@ -80,6 +80,11 @@ def pushed_fields(dataset: str, pushed: PushedLog) -> tuple[str, ...]:
     return pushed.fields or (ACCESS_FIELDS if dataset == "access_requests" else ())
 
 
+def job_name(environment: str, dataset: str) -> str:
+    """The name of a dataset's job, which Cloudflare's list has."""
+    return f"ringwall-{environment}-{dataset.replace('_', '-')}"
+
+
 def destination_key(dataset: str) -> str:
     """The key of a stack's configuration that holds where a dataset is pushed to."""
     return f"ringwall:logpush{dataset.title().replace('_', '')}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from model.errors import InputError
 from model.loader import Document, KeyPath
+from model.suggestions import nearest as close_name
 
 
 class Wrong(ValueError):
@@ -51,10 +52,7 @@ _KEY = "[key]"
 def plain(error: ValidationError, model: type[BaseModel], document: Document, below: KeyPath) -> list[InputError]:
     """One `InputError` per key of the file that is wrong; never quotes a value that pydantic was given."""
     mistakes: dict[KeyPath, list[tuple[str, str | None]]] = {}
-    items = [
-        (_file_path(item["loc"], item["type"], document, below), item)
-        for item in error.errors(include_url=False, include_input=False)
-    ]
+    items = [(_file_path(item["loc"], item["type"], document, below), item) for item in error.errors(include_url=False)]
     meant = _meant(items, model)
     for path, item in items:
         loc = item["loc"]
@@ -65,7 +63,8 @@ def plain(error: ValidationError, model: type[BaseModel], document: Document, be
             remedy = f"write {meant[path][-1]}, which is required"
         if loc and loc[-1] == _KEY:
             # Names that are free have a pattern; of names that are given the remedy lists them.
-            text, remedy = f"the name {text}", remedy if item["type"] == "literal_error" else "rename it"
+            is_given = item["type"] == "literal_error"
+            text, remedy = ("there is no such name", remedy) if is_given else (f"the name {text}", "rename it")
         mistakes.setdefault((*path, *key), []).append((text, remedy))
     problems = []
     for path, texts in mistakes.items():
@@ -105,11 +104,7 @@ def _words(item: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str | 
         pattern = context["pattern"]
         return f"must be {PATTERN_WORDS[pattern]}" if pattern in PATTERN_WORDS else f"must match {pattern}", None, ()
     if kind == "literal_error":
-        return (
-            "is not a value it can have",
-            f"write {context['expected'].replace(chr(39), '').replace('True', 'true')}",
-            (),
-        )
+        return "is not a value it can have", _choice(str(item["input"]), context["expected"]), ()
     if kind == "too_short":
         return "must not be empty", f"give at least {context['min_length']}, or remove the key", ()
     if kind in _BOUNDS:
@@ -132,6 +127,17 @@ def _file_path(loc: tuple[int | str, ...], kind: str, document: Document, below:
     return path
 
 
+def _choice(text: str, expected: str) -> str:
+    """What to write where the allowed values are given: the nearest, and which there are. `expected` is pydantic's list of
+    them, such as ``'a', 'b' or 'c'``; the text itself is not repeated, as it may be a secret in the wrong place."""
+    names = [name.strip("'").replace("True", "true") for name in re.split(r", | or ", expected)]
+    listed = expected.replace("'", "").replace("True", "true")
+    if len(names) == 1 or not text.isascii() or not re.search("[A-Za-z]", text):  # of signs none is near another
+        return f"write {listed}"
+    close = _closest(text, names) or next((name for name in names if text.lower() in re.split("[_-]", name)), None)
+    return f"write {close} (it can be {listed})" if close else f"write {listed}"
+
+
 def nearest(key: str, known: list[str]) -> str:
     """What to do about an unknown key where `known` are the ones that exist."""
     close = _closest(key, known)
@@ -143,8 +149,7 @@ def nearest(key: str, known: list[str]) -> str:
 
 
 def _closest(key: str, known: list[str]) -> str | None:
-    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.6)
-    return close[0] if close else None
+    return close_name(key.replace("-", "_"), known)
 
 
 def _keys(model: type[BaseModel], loc: Iterable[int | str]) -> list[str]:

@@ -21,7 +21,8 @@ def status(
     """Show what of the files is deployed: resources in the backend, and whether an environment is the one in its file.
 
     The backend is asked once, however many servers there are. Providers and the stack itself count only where the backend
-    is a service, whose own list has them.
+    is a service, whose own list has them. A stack whose recorded state cannot be read is listed as unknown, with its
+    remedy; the exit code is 5 then.
     """
     from cli.status import status as work  # noqa: PLC0415 - 0.6 s of imports that --help and completion do without
 

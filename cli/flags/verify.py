@@ -108,7 +108,7 @@ def verify(
     Without a token, with forged ones, with headers that lie about country and identity, past the public name, straight at
     the gateway's and the guard's port where this machine reaches them, and the whole way in of Claude Code, Cursor, VS Code,
     the Inspector, your own and hosted clients: by each one's user agents, and with its own registration. With an identity,
-    also what somebody let in must not do.
+    also what somebody let in must not do. With CLOUDFLARE_API_TOKEN Cloudflare is asked about the logs that it pushes.
     What could not be tried is skipped with its reason and never counts as passed. Tokens are never printed.
     """
     from cli.verify import verify as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without

@@ -14,7 +14,7 @@ import pulumi
 import pulumi_cloudflare as cloudflare  # noqa: TID253
 
 from model.cross_checks import logpush_command
-from model.logpush import destination_key, pushed_fields
+from model.logpush import destination_key, job_name, pushed_fields
 from model.stacks import EnvironmentStack
 
 #: Cloudflare takes a scheme for each kind of destination. Over plain http everybody on the way reads the log.
@@ -46,11 +46,10 @@ class LogpushRing(pulumi.ComponentResource):
             parent=self, depends_on=list(args.after), additional_secret_outputs=["errorMessage", "lastError"]
         )
         for dataset, pushed in sorted(settings.logpush.items()):
-            label = dataset.replace("_", "-")
             cloudflare.LogpushJob(
-                f"{name}-{label}",
+                f"{name}-{dataset.replace('_', '-')}",
                 account_id=settings.cloudflare.account_id,
-                name=f"ringwall-{environment.name}-{label}",
+                name=job_name(environment.name, dataset),
                 dataset=dataset,
                 destination_conf=destination(args.destinations[dataset], dataset, environment.stack),
                 ownership_challenge=args.challenges.get(dataset),

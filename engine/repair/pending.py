@@ -23,10 +23,10 @@ from engine.repair.lookup import Lookup, find, opened_lookup
 from engine.repair.pending_state import Pending, adopted, import_id, pending, provider_of, recorded_ids, with_strays
 from engine.workspace import Target, backend_problem, workspace
 from model import effects
-from model.errors import EngineFailed, RingwallError
+from model.errors import EngineFailed, RingwallError, SecretsLocked, StateMissing
 
 if TYPE_CHECKING:
-    from pulumi.automation import Stack
+    from pulumi.automation import Deployment, Stack
 
 #: Seconds after the last write of the interrupted run during which a provider may still carry out what it was asked: until
 #: then an object that does not exist may yet appear.
@@ -63,17 +63,38 @@ class Resolution:
         }
 
 
-def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending]]:
-    """The pending operations of each stack that has any; asks the backend alone.
+def recorded_states(target: Target, stacks: Sequence[str]) -> dict[str, dict[str, Any] | EngineFailed]:
+    """What the backend records of each stack, or why that cannot be read.
 
     Half-written attribute files of a killed engine are removed first, as the engine reads no state next to one.
+
+    Raises:
+        SecretsLocked, StateMissing: no stack can be read.
     """
+
+    def read(stack: str) -> dict[str, Any] | EngineFailed:
+        try:
+            return recorded(target, stack)
+        except (SecretsLocked, StateMissing):
+            raise
+        except EngineFailed as error:
+            return error
+
     for stack in stacks:
         mend_attributes(target, stack)
     with ThreadPoolExecutor(max_workers=4) as pool:
-        states = pool.map(lambda stack: recorded(target, stack), stacks)
-        operations_by_stack = {stack: pending(state) for stack, state in zip(stacks, states, strict=True)}
-    return {stack: operations for stack, operations in operations_by_stack.items() if operations}
+        return dict(zip(stacks, pool.map(read, stacks), strict=True))
+
+
+def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending]]:
+    """The pending operations of each stack that has any; asks the backend alone."""
+    operations_by_stack: dict[str, list[Pending]] = {}
+    for stack, state in recorded_states(target, stacks).items():
+        if isinstance(state, EngineFailed):
+            raise state
+        if operations := pending(state):
+            operations_by_stack[stack] = operations
+    return operations_by_stack
 
 
 def pending_summary(stack: str, operations: Sequence[Pending]) -> str:
@@ -101,15 +122,14 @@ def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float 
     """
     mend_attributes(target, stack)
     with workspace(target, stack) as selected:
-        exported = selected.export_stack()
-        state = dict(exported.deployment or {})
+        state = dict(selected.export_stack().deployment or {})
         operations = pending(state)
         if not operations:
             return []
         with opened_lookup(target, stack, selected) as lookup:
             findings = _judged(stack, operations, state, lookup, 0.0 if dry_run else _still_to_wait(state, settle))
         if not dry_run:
-            _mend(selected, stack, findings, target.progress.note)
+            _mend(selected, stack, findings, state, target.progress.note)
     return findings
 
 
@@ -126,7 +146,7 @@ def settled(target: Target, stack: str, operations: Sequence[Pending], *, settle
         state = dict(selected.export_stack().deployment or {})
         with opened_lookup(target, stack, selected) as lookup:
             findings = [*_judged(stack, creates, state, lookup, settle), *_judged(stack, changes, state, lookup, 0.0)]
-        _mend(selected, stack, findings, target.progress.note)
+        _mend(selected, stack, findings, state, target.progress.note)
     return findings
 
 
@@ -166,7 +186,8 @@ def delete_late_objects(target: Target, findings: Sequence[Resolution]) -> list[
     ]
     for stack in dict.fromkeys(finding.stack for finding in cleared):
         with workspace(target, stack) as selected:
-            state = dict(selected.export_stack().deployment or {})
+            exported = selected.export_stack()
+            state = dict(exported.deployment or {})
             with opened_lookup(target, stack, selected) as lookup:
                 late = [
                     (finding.operation, import_id(finding.operation, id))
@@ -176,7 +197,7 @@ def delete_late_objects(target: Target, findings: Sequence[Resolution]) -> list[
                 ]
             if late:
                 providers = [finding.provider for finding in cleared if finding.provider is not None]
-                _remove(selected, stack, state, late, providers, target.progress.note)
+                _remove(selected, stack, exported, late, providers, target.progress.note)
                 lines += [
                     f"{stack}: {_object(operation)} ({own_id(id)}) appeared late: deleted" for operation, id in late
                 ]
@@ -285,19 +306,24 @@ def _object(operation: Pending) -> str:
     return operation.name if operation.kind is None else named(operation.kind, operation.inputs)
 
 
-def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], note: Note) -> None:
-    state = dict(selected.export_stack().deployment or {})
+def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], before: Mapping[str, Any], note: Note) -> None:
+    """Mend the recorded state. `before` is the state that was judged; what is replaced is read again, as somebody may have
+    deployed since."""
     changed = [f.operation.urn for f in findings if f.outcome == "refresh" and not f.operation.recorded]
-    known = {resource["urn"] for resource in state.get("resources") or ()}
-    _refresh(selected, stack, [urn for urn in changed if urn in known], note)
-    state = dict(selected.export_stack().deployment or {})
+    known = {resource["urn"] for resource in before.get("resources") or ()}
+    recorded_changes = [urn for urn in changed if urn in known]
+    _refresh(selected, stack, recorded_changes, note)
     adopt = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "adopt"]
     remove = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "remove"]
+    if not (recorded_changes or adopt or remove or pending(before)):
+        return
+    exported = selected.export_stack()
+    state = dict(exported.deployment or {})
     if not (adopt or remove or pending(state)):
         return
     edited = with_strays(adopted(state, adopt), remove)
     edited.state.pop("pending_operations", None)
-    _record(selected, stack, edited.state, note)
+    _record(selected, stack, exported.version, edited.state, note)
     half = [f.operation.urn for f in findings if f.operation.recorded]
     _refresh(selected, stack, [*(operation.urn for operation, _ in adopt), *half, *edited.urns], note)
     _destroy(selected, stack, edited.urns, note)
@@ -306,22 +332,21 @@ def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], note: Not
 def _remove(
     selected: Stack,
     stack: str,
-    state: Mapping[str, Any],
+    exported: Deployment,
     late: Sequence[tuple[Pending, str]],
     providers: Sequence[Mapping[str, Any]],
     note: Note,
 ) -> None:
-    edited = with_strays(state, late, providers)
-    _record(selected, stack, edited.state, note)
+    edited = with_strays(exported.deployment or {}, late, providers)
+    _record(selected, stack, exported.version, edited.state, note)
     _refresh(selected, stack, edited.urns, note)
     _destroy(selected, stack, [*edited.urns, *edited.providers], note)
 
 
-def _record(selected: Stack, stack: str, state: Mapping[str, Any], note: Note) -> None:
+def _record(selected: Stack, stack: str, version: int | None, state: Mapping[str, Any], note: Note) -> None:
     from pulumi.automation import Deployment
     from pulumi.automation.errors import CommandError
 
-    version = selected.export_stack().version
     effects.record(lambda: f"the recorded state of {stack} was corrected")
     try:
         with_lock(selected, stack, lambda: selected.import_stack(Deployment(version, dict(state))), note)

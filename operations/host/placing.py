@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from operations.host.host_file import HostFile
 
+#: What the script adds to the name of a file: the note that it placed it, and what stood there before.
+PLACED = ".ringwall-placed"
+EARLIER = ".before-ringwall"
 _SCRIPT = r"""#!/bin/sh
 # Places the files of host @HOST@ below /, and does nothing else: it makes no user, starts nothing and reads no secret.
 #   ./install.sh --dry-run   say what would be placed
@@ -43,24 +46,24 @@ place() {
   [ $dry = no ] || return 0
   mkdir -p "$(dirname "$target")"
   # What stood there before Ringwall is kept once, so that --undo brings that back and no earlier version of these files.
-  if [ -e "$target" ] && [ ! -e "$target.ringwall-placed" ]; then cp -p "$target" "$target.before-ringwall"; fi
+  if [ -e "$target" ] && [ ! -e "$target@PLACED@" ]; then cp -p "$target" "$target@EARLIER@"; fi
   cp "root$2" "$target.ringwall-new"
   chmod "$1" "$target.ringwall-new"
-  cksum < "root$2" > "$target.ringwall-placed"
+  cksum < "root$2" > "$target@PLACED@"
   mv "$target.ringwall-new" "$target"
 }
 
 take_away() {
   target=$root$2
-  if [ ! -e "$target.ringwall-placed" ]; then echo "not placed by this script: $target"; return; fi
-  if [ -e "$target" ] && [ "$(cksum < "$target")" != "$(cat "$target.ringwall-placed")" ]; then
+  if [ ! -e "$target@PLACED@" ]; then echo "not placed by this script: $target"; return; fi
+  if [ -e "$target" ] && [ "$(cksum < "$target")" != "$(cat "$target@PLACED@")" ]; then
     echo "changed since, left alone: $target"
     return
   fi
-  if [ -e "$target.before-ringwall" ]; then say restore "$target"; else say remove "$target"; fi
+  if [ -e "$target@EARLIER@" ]; then say restore "$target"; else say remove "$target"; fi
   [ $dry = no ] || return 0
-  rm -f "$target" "$target.ringwall-placed"
-  if [ -e "$target.before-ringwall" ]; then mv "$target.before-ringwall" "$target"; fi
+  rm -f "$target" "$target@PLACED@"
+  if [ -e "$target@EARLIER@" ]; then mv "$target@EARLIER@" "$target"; fi
 }
 
 each() {
@@ -82,5 +85,6 @@ def install_script(host: str, files: Sequence[HostFile]) -> HostFile:
     lacking = [known for file in files for known in file.unknown_ids]
     # The ids are shown without what a shell would expand.
     refusal = _REFUSAL.replace("@IDS@", ", ".join(known.strip("${}") for known in lacking)) if lacking else ""
-    text = _SCRIPT.replace("@HOST@", host).replace("@FILES@", "\n".join(lines)).replace("@UNKNOWN@", refusal)
+    script = _SCRIPT.replace("@PLACED@", PLACED).replace("@EARLIER@", EARLIER)
+    text = script.replace("@HOST@", host).replace("@FILES@", "\n".join(lines)).replace("@UNKNOWN@", refusal)
     return HostFile("install.sh", text, 0o755)

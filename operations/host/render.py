@@ -20,6 +20,7 @@ from operations.host.kubernetes import kubernetes_files
 from operations.host.machine import Machine
 from operations.host.needs import lacking, needs_of
 from operations.host.placing import install_script
+from operations.host.remnants import UNIT_FOLDERS, remnants
 from operations.host.systemd import systemd_files
 
 
@@ -31,17 +32,17 @@ class Layout(StrEnum):
     kubernetes = "kubernetes"
 
 
-#: Where systemd looks for the units and drop-ins of a machine, and the drop-ins of every unit of a kind (systemd.unit(5)).
-_UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system")
+#: The drop-ins of every unit of a kind (systemd.unit(5)).
 _FOR_ALL = ("service.d", "socket.d")
 
 
 @dataclass(frozen=True)
 class FileDifference:
-    """A file that is not what the stack's host has."""
+    """A file that is not what the stack's host has, and the command that mends it, where one does."""
 
     file: Path
     problem: str
+    remedy: str | None = None
 
 
 def render(
@@ -182,17 +183,16 @@ def _first_difference(content: bytes, expected: str) -> str:
 
 
 def compare_placed(machine: Machine, expected: Sequence[HostFile], root: Path) -> list[FileDifference]:
-    """What differs below `root` from a systemd host's files, which units are not its own, and what is not provided."""
+    """What differs below `root` from a systemd host's files, what is not its own any more, and what is not provided."""
     placed = [(root / file.path.removeprefix("root/"), file) for file in expected if file.path.startswith("root/")]
     differences = [
         FileDifference(path, problem) for path, file in placed if (problem := _problem(path, file)) is not None
     ]
-    paths = {path for path, _ in placed}
-    for path in sorted(path for folder in _UNIT_FOLDERS for path in (root / folder).glob("*")):
-        if path.name in _FOR_ALL or (path.name.startswith("ringwall-") and path.suffix == ".d"):
-            differences += [FileDifference(file, "changes a unit") for file in sorted(path.glob("*.conf"))]
-        elif path.name.startswith("ringwall-") and path.suffix in (".service", ".socket") and path not in paths:
-            differences.append(FileDifference(path, "is no unit of this host"))
+    for drop_ins in sorted(path for folder in UNIT_FOLDERS for path in (root / folder).glob("*.d")):
+        if drop_ins.name in _FOR_ALL or drop_ins.name.startswith("ringwall-"):
+            differences += [FileDifference(file, "changes a unit") for file in sorted(drop_ins.glob("*.conf"))]
+    for item in remnants(machine, [path for path, _ in placed], root):
+        differences.append(FileDifference(item.path, item.problem, item.remedy))
     for need in needs_of(machine):
         path = root / need.path.lstrip("/")
         problem = lacking(need, path)

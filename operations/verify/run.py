@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-from operations.verify import behind, calls, clients, discovery, edge, portal, tokens
+from operations.verify import behind, calls, clients, discovery, edge, logs, portal, tokens
 from operations.verify.client import NoResponse
 from operations.verify.context import Probe, VerifyContext
 from operations.verify.conversation import CallerRefused
@@ -31,6 +31,7 @@ def planned(context: VerifyContext) -> Iterator[tuple[Probe, PublicHostname]]:
     for probe in calls.PROBES:
         yield probe, doors[0]
     yield from portal.planned(context.subject.portal)
+    yield from logs.planned(context.subject.logs)
     for ring in context.subject.rings:
         for door in doors:
             yield behind.probe_of(ring), door

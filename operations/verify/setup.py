@@ -23,6 +23,7 @@ from model.errors import EngineFailed, EngineMissing, InputError
 from model.guard_config import GuardConfig
 from model.json import parse_json
 from model.loader import Document
+from model.logpush import job_name, pushed_fields
 from model.loopback import is_loopback
 from model.portal_checks import portal_server_id
 from model.project import Project
@@ -41,6 +42,7 @@ from operations.verify.subject import (
     OfferingPortal,
     PlantedCall,
     PublicHostname,
+    PushedLogs,
     VerifySubject,
 )
 from operations.verify.tokens import claims_of
@@ -93,7 +95,16 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
         ports=tuple(_ports(environment, server)),
         rings=tuple(_rings(environment, server)),
         portal=_portal(environment, server),
+        logs=_logs(environment),
     )
+
+
+def _logs(environment: EnvironmentStack) -> PushedLogs | None:
+    settings = environment.settings
+    jobs = {
+        name: (job_name(environment.name, name), pushed_fields(name, log)) for name, log in settings.logpush.items()
+    }
+    return PushedLogs(environment.name, settings.cloudflare, jobs) if jobs else None
 
 
 def _portal(environment: EnvironmentStack, server: ServerStack) -> OfferingPortal | None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from components.edge.registration import Registration
+from model.environment import Cloudflare
 from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
 from operations.verify.client import Headers, HttpResponse, NoResponse
@@ -60,6 +61,15 @@ class OfferingPortal:
 
 
 @dataclass(frozen=True)
+class PushedLogs:
+    """The logs that Cloudflare pushes for an environment: by dataset, its job's name and the fields of a record."""
+
+    environment: str
+    cloudflare: Cloudflare
+    jobs: Mapping[str, tuple[str, tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
 class Listening:
     """A port of this host that must be on loopback only: the service it belongs to, and the remedy if it is reachable."""
 
@@ -104,6 +114,7 @@ class VerifySubject:
     ports: tuple[Listening, ...] = ()
     rings: tuple[InnerRing, ...] = ()
     portal: OfferingPortal | None = None
+    logs: PushedLogs | None = None
 
     def tools_of(self, principal: str | None) -> tuple[frozenset[str], frozenset[str]]:
         """The tools that a principal certainly has, and those it may have, as group membership is not known here.

@@ -82,6 +82,12 @@ def test_on_the_host_whatever_is_not_as_the_readme_says_is_named(root: Path, wri
     guard = machine / "etc/systemd/system/ringwall-guard.service"
     guard.write_text(guard.read_text().replace("NoNewPrivileges=yes", "NoNewPrivileges=no"))
     place(machine, "etc/systemd/system/ringwall-old.service", "[Service]\n", 0o644)
+    place(machine, "etc/ringwall/kong.yml", "_format_version: '3.0'\n", 0o644)
+    place(machine, "etc/ringwall/mine.txt", "an operator's own", 0o644)
+    place(machine, "etc/ringwall/dev.gone/guard.bundle.json", "{}", 0o644)
+    for name in ("an old.conf", "an old.conf.ringwall-placed", "older.conf.ringwall-placed"):
+        place(machine, f"etc/tmpfiles.d/{name}", "", 0o644)
+    place(machine, "etc/tmpfiles.d/older.conf.before-ringwall", "", 0o644)
     place(machine, "etc/systemd/system/ringwall-guard.service.d/mine.conf", "[Service]\nUser=root\n", 0o644)
     place(machine, "run/systemd/system/service.d/every.conf", "[Service]\nPrivateNetwork=no\n", 0o644)
     (machine / "etc/ringwall/prometheus.yml").chmod(0o666)
@@ -97,6 +103,10 @@ def test_on_the_host_whatever_is_not_as_the_readme_says_is_named(root: Path, wri
         "etc/systemd/system/ringwall-guard.service": "has other content than the stack's: line 22 is to be "
         "'NoNewPrivileges=yes'",
         "etc/systemd/system/ringwall-old.service": "is no unit of this host",
+        "etc/ringwall/kong.yml": "is no file of this host any more",
+        "etc/ringwall/dev.gone": "is of no server of this host, and the guard would serve it",
+        "etc/tmpfiles.d/an old.conf": "is no file of this host any more",
+        "etc/tmpfiles.d/older.conf": "is no file of this host any more",
         "etc/systemd/system/ringwall-guard.service.d/mine.conf": "changes a unit",
         "run/systemd/system/service.d/every.conf": "changes a unit",
         "etc/ringwall/prometheus.yml": "has mode 0666, not 0644",
@@ -106,6 +116,18 @@ def test_on_the_host_whatever_is_not_as_the_readme_says_is_named(root: Path, wri
         "usr/local/lib/ringwall/dev.one": "cannot be executed",
         "etc/ringwall/dev.external/server.env": "has no line API_KEY=…: for dev.external",
     }
+
+    remedies = {Path(row["file"]).name: row["remedy"] for row in broken.json["differences"] if row["remedy"]}
+    assert sorted(remedies) == ["an old.conf", "dev.gone", "kong.yml", "older.conf", "ringwall-old.service"]
+    assert remedies.pop("ringwall-old.service") == (
+        f"run `systemctl disable --now ringwall-old.service; rm -f {machine}/etc/systemd/system/ringwall-old.service "
+        f"{machine}/etc/systemd/system/ringwall-old.service.ringwall-placed; systemctl daemon-reload`"
+    )
+    for remedy in remedies.values():
+        subprocess.run(["sh", "-c", remedy.removeprefix("run `").removesuffix("`")], check=True)
+    remaining = {Path(row["file"]).name for row in ringwall(*asked, "--json").json["differences"]}
+    assert not remaining & remedies.keys()
+    assert (machine / "etc/tmpfiles.d/older.conf").exists()
 
 
 def place(machine: Path, path: str, content: str, mode: int) -> None:

@@ -67,12 +67,31 @@ def test_a_state_folder_is_read_without_an_engine_and_secrets_stay_hidden(root: 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"checkpoint": {"latest": {"resources": [{}]}}}', "\x00"])
 def test_a_checkpoint_that_cannot_be_read_is_one_line_that_names_it_and_the_repair(root: Path, text: str) -> None:
     file = write_checkpoint(root, "dev", text)
-    for command in (["status"], ["outputs", "dev"], ["agents", "show", "dev", "ci"]):
+    for command in (["outputs", "dev"], ["agents", "show", "dev", "ci"]):
         done = ringwall(*command, "--project", root)
         assert done.code == 5, done.err
         (error,) = done.errors
         assert error.startswith(f"{file}: the recorded state cannot be read (")
         assert error.endswith(f"run `ringwall repair dev --project {root}`, which puts back the newest whole copy")
+
+
+def test_a_stack_whose_state_cannot_be_read_hides_no_other(root: Path) -> None:
+    file = write_checkpoint(root, "dev.one", "{")
+    write_checkpoint(root, "dev.two")
+    done = ringwall("status", "--json", "--project", root)
+    assert done.code == 5, done.err
+    rows = {row["stack"]: row for row in done.json["stacks"]}
+    assert {stack: (row["readable"], row["resources"]) for stack, row in rows.items()} == {
+        "dev": (True, None),
+        "dev.one": (False, None),
+        "dev.two": (True, 2),
+    }
+    assert rows["dev.one"]["note"].startswith(f"{file}: the recorded state cannot be read (")
+    assert f"run `ringwall repair dev.one --project {root}`" in rows["dev.one"]["note"]
+    table = ringwall("status", "--project", root)
+    assert table.code == 5
+    cells = [line.split("\t")[:3] for line in table.out.splitlines()[1:]]
+    assert cells == [["dev", "no", "0"], ["dev.one", "unknown", "?"], ["dev.two", "yes", "2"]]
 
 
 def test_status_asks_no_engine_however_many_servers_there_are(root: Path) -> None:

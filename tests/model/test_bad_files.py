@@ -97,6 +97,10 @@ MISTAKES: dict[str, Mistake] = {
         ENVIRONMENT, "topology: colocated", "topology: clustered", "topology", f"{E}.topology", "is not a value it can have",
         "write colocated, hybrid or central",
     ),
+    "a word that is near to a known": Mistake(
+        ENVIRONMENT, "topology: colocated", "topology: Co-located", "topology", f"{E}.topology",
+        "is not a value it can have", "write colocated (it can be colocated, hybrid or central)",
+    ),
     "another version of the manifest": Mistake(
         ONE, "    version: 1", "    version: 2", "version", f"{S}.version", "is not a value it can have", "write 1"
     ),

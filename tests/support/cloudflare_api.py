@@ -1,4 +1,5 @@
-"""The calls of Cloudflare's API that the doctor makes, on loopback: token, policies, tunnels, zone, bots, organization."""
+"""The calls of Cloudflare's API that `doctor` and `verify` make, on loopback: token, policies, tunnels, zone, bots, logs,
+organization."""
 
 from __future__ import annotations
 
@@ -37,6 +38,8 @@ class CloudflareStandIn:
     )
     #: By dataset of Logpush, the fields that the account may have; none without an Enterprise plan.
     datasets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Jobs of Logpush as their list has them.
+    jobs: list[dict[str, Any]] = field(default_factory=list)
     #: Seconds that its clock is ahead.
     ahead: float = 0
     log: list[str] = field(default_factory=list)
@@ -72,6 +75,8 @@ class CloudflareStandIn:
         for dataset, fields in self.datasets.items():
             if path == f"/accounts/{self.account_id}/logpush/datasets/{dataset}/fields":
                 return 200, _success(dict.fromkeys(fields, "what it is"))
+        if path == f"/accounts/{self.account_id}/logpush/jobs":
+            return 200, _success(self.jobs)
         if path == f"/accounts/{self.account_id}/access/organizations":
             return 200, _success({"name": "Example", "auth_domain": self.auth_domain})
         return 403, _error(9109, "Unauthorized to access requested resource")

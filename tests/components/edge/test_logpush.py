@@ -103,8 +103,13 @@ def test_a_dataset_without_its_destination_is_refused_before_anything_is_deploye
     [
         (
             "    logpush: {http_requests: {}}\n",
-            "http_requests: the name is not a value it can have; write access_requests, ",
+            "logpush.http_requests: there is no such name; write access_requests (it can be access_requests, ",
         ),
+        (
+            "    logpush: {portal_logs: {}}\n",
+            "logpush.portal_logs: there is no such name; write mcp_portal_logs (it can",
+        ),
+        ("    logpush: {zone: {}}\n", "logpush.zone: there is no such name; write access_requests, audit_logs_v2, "),
         ("    logpush: {audit_logs_v2: {}}\n", "logpush.audit_logs_v2.fields: names no field; add fields"),
         ("    logpush: {access_requests: {fields: [Email, Cookies]}}\n", "Cookies may hold a credential"),
         ("    logpush: {gateway_http: {fields: [RequestHeaders]}}\n", "RequestHeaders may hold a credential"),
