@@ -42,6 +42,7 @@ class Reason(_Explained):
     # The HTTP request, before anyone reads its body.
     NOT_HTTP = "not_http", "What arrived is no HTTP/1.1 request."
     HEAD_TOO_LARGE = "head_too_large", "The request has more headers, or larger ones, than are read."
+    CHUNK_FRAMING = "chunk_framing", "The chunks of the body hold more beside its content than is read."
     TOO_SLOW = "too_slow", "The request's headers or its body did not arrive in time."
     UNREAD = "unread", "The client left an answer unread for so long that its connection was cut."
     TOO_MANY_CONNECTIONS = (

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from guard.audit.files import AuditUnwritable
 from guard.decide.answers import INCIDENT_HEADER, INVALID_REQUEST, LIMITED, error
 from guard.decide.reasons import Reason
+from guard.http.chunk_framing import MOST_FRAMING, PIECE, framing_after
 from guard.http.request_bounds import RequestBounds
 from guard.http.request_reader import RequestReader
 from guard.identity.principal import Principal
@@ -52,7 +53,7 @@ class BoundedReader(RequestReader):
         self._note = note
         self._phase = _Phase.REQUEST
         self._began = False
-        self._head_lines = self._head_bytes = self._unread_head = self._body_bytes = 0
+        self._head_lines = self._head_bytes = self._unread_head = self._body_bytes = self._chunks = self._framing = 0
         #: Since when the client is waited for; None while it is not.
         self._since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -72,12 +73,23 @@ class BoundedReader(RequestReader):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if len(data) > PIECE:
+            for begin in range(0, len(data), PIECE):
+                self.data_received(data[begin : begin + PIECE])
+            return
         if self.transport.is_closing():
             return
-        self._began = False
+        self._began, content, chunks = False, self._body_bytes, self._chunks
         super().data_received(data)
         if self.transport.is_closing():
             return
+        if self._chunked and self._phase is _Phase.BODY and not self._began:
+            beside = len(data) - (self._body_bytes - content)
+            self._framing = framing_after(self._framing, beside, self._chunks - chunks)
+            if self._framing > MOST_FRAMING:
+                text = f"the chunks of a body hold at most {MOST_FRAMING} bytes beside its content"
+                self._refuse(413, Reason.CHUNK_FRAMING, text)
+                return
         if self._phase is _Phase.HEAD and not self._began:
             # The parser tells of a line at its end alone, and holds it until then.
             self._unread_head += len(data)
@@ -97,7 +109,7 @@ class BoundedReader(RequestReader):
         if len(self.pipeline) >= self._bounds.pipelined:
             raise _OverBounds
         self._phase, self._began, self._since = _Phase.HEAD, True, None
-        self._head_lines = self._head_bytes = self._unread_head = self._body_bytes = 0
+        self._head_lines = self._head_bytes = self._unread_head = self._body_bytes = self._chunks = self._framing = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -121,6 +133,9 @@ class BoundedReader(RequestReader):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._phase, self._since = _Phase.BODY, None
+
+    def on_chunk_header(self) -> None:
+        self._chunks += 1
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import httptools
 
+from guard.http.chunk_framing import MOST_FRAMING, PIECE, framing_after
+
 #: Seconds that an unused connection is kept: less than the five after which Node's and Python's usual servers close theirs,
 #: as a request that meets such an end may or may not have been carried out.
 IDLE_SECONDS = 4.0
@@ -49,6 +51,10 @@ class NotHttp(Exception):
 
 class LongHeader(NotHttp):
     """The answer has a longer header, or more of them, than are read."""
+
+
+class LongFraming(NotHttp):
+    """The chunks of the answer hold more beside its content than is read."""
 
 
 class HttpClient:
@@ -247,7 +253,7 @@ class _Connection(asyncio.Protocol):
         self._until_end = False
         self._paused = False
         self._headers: dict[str, str] = {}
-        self._count = self._size = 0
+        self._count = self._size = self._content = self._chunks = self._framing = 0
         self._keep = False
         #: When the server was last heard, or began to be waited for.
         self._heard = 0.0
@@ -296,14 +302,24 @@ class _Connection(asyncio.Protocol):
         self._timer = self.client.loop.call_later(self.client.check_every, self._check_time)
 
     def data_received(self, data: bytes) -> None:
+        if len(data) > PIECE:
+            for begin in range(0, len(data), PIECE):
+                self.data_received(data[begin : begin + PIECE])
+            return
         answer = self._answer
         if answer is None:
             self.abort()  # nothing was asked
             return
         self.touch()
+        in_body, content, chunks = answer.status, self._content, self._chunks
         try:
             self._parser.feed_data(data)
-            if self._in_head:
+            if in_body and not answer.ended:
+                beside = len(data) - (self._content - content)
+                self._framing = framing_after(self._framing, beside, self._chunks - chunks)
+                if self._framing > MOST_FRAMING:
+                    raise LongFraming(f"its chunks hold more than {MOST_FRAMING} bytes beside the content")
+            elif self._in_head:
                 # The parser tells of a header at its end alone, and holds it until then.
                 self._size += len(data)
                 if self._size > self.client.longest_header * 2:
@@ -312,7 +328,7 @@ class _Connection(asyncio.Protocol):
             self._keep = False
         except (httptools.HttpParserError, NotHttp) as error:
             long = isinstance(error, LongHeader) or isinstance(error.__context__, LongHeader)
-            answer.fail(LongHeader() if long else NotHttp())
+            answer.fail(LongHeader() if long else error if isinstance(error, LongFraming) else NotHttp())
             self.abort()
         answer.wake()
         if answer.ended:
@@ -361,7 +377,7 @@ class _Connection(asyncio.Protocol):
             raise NotHttp  # a second answer to one request
         self._in_head = True
         self._headers = {}
-        self._count = self._size = 0
+        self._count = self._size = self._content = self._chunks = self._framing = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
@@ -382,7 +398,11 @@ class _Connection(asyncio.Protocol):
         self._answer.headers = self._headers
         self._answer.status = status
 
+    def on_chunk_header(self) -> None:
+        self._chunks += 1
+
     def on_body(self, body: bytes) -> None:
+        self._content += len(body)
         if self._answer is not None and not self._answer.take(body) and not self._paused:
             self._paused = True
             self._transport.pause_reading()

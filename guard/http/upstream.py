@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from guard.decide.reasons import Reason
-from guard.http.http_client import ArrivingAnswer, BrokenOff, ConnectionRefusal, HttpClient, LongHeader, NotHttp
+from guard.http.http_client import (
+    ArrivingAnswer,
+    BrokenOff,
+    ConnectionRefusal,
+    HttpClient,
+    LongFraming,
+    LongHeader,
+    NotHttp,
+)
 from guard.identity.exchanged_tokens import ExchangedToken, ExchangedTokens
 from guard.identity.introduction import CallerIntroduction
 from model.server import Origin
@@ -139,6 +147,8 @@ class UpstreamAnswer:
                 self._decoder.finish()
         except Malformed as problem:
             raise UnusableAnswer(Reason.ORIGIN_ENCODING, str(problem)) from None
+        except LongFraming as error:
+            raise UnusableAnswer(Reason.ORIGIN_MALFORMED, str(error)) from None
         except NotHttp:
             raise UpstreamDown("the answer broke off (it is not HTTP from there on)") from None
         except BrokenOff as error:

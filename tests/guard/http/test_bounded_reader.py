@@ -95,6 +95,52 @@ async def test_the_trailers_of_a_body_count_as_lines_of_its_head(tmp_path: Path)
         )
 
 
+async def chunked_call(guard: Guarded, body: bytes) -> bytes:
+    """The answer to a call whose chunked body is written as it is."""
+    await guard.initialize()
+    session = f"mcp-session-id: {guard.session}\r\nmcp-protocol-version: {LEGACY}\r\n".encode()
+    start = head(guard, session).replace(b"content-length: 0", b"transfer-encoding: chunked")
+    try:
+        return await exchanged(guard.config.listen.port, start + body)
+    except ConnectionError:  # the guard closed before all was sent, and the kernel answers that with a reset
+        return b""
+
+
+async def refused_for_framing(guard: Guarded, body: bytes) -> None:
+    if answer := await chunked_call(guard, body):
+        refused(guard, answer, 413, "chunk_framing")
+    await eventually(lambda: guard.reasons()[-1:] == [("http", "refuse", "chunk_framing")], "it is refused")
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"1;" + b"x" * 65_000 + b"\r\n \r\n",
+        b"1;x=" + b"y" * 500 + b"\r\n \r\n",
+        b"1;x=" + b'"' + b";" * 3000 + b'"' + b"\r\n \r\n",
+    ],
+    ids=["one line", "many lines", "quoted"],
+)
+async def test_extensions_of_chunks_are_bounded(tmp_path: Path, framing: bytes) -> None:
+    times = 1 if len(framing) > 60_000 else 60_000 // len(framing)
+    async with guarded(Origin(), tmp_path) as guard:
+        await refused_for_framing(guard, framing * times + b"0\r\n\r\n")
+
+
+async def test_a_trailer_that_never_ends_is_bounded(tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        await refused_for_framing(guard, b"2\r\n{}\r\n0\r\nx: " + b"y" * 60_000)
+
+
+@pytest.mark.parametrize("line", [b"1\r\n%c\r\n", b"0000000000000001\r\n%c\r\n", b"1;x=1\r\n%c\r\n"])
+async def test_a_body_of_very_many_small_chunks_is_read(tmp_path: Path, line: bytes) -> None:
+    text = json.dumps(call(1, text="y" * 5_000)).encode()
+    async with guarded(Origin(), tmp_path) as guard:
+        answer = await chunked_call(guard, b"".join(line % letter for letter in text) + b"0\r\n\r\n")
+        assert answer.split()[1] == b"200"
+        assert b"done" in answer
+
+
 async def test_two_hundred_thousand_lines_take_no_memory(tmp_path: Path) -> None:
     async with guarded(Origin(), tmp_path) as guard:
         flood = head(guard)[:-2] + b"a: b\r\n" * 200_000

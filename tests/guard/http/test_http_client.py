@@ -14,6 +14,7 @@ from guard.http.http_client import (
     BrokenOff,
     ConnectionRefusal,
     HttpClient,
+    LongFraming,
     LongHeader,
     NotHttp,
 )
@@ -126,6 +127,28 @@ async def test_what_has_no_one_meaning_is_no_answer(answer: bytes, error: type[E
     async with served(ScriptedServer(answer)) as client:
         with pytest.raises(error):
             await get(client)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"1;" + b"x" * 65_000 + b"\r\ny\r\n",
+        (b"1;" + b"x" * 500 + b"\r\ny\r\n") * 120,
+        (b"1\r\ny\r\n" * 30 + b"1;" + b"x" * 2000 + b"\r\ny\r\n") * 60,
+        b"0\r\nx: " + b"y" * 65_000,
+    ],
+    ids=["one line", "many lines", "among small chunks", "a trailer"],
+)
+async def test_what_the_chunks_of_an_answer_hold_beside_its_content_is_bounded(framing: bytes) -> None:
+    async with served(ScriptedServer(OK + b"transfer-encoding: chunked\r\n\r\n" + framing)) as client:
+        with pytest.raises(LongFraming):
+            await body_of(await get(client))
+
+
+async def test_an_answer_of_very_many_small_chunks_is_read() -> None:
+    chunks = b"".join(b"0000000000000001\r\n%c\r\n" % letter for letter in b"y" * 9000)
+    async with served(ScriptedServer(OK + b"transfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")) as client:
+        assert await body_of(await get(client)) == b"y" * 9000
 
 
 @pytest.mark.parametrize("answer", [b"content-length: 5\r\n\r\nhel|", b"transfer-encoding: chunked\r\n\r\n5\r\nhel|"])
