@@ -23,6 +23,7 @@ DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
     "command.function_variable": ("arguments",),
     "command.lookup": ("arguments",),
     "command.operator": ("arguments",),
+    "command.option": ("arguments",),
     "command.piped_to_shell": ("arguments",),
     "command.powershell": ("arguments",),
     "command.python": ("arguments",),
@@ -220,6 +221,7 @@ DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
     "sql.delay": ("arguments",),
     "sql.drop": ("arguments",),
     "sql.escape": ("arguments",),
+    "sql.filter": ("arguments",),
     "sql.quoted_tautology": ("arguments",),
     "sql.stacked": ("arguments",),
     "sql.tautology": ("arguments",),
@@ -233,4 +235,5 @@ DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
     "url.image_with_data": ("results", "prompts", "resources", "server_requests"),
     "url.metadata": ("arguments",),
     "url.script": ("arguments", "results", "prompts", "resources", "server_requests"),
+    "url.script_address": ("arguments",),
 }
