@@ -26,6 +26,7 @@ DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
     "command.option": ("arguments",),
     "command.piped_to_shell": ("arguments",),
     "command.powershell": ("arguments",),
+    "command.prototype": ("arguments",),
     "command.python": ("arguments",),
     "command.quoted_name": ("arguments",),
     "command.reverse_shell": ("arguments",),

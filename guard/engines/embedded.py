@@ -210,6 +210,8 @@ class EmbeddedVerdictEngine:
                     exact = item.kinds.exact(text.pointer.rpartition("/")[0])
                     if exact is not None:
                         parts.setdefault(exact, []).append(Text(text.pointer, f'{{"{text.value}":'))
+                if text.pointer.endswith("/constructor/prototype#"):
+                    parts.setdefault(None, []).append(Text(text.pointer, "constructor.prototype"))
                 if kind == "query" and _BARE_URL.fullmatch(text.value):
                     kind = None
                 part = parts.setdefault(kind, [])

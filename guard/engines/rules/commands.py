@@ -139,6 +139,12 @@ RULES = (
         r"^\s*\{\s*['\"]?\$(?:gte?|lte?|ne|n?in|eq|regex|exists|not|type|size|all|elemmatch)['\"]?\s*:|[{,]\s*['\"]?\$(?:where|function)['\"]?\s*:",
         trigger=r"\$[a-z]+['\"]?\s*:",
     ),
+    _rule(
+        # The way to the common ancestor of all objects of JavaScript, as a member's name (CWE-1321).
+        "command.prototype",
+        r"^[\w$.\[\]\"']*(?:__proto__|\bconstructor[\"'\]]*[.\[][\"']?prototype\b)[\w$.\[\]\"']*$",
+        trigger=r"__proto__|prototype",
+    ),
     _rule("header.injected", rf"\r\n?{_FIELDS}:", trigger=r"\r\n?[a-z-]+:"),
     _rule(
         "sql.tautology",

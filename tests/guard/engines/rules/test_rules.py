@@ -228,6 +228,7 @@ EXAMPLES: dict[str, tuple[str, Leg]] = {
     "header.injected": ("a\r\nBcc: b@a.example", A),
     "url.script_address": ("javascript:alert(1)", A),
     "command.option": ("--upload-pack=touch /tmp/a", A),
+    "command.prototype": ("__proto__", A),
     "sql.filter": ("*)(uid=*))(|(uid=*", A),
 }
 
