@@ -20,6 +20,7 @@ from functools import lru_cache
 from itertools import accumulate, chain
 
 from guard.engines import forms
+from guard.engines.argument_readings import readings
 from guard.engines.blocks import pieces
 from guard.engines.content_blocks import linked, seams, without_marks_between
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
@@ -209,9 +210,13 @@ class EmbeddedVerdictEngine:
                     exact = item.kinds.exact(text.pointer.rpartition("/")[0])
                     if exact is not None:
                         parts.setdefault(exact, []).append(Text(text.pointer, f'{{"{text.value}":'))
+                if text.pointer.endswith("/constructor/prototype#"):
+                    parts.setdefault(None, []).append(Text(text.pointer, "constructor.prototype"))
                 if kind == "query" and _BARE_URL.fullmatch(text.value):
                     kind = None
-                parts.setdefault(kind, []).append(text)
+                part = parts.setdefault(kind, [])
+                part.append(text)
+                part += [Text(text.pointer, reading) for reading in readings(kind, text.value)]
             for kind, part in parts.items():
                 if table := self._kinds.get(kind):
                     yield (table,), part

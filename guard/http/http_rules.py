@@ -169,20 +169,19 @@ def _takes_stream(accept: str) -> bool:
 
 
 def is_modern(headers: Mapping[str, str], value: Any) -> bool:
-    """Whether a POST is of the 2026 era, by its version header, or else by whether its body has the 2026 envelope.
+    """Whether a POST is of the 2026 era: by its version header, and by whether its body has the 2026 envelope.
 
-    An unknown version counts as modern: `check_modern` refuses it with the versions that are known.
+    An unknown version counts as modern, and so does an envelope that names another version than the header: some servers
+    read the header first and some the envelope. `check_modern` refuses both.
     """
     version = headers.get("mcp-protocol-version")
-    if version in HANDSHAKE_VERSIONS:
-        return False
     if version in MODERN_VERSIONS:
         return True
-    if version is None:
-        params = value.get("params") if isinstance(value, dict) else None
-        meta = params.get("_meta") if isinstance(params, dict) else None
-        return isinstance(meta, dict) and VERSION_KEY in meta
-    return True
+    if version is not None and version not in HANDSHAKE_VERSIONS:
+        return True
+    params = value.get("params") if isinstance(value, dict) else None
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return isinstance(meta, dict) and VERSION_KEY in meta and meta[VERSION_KEY] != version
 
 
 def check_version(headers: Mapping[str, str]) -> None:

@@ -120,7 +120,7 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
                     continue
                 if type(child) not in _SILENT:
                     stack.append((child_pointer, child))
-                if key not in _PLAIN_NAMES and not _is_plain_name(key):
+                if key not in _PLAIN_NAMES and (not _is_plain_name(key) or key in _PROTOTYPES):
                     texts.append(Text(f"{child_pointer}#", key))
         elif kind is list:
             spent += (len(pointer) + 1) * len(node)
@@ -146,6 +146,9 @@ def _is_plain_name(key: str) -> bool:
     which costs ten times the rest to rule out."""
     return (len(key) <= _SHORT_KEY and key.isascii() and key.isidentifier()) or key in META_KEYS
 
+
+#: Short names that say something all the same: to JavaScript the common ancestor of all objects.
+_PROTOTYPES = frozenset(("__proto__", "prototype"))
 
 #: Names that stand in most messages, so that they need no look at their letters.
 _PLAIN_NAMES = frozenset(

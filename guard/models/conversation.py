@@ -23,6 +23,8 @@ Path = tuple[str | int, ...]
 
 #: Characters of an id that a provider or a client gave: longer ones are inspected as text.
 _MAX_ID = 256
+#: Characters of a word beside an image or a sound.
+_MAX_WORD = 64
 _FETCHED = "the provider would fetch or open it by itself, and nobody could inspect it"
 _IMAGE = f"{_FETCHED}; send the image as a data: URL"
 _TEXT_PARTS = frozenset(("text", "refusal", "input_text", "output_text", "summary_text", "reasoning_text"))
@@ -169,18 +171,34 @@ def _content(path: Path, content: Any) -> tuple[Any, int]:
 def _block(path: Path, part: Mapping[str, Any]) -> dict[str, Any]:
     """An image or a sound as MCP writes it, whose bytes `guard.inspect.content` judges; raises ModelRefusal."""
     kind = part["type"]
+    holder = "input_audio" if kind == "input_audio" else "image_url"
+    held = part.get(holder)
+    if part.get("file_id") is not None:
+        # The provider could take the file that it keeps in place of the image.
+        raise unsupported_member(shown(path), f"a file that the provider keeps: {_FETCHED}")
+    beside = [{**part, holder: None}, {**held, "url": None, "data": None} if isinstance(held, dict) else None]
+    if not _says_nothing(beside):
+        text = "text stands beside an image or a sound, where nobody would inspect it; send it as a part of its own"
+        raise unsupported_member(shown(path), text)
     if kind in ("image_url", "input_image"):
-        image = part.get("image_url")
-        url = image.get("url") if isinstance(image, dict) else image
+        url = held.get("url") if isinstance(held, dict) else held
         head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
         scheme, _, media_type = head.partition(":")
-        if not comma or scheme != "data" or not media_type.endswith(";base64"):
+        if not comma or scheme.lower() != "data" or not media_type.lower().endswith(";base64"):
             raise unsupported_member(shown(path), _IMAGE)
-        return {"type": "image", "data": data, "mimeType": media_type.removesuffix(";base64")}
-    sound = part.get("input_audio")
-    if kind == "input_audio" and isinstance(sound, dict) and isinstance(sound.get("data"), str):
-        return {"type": "audio", "data": sound["data"], "mimeType": f"audio/{sound.get('format')}"}
+        return {"type": "image", "data": data, "mimeType": media_type[: -len(";base64")]}
+    if kind == "input_audio" and isinstance(held, dict) and isinstance(held.get("data"), str):
+        return {"type": "audio", "data": held["data"], "mimeType": f"audio/{held.get('format')}"}
     raise unsupported_member(shown(path), f"a part of type {kind[:64]!r}: {_FETCHED}")
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether a value holds nothing but names and short words, such as `"detail": "low"`."""
+    if isinstance(value, dict):
+        return all(_says_nothing(name) and _says_nothing(member) for name, member in value.items())
+    if isinstance(value, list):
+        return all(_says_nothing(item) for item in value)
+    return not isinstance(value, str) or value == "" or (len(value) <= _MAX_WORD and is_id(value))
 
 
 # -- items of responses ----------------------------------------------------------------------------------------------------
@@ -191,7 +209,7 @@ def request_item(path: Path, item: Mapping[str, Any], tools: ToolKinds) -> Itera
     kind = item.get("type")
     if "role" in item and kind in (None, "message"):
         yield from _message(
-            path, {name: value for name, value in item.items() if name not in ("type", "status")}, tools
+            path, {name: value for name, value in item.items() if name != "type" and not _is_status(name, value)}, tools
         )
     elif kind in ("function_call", "custom_tool_call"):
         kinds = tools.of(item, "/arguments")
@@ -221,6 +239,10 @@ def _without_ids(item: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in item.items()
         if name != "type" and not (name in ("id", "call_id", "status") and is_id(value))
     }
+
+
+def _is_status(name: str, value: Any) -> bool:
+    return name == "status" and is_id(value)
 
 
 def _is_encrypted(value: Any) -> bool:

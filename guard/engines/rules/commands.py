@@ -25,7 +25,13 @@ _FIELDS = (
     r"(?:set-cookie|cookie|location|host|authorization|content-(?:length|type|security-policy)|transfer-encoding|refresh|bcc|"
     r"x-[a-z][a-z0-9-]*|proxy-[a-z-]+|access-control-[a-z-]+)"
 )
+#: How the directory of a person begins.
+_HOME = r"(?:~[a-z0-9_-]*|/root|/(?:home|Users)/[^/\s]+|\$\{?HOME\}?)/"
 _SHELL = r"(?:/bin/|/usr/bin/)?(?:ba|z|da|k|c)?sh"
+
+
+#: What stands between two words of SQL; a comment is a blank there too.
+_BLANK = r"(?:\s|/\*[^*\n]{0,32}\*/)+"
 
 
 def _equal(value: str, before: str) -> bool:
@@ -61,7 +67,9 @@ RULES = (
     ),
     _rule(
         "command.destroy",
-        r"\brm\s+(?:-[a-z-]+\s+)+(?:/|~|\*|\$home)(?:\s|$|\*|;)|\bmkfs\.[a-z0-9]+\s+/dev|\bdd\s+if=/dev/(?:zero|u?random)\s+of=/dev",
+        r"\brm\s+(?:-[a-z-]+\s+)+[\"']?(?:/|~|\*|\$\{?home\}?)[\"']?(?:\s|$|\*|;|/\*?(?:\s|$))|\bmkfs\.[a-z0-9]+\s+/dev|\bdd\s+if=/dev/(?:zero|u?random)\s+of=/dev|"
+        r"(?:>\s*|\b(?:shred|wipefs)\b[^|;&\n]*\s)/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|disk)[a-z0-9]*|\bfind\s+(?:/|~)\s(?:[^|;&\n]*\s)?-delete\b|"
+        r"\bch(?:mod|own)\s+(?:-[a-z]*r[a-z]*|--recursive)\s+[0-7a-z+:=]+\s+/(?:\s|$)",
     ),
     _rule(
         "command.reverse_shell",
@@ -93,6 +101,13 @@ RULES = (
     ),
     _rule("command.escaped_name", r"\$'[^'\n]*(?:\\x[2-7][0-9a-f]|\\[01][0-7]{2}){3}", trigger=r"\$'[^'\n]*\\"),
     _rule("command.fetched", r"(?:\b(?:ba|z|da)?sh|\bsource|(?:^|[;&|]\s*)\.)\s+<\(\s*(?:curl|wget)\b"),
+    # An option in the place of a value, and a repository whose address is a command: the program that gets it runs them.
+    _rule(
+        "command.option",
+        r"^\s*-(?:-(?:upload-pack|receive-pack|exec|open-files-in-pager|checkpoint-action|to-command|use-compress-program|rsh|ext-diff)\b|o\s*proxycommand\b)|"
+        r"\bproxycommand\s*=\s*[\"']?\S|--checkpoint-action=exec|\b(?:ext|fd)::[^:\s]",
+        trigger=r"^\s*-(?:-[a-z]|o\s*proxy)|\bproxycommand\s*=|--checkpoint-action|\b(?:ext|fd)::",
+    ),
     _rule("command.function_variable", r"\(\)\s*\{\s*:;\s*\}\s*;"),
     _rule(
         "command.python",
@@ -124,6 +139,12 @@ RULES = (
         r"^\s*\{\s*['\"]?\$(?:gte?|lte?|ne|n?in|eq|regex|exists|not|type|size|all|elemmatch)['\"]?\s*:|[{,]\s*['\"]?\$(?:where|function)['\"]?\s*:",
         trigger=r"\$[a-z]+['\"]?\s*:",
     ),
+    _rule(
+        # The way to the common ancestor of all objects of JavaScript, as a member's name (CWE-1321).
+        "command.prototype",
+        r"^[\w$.\[\]\"']*(?:__proto__|\bconstructor[\"'\]]*[.\[][\"']?prototype\b)[\w$.\[\]\"']*$",
+        trigger=r"__proto__|prototype",
+    ),
     _rule("header.injected", rf"\r\n?{_FIELDS}:", trigger=r"\r\n?[a-z-]+:"),
     _rule(
         "sql.tautology",
@@ -131,7 +152,10 @@ RULES = (
         trigger=r"\b(?:or|and)\s+\(?\s*[\"'\d]",
         check=_equal,
     ),
-    _rule("sql.quoted_tautology", r"['\"]\s*\)?\s*(?:or|\|\|)\s+(?:true\b|1\b|'1'|not\s+false)"),
+    _rule(
+        "sql.quoted_tautology",
+        rf"['\"]\s*\)?\s*(?:or{_BLANK}|\|\|\s+)(?:true\b|1\b|'1'|not\s+false)|'\s*\|\|\s*'[^'\n]{{0,20}}'\s*=\s*'|'\s*(?:or|and)/\*",
+    ),
     _rule(
         "sql.stacked",
         r"(?:['\")\d]|--)\s*;\s*(?:drop|alter|truncate|delete\s+from|insert\s+into|update|create\s+user|grant|exec(?:ute)?|shutdown)\s",
@@ -139,7 +163,7 @@ RULES = (
     _rule("sql.drop", r";\s*(?:drop\s+(?:table|database|schema|user)|truncate\s+table|shutdown)\b"),
     _rule(
         "sql.union",
-        r"['\"\d)]\s*\)?\s*union\s+(?:all\s+)?select\b|union\s+(?:all\s+)?select\s+(?:null|\d+\s*,)|\bfrom\s+information_schema\.",
+        rf"['\"\d)]\s*\)?\s*union{_BLANK}(?:all{_BLANK})?select\b|union{_BLANK}(?:all{_BLANK})?select{_BLANK}(?:null|\d+\s*,)|\bfrom\s+information_schema\.",
     ),
     _rule("sql.comment", r"['\"]\s*\)?\s*(?:--\s*$|--\s+|#\s*$|/\*)"),
     _rule(
@@ -149,8 +173,16 @@ RULES = (
     ),
     _rule(
         "sql.escape",
-        r"\bxp_cmdshell\b|\binto\s+(?:out|dump)file\b|\bload_file\s*\(|\bcopy\b[^\n;]*\bfrom\s+program\b",
-        trigger=r"\bxp_cmdshell\b|\binto\s+(?:out|dump)file\b|\bload_file\s*\(|\bfrom\s+program\b",
+        r"\bxp_cmdshell\b|\binto\s+(?:out|dump)file\b|\bload_(?:file|extension)\s*\(|\bcopy\b[^\n;]*\b(?:from|to)\s+program\b|"
+        r"\bpg_read_(?:binary_)?file\s*\(|\blo_(?:import|export)\s*\(|\battach\s+database\s+['\"]/|\bload\s+data\s+(?:local\s+)?infile\b|"
+        r"\bfrom\s+(?:pg_shadow|pg_authid|mysql\.user|sys\.sql_logins)\b",
+        trigger=r"\bxp_cmdshell\b|\binto\s+(?:out|dump)file\b|\bload_(?:file|extension)\s*\(|\b(?:from|to)\s+program\b|\bpg_read_|"
+        r"\blo_(?:import|export)\s*\(|\battach\s+database\b|\binfile\b|\bfrom\s+(?:pg_|mysql\.|sys\.)",
+    ),
+    _rule(
+        # A filter of LDAP that is closed before it was opened: the value leaves its place (RFC 4515).
+        "sql.filter",
+        r"^[^()\n]*\)\s*\(+\s*[|&!]?\s*\(?[a-z]{2,24}[~<>]?=",
     ),
     _rule(
         "path.traversal",
@@ -158,9 +190,13 @@ RULES = (
     ),
     _rule(
         "path.sensitive",
-        r"/etc/(?:shadow|passwd|sudoers|gshadow)\b|/proc/(?:self|\d+)/(?:environ|mem|maps|cmdline|fd)\b|\.ssh/(?:id_|authorized_keys|config\b)|"
-        r"\bid_(?:rsa|ed25519|ecdsa|dsa)\b|\.aws/(?:credentials|config)\b|\.kube/config\b|\.config/gcloud/|\.docker/config\.json|\.git-credentials\b|"
-        r"(?:^|[/\\~])\.netrc\b|\.gnupg/|/var/run/secrets/|/run/secrets/|\bconfig[/\\]+sam\b|\bntds\.dit\b|\.bash_history\b|/var/run/docker\.sock",
+        r"/etc/(?:shadow|passwd|sudoers|gshadow|master\.passwd|security/opasswd|kubernetes/[a-z-]+\.conf)\b|/etc/ssh/ssh_host_[a-z0-9]+_key(?:[^.]|$)|"
+        r"/proc/(?:self|thread-self|\d+)/(?:environ|mem|maps|cmdline|fd|root|cwd|task)\b|/proc/kcore\b|/dev/k?mem\b|"
+        r"\.ssh/(?:id_|authorized_keys|config\b)|\bid_(?:rsa|ed25519|ecdsa|dsa)\b|\.aws/(?:credentials|config)\b|\.kube/config\b|"
+        r"\.config/gcloud/|\.config/gh/hosts\.yml\b|\.docker/config\.json|\.git-credentials\b|(?:^|[/\\~])[._]netrc\b|\.pgpass\b|\.gnupg/|"
+        rf"{_HOME}\.(?:npmrc|pypirc)\b|/(?:var/)?run/secrets/|/(?:var/)?run/(?:docker|containerd/containerd|crio/crio|podman/podman)\.sock\b|"
+        r"\bconfig[/\\]+sam\b|\bntds\.dit\b|\.(?:bash|zsh)_history\b|\blogin\.keychain(?:-db)?\b|"
+        r"\b(?:firefox|thunderbird)[/\\][^\n]*\b(?:logins\.json|key4\.db)\b|\b(?:chrome|chromium|edge|brave-browser)[/\\][^\n]*[/\\](?:login data|cookies)\b",
     ),
     _rule("path.null", r"\x00|%00"),
 )

@@ -27,18 +27,29 @@ _METADATA = frozenset(
         "metadata",
         "instance-data",
         "instance-data.ec2.internal",
-        "kubernetes.default.svc",
+        "metadata.tencentyun.com",
+        "kubernetes.default",
     )
 )
-_LOCAL_SUFFIXES = (".localhost", ".internal", ".localdomain", ".cluster.local")
-#: Names that resolve to the address they spell.
-_WILDCARD_DNS = (".nip.io", ".sslip.io", ".xip.io", ".localtest.me", ".lvh.me")
+#: Names that no public server has: RFC 6761, RFC 6762 with its appendix G, RFC 8375, and those of clusters.
+_LOCAL_SUFFIXES = (
+    *(".localhost", ".internal", ".localdomain", ".local", ".svc"),
+    *(".lan", ".home", ".corp", ".private", ".intranet", ".home.arpa"),
+)
+#: Names that resolve to the address they spell, and names that lead to the reader's own machine.
+_WILDCARD_DNS = (".nip.io", ".sslip.io", ".xip.io", ".traefik.me", ".rbndr.us", ".1u.ms")
+_OWN_MACHINE = ("localtest.me", "lvh.me", "vcap.me", "lacolhost.com", "localho.st")
 #: How a person names the machine itself. Other spellings of it (127.1, 2130706433, a.localhost) stay refused.
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _SCHEMES = frozenset(("file", "gopher", "dict", "ldap", "ldaps", "tftp", "jar", "netdoc", "phar", "expect", "php"))
+#: Schemes whose host is looked up, so that a name without a dot is one of the server's own network.
+_LOOKED_UP = frozenset(("http", "https", "ws", "wss", "ftp"))
 #: A name has at most 253 characters; longer ones take normalisation and IDNA time by the square of their length.
 _TOO_LONG = re.compile(r"[^/]*//[^/?#]{1025}")
 _LOCAL_FILE = re.compile(r"(?i)file:(?:///(?!/)|//localhost/|/(?!/))")
+#: Networks that lead nearby although they count as public: one of IETF's own, where a cloud keeps its metadata (RFC 6890),
+#: and addresses that hold one of IPv4 (RFC 4291 section 2.5.5.1, RFC 7915, RFC 8215).
+_NEARBY = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48")))
 _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]+|[0-9]+)){0,3}")
 
 
@@ -83,20 +94,21 @@ def forbidden(url: str, allowed: frozenset[str] = frozenset()) -> bool:
         return True
     try:
         parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
+        host = parts.hostname or ""
     except ValueError:
         return True
     if parts.scheme.lower() in _SCHEMES:
         return not local_file(url)
-    host = unicodedata.normalize("NFKC", unquote(host)).lower().replace("\u3002", ".")
+    host = unicodedata.normalize("NFKC", unquote(host)).lower().replace("\u3002", ".").rstrip(".!")
     if host in allowed:
         return False
     if parts.username is not None and "." in parts.username:
         return True  # https://known.example@other.example: a name that poses as the host
     address = _address(host)
     if address is not None:
-        return not address.is_global or str(address) == "168.63.129.16"
-    if host == "localhost" or host in _METADATA or host.endswith(_LOCAL_SUFFIXES) or host.endswith(_WILDCARD_DNS):
+        nearby = any(address in network for network in _NEARBY)
+        return nearby or not address.is_global or str(address) == "168.63.129.16"
+    if is_local_name(host) or (host and "." not in host and parts.scheme.lower() in _LOOKED_UP):
         return True
     if host.startswith("xn--") or ".xn--" in host:
         try:
@@ -104,6 +116,13 @@ def forbidden(url: str, allowed: frozenset[str] = frozenset()) -> bool:
         except UnicodeError:
             return True
     return _mixed_scripts(host)
+
+
+def is_local_name(host: str) -> bool:
+    """Whether a name (lower-case) is that of a machine nearby, or resolves to the address that it spells."""
+    if host == "localhost" or (host in _METADATA and "." in host) or host in _OWN_MACHINE:
+        return True
+    return host.endswith((*_LOCAL_SUFFIXES, *_WILDCARD_DNS, *(f".{name}" for name in _OWN_MACHINE)))
 
 
 def local_file(url: str) -> bool:
@@ -164,6 +183,15 @@ def rules(check: Check) -> tuple[DetectionRule, ...]:
             check=lambda value, before: local_file(value),
             confidence=0.85,
             subject="file_url",
+        ),
+        DetectionRule(
+            # A browser's tool would run it in the page that is open.
+            "url.script_address",
+            bad,
+            r"^\s*(?:javascript|vbscript):",
+            legs=_ARGUMENTS,
+            confidence=0.85,
+            subject="address",
         ),
         DetectionRule(
             "url.metadata",

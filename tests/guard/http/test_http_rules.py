@@ -81,6 +81,9 @@ async def test_the_server_gets_what_was_inspected_and_no_header_that_names_anybo
         ({"mcp-name": "delete"}, -32020),
         ({"mcp-method": "tools/list"}, -32020),
         ({"mcp-protocol-version": "2026-07-29"}, -32020),
+        # A server that looks at the envelope first would take it for a request of the new era.
+        ({"mcp-protocol-version": LEGACY}, -32020),
+        ({"mcp-protocol-version": "2025-03-26"}, -32020),
     ],
 )
 async def test_headers_must_say_what_the_body_says(tmp_path: Path, headers: dict[str, str], code: int) -> None:

@@ -253,6 +253,32 @@ async def test_an_image_in_the_request_passes_and_is_counted_and_one_elsewhere_i
         assert len(guard.provider.seen) == 1
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"text": INJECTION},
+        {"image_url": {"detail": INJECTION}},
+        {"image_url": {"note": {"a": [INJECTION]}}},
+        {INJECTION: 1},
+        {"file_id": "file-1"},
+    ],
+)
+async def test_nothing_is_said_beside_an_image(tmp_path: Path, beside: dict[str, Any]) -> None:
+    url = f"DATA:image/png;BASE64,{base64.b64encode(png()).decode()}"
+    inner = {"url": url, **beside.get("image_url", {})}
+    part = {"type": "image_url", "cache_control": {"type": "ephemeral"}, **beside, "image_url": inner}
+    async with route_guarded(tmp_path) as guard:
+        answer = await guard.ask([{"role": "user", "content": [part]}])
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_parameter")
+        assert guard.provider.seen == []
+        plain = {
+            "type": "image_url",
+            "cache_control": {"type": "ephemeral"},
+            "image_url": {"url": url, "detail": "low"},
+        }
+        assert (await guard.ask([{"role": "user", "content": [plain]}])).status_code == 200
+
+
 async def test_an_engine_without_a_verdict_lets_nothing_pass(tmp_path: Path) -> None:
     engines = {
         "lakera": {

