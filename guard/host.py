@@ -28,7 +28,6 @@ from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, NeedsRestart, pause
 from guard.decide.taint import TaintCircle
 from guard.http.request_bounds import DEFAULT_BOUNDS
-from guard.inspect.panel import acting_tools
 from guard.listening import listening_on, serve, settle
 from guard.logs import SERVER
 from guard.running import AnyGuardService, running
@@ -234,13 +233,8 @@ class GuardHost:
             service.runtime.source_status = source.members
             circle = self._circles[environment]
 
-            def join() -> None:
-                if service.runtime.taints is not None:
-                    policy = service.runtime.policy
-                    circle.join(served.name, service.runtime.taints, acting_tools(policy.config))
-                    policy.panel.watch_tools(circle.tools)
-
-            join()
+            if service.runtime.taints is not None:
+                circle.join(served.name, service.runtime.taints)
 
             def say() -> None:
                 served.service = service
@@ -249,7 +243,6 @@ class GuardHost:
             async def apply(loaded: OpenedBundle) -> None:
                 try:
                     await service.apply(loaded.opened)
-                    join()
                 except NeedsRestart:
                     # The others of this process go on.
                     log.warning("bundle %d needs a restart of this guard, which follows", loaded.bundle.sequence)

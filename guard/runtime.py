@@ -31,6 +31,7 @@ from guard.http.origin_breaker import OriginBreaker
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
+from guard.inspect.panel import acting_tools
 from guard.inspect.payload import payload_of
 from guard.inspect.verdict import Leg
 from guard.metrics import UNLISTED
@@ -76,6 +77,8 @@ class Runtime(GuardWork[Policy]):
         self.agreement: Callable[[], Awaitable[None]] | None = None
         self.refusals: dict[str, Refusal] = {}
         self._refusals_in_flight = 0
+        taints.know(acting_tools(policy.config))
+        policy.panel.watch_tools(self._acting_tools)
 
     # -- policy -------------------------------------------------------------------------------------------------------
 
@@ -97,6 +100,8 @@ class Runtime(GuardWork[Policy]):
             self.watch.forget()
         self.cache.swap(policy.config.tool_lock, policy.sha256)
         self.taints.reconfigure(policy.config.guard.taint)
+        self.taints.know(acting_tools(policy.config))
+        policy.panel.watch_tools(self._acting_tools)
         if policy.pins.digest != old.pins.digest:
             self.refusals.clear()
             self.watch.forget()
@@ -107,6 +112,9 @@ class Runtime(GuardWork[Policy]):
         self.judge_definitions()
         # Exchanges that began under the old policy may still be asking its engines.
         self.in_background(_close_later(old))
+
+    def _acting_tools(self) -> frozenset[str]:
+        return self.taints.tools()
 
     def trace_with(self, tracer: Tracer | None) -> None:
         """Begin further spans with this tracer; those that are under way go where they would have gone."""
@@ -278,8 +286,17 @@ class Runtime(GuardWork[Policy]):
                 await self.taints.shared.agree()
             except MarksUnavailable as problem:
                 log.error("the mark of a tainted caller cannot be shared: %s", problem)
-                text = "The guard cannot tell the others about this caller. What was asked for may have been executed."
-                raise HttpRefusal(503, Reason.UNSHARED, error(None, answers.WITHHELD, text)) from None
+                raise _unshared("tell the others about this caller") from None
+
+    async def agree_on_text(self) -> None:
+        """As `agree`, before a text that may order a call of any server's tool goes to a client. Raises as that does."""
+        if self.taints.shared is not None:
+            try:
+                self.taints.shared.tools.require()
+            except MarksUnavailable as problem:
+                log.error("a text is withheld: %s", problem)
+                raise _unshared("ask the others what their tools are called") from None
+        await self.agree()
 
     def _count(
         self, policy: Policy, context: Context, decision: Decision, reason: AnyReason | None, leg: Leg | None
@@ -315,6 +332,11 @@ _LINGER = 120.0
 #: Seconds between two looks for a server that was not reached yet; twice as many after each. A command is started for each.
 _FIRST_PAUSE = 1.0
 _LAST_PAUSE = 60.0
+
+
+def _unshared(what: str) -> HttpRefusal:
+    text = f"The guard cannot {what}. What was asked for may have been executed."
+    return HttpRefusal(503, Reason.UNSHARED, error(None, answers.WITHHELD, text))
 
 
 async def _close_later(replaced: Policy | Upstream) -> None:

@@ -35,6 +35,7 @@ from guard.http.upstream import Upstream
 from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
+from guard.inspect.panel import acting_tools
 from guard.opening import anchor_token, counters_of, make_state, marks_of
 from guard.readiness import readiness
 from guard.runtime import Runtime
@@ -108,7 +109,9 @@ class GuardService:
         watch.follow(lambda: runtime.policy)
         runtime.trace_with(tracer_of(config, trace_headers, runtime.metrics))
         runtime.watch_term()
-        runtime.taints.shared = marks_of(config)
+        if (marks := marks_of(config)) is not None:
+            await marks.tools.announce(opened.sha256, acting_tools(config))
+        runtime.taints.shared = marks
         service = cls(runtime, state, counters, client, sockets)
         policy.pins.report_to(runtime.refused)
         audit.event(
@@ -151,6 +154,8 @@ class GuardService:
         retraced = moved or new.guard.traces != old.guard.traces
         trace_headers = collector_headers(new) if retraced else {}
         upstream = _upstream(new, introduction, self._sockets) if moved else None
+        if (marks := self.runtime.taints.shared) is not None:
+            await marks.tools.announce(opened.sha256, acting_tools(new))
         await self.runtime.apply(policy, upstream)
         if retraced:
             self.runtime.trace_with(tracer_of(new, trace_headers, self.runtime.metrics))

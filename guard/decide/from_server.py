@@ -310,7 +310,7 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     if isinstance(state, str) and not exchange.runtime.states.bind(state, exchange.caller.principal):
         await exchange.record(context, Decision.BLOCK, Reason.TOO_MANY_STATES, leg=leg)
         return exchange.withheld(context, inspected, leg)
-    await exchange.runtime.agree()
+    await exchange.runtime.agree_on_text()
     if context.modern and "ttlMs" in shown:
         shown = {**shown, "cacheScope": "private"}
     if (
@@ -341,7 +341,7 @@ async def _request(exchange: Exchange, request: Request) -> Mapping[str, Any] | 
     inspected = await exchange.inspect(Leg.SERVER_REQUESTS, about, request.params)
     await exchange.record_inspected(about, inspected, Leg.SERVER_REQUESTS)
     exchange.taint(inspected, about)
-    await exchange.runtime.agree()
+    await exchange.runtime.agree_on_text()
     if not inspected.passed:
         await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
         return None
@@ -373,7 +373,7 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
     if inspected.decision is not Decision.ALLOW or inspected.verdicts:
         await exchange.record_inspected(about, inspected, Leg.RESULTS)
     exchange.taint(inspected, about)
-    await exchange.runtime.agree()
+    await exchange.runtime.agree_on_text()
     if not inspected.passed:
         return None
     return {**notification.body, "params": inspected.value} if notification.params else notification.body

@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from guard.decide.redis_tools import RedisTools
 from guard.decide.taint import MarksUnavailable, TaintMark
 
 TIMEOUT = 0.5
@@ -35,6 +36,7 @@ class RedisMarks:
             url, password=password, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
         )
         self._server = server
+        self.tools = RedisTools(self._redis, environment, server)
         # In braces: both keys of a principal share a slot of a Redis cluster.
         self._prefix = f"ringwall:{{{environment}}}:taint"
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -72,6 +74,7 @@ class RedisMarks:
         """End the connection; marks that are not written yet are lost, as their texts went nowhere."""
         for writing in self._under_way:
             writing.cancel()
+        await self.tools.close()
         await self._redis.aclose()
 
     async def _write(self, key: str, mark: list[str], window: float) -> None:

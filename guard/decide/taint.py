@@ -6,8 +6,8 @@ attack, closes those that change something or fetch an address: asking before ea
 Calls of a tainted principal are judged in `guard.decide.outbound`.
 
 The two halves of a flow are often two servers: one that reads the web, and one that sends mail. So guards of one
-environment that have a Redis share the marks there (`SharedMarks`). Those in one process share all they know
-(`TaintCircle`), and look for orders to call a tool of any of them.
+environment that have a Redis share the marks there (`SharedMarks`), and those in one process without (`TaintCircle`). Either
+way they look for orders to call a tool of any of them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from model.defaults import Taint as TaintSettings
 MAX_PRINCIPALS = 65_536
 #: The incident by which everyone is tainted when there are more tainted principals than the table holds.
 TABLE_FULL = "taint-table-full"
+_NONE = frozenset[str]()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,25 @@ class MarksUnavailable(Exception):
     """Marks that are kept elsewhere cannot be written or read, so nobody knows who is tainted."""
 
 
+class SharedTools(Protocol):
+    """The names of the tools that change something, which guards in processes of their own share."""
+
+    async def announce(self, bundle: str, names: frozenset[str]) -> None:
+        """Tell the others the names under this bundle, and read theirs, from then on until the marks are closed."""
+
+    def names(self) -> frozenset[str]:
+        """The names of all the servers; the same object until they change."""
+        ...
+
+    def require(self) -> None:
+        """Raises MarksUnavailable where the names that are known may be old."""
+
+
 class SharedMarks(Protocol):
-    """Marks that guards in processes of their own share."""
+    """Marks that guards in processes of their own share, and the names of their tools."""
+
+    @property
+    def tools(self) -> SharedTools: ...
 
     def publish(self, principal_id: str, incident: str, window: float, *, suspected: bool) -> None:
         """Begin to tell the others of a mark that holds for `window` seconds."""
@@ -72,10 +90,28 @@ class Taints:
         self._everyone: TaintMark | None = None
         self.circle: TaintCircle | None = None
         self.shared: SharedMarks | None = None
+        #: The server's own tools that change something.
+        self.acting = _NONE
+        #: Those of the servers here and elsewhere, and all of them as one.
+        self._tools = (_NONE, _NONE, _NONE)
 
     def reconfigure(self, settings: TaintSettings) -> None:
         """Use another bundle's window for further marks; those that exist end as they would have."""
         self._window = seconds(settings.window)
+
+    def know(self, acting: frozenset[str]) -> None:
+        """The server's own tools that change something, by the bundle in force."""
+        self.acting = acting
+        if self.circle is not None:
+            self.circle.gather()
+
+    def tools(self) -> frozenset[str]:
+        """The tools that change something of every server that is known of; the same object until they change."""
+        here = self.acting if self.circle is None else self.circle.tools()
+        elsewhere = _NONE if self.shared is None else self.shared.tools.names()
+        if self._tools[0] is not here or self._tools[1] is not elsewhere:
+            self._tools = (here, elsewhere, here | elsewhere)
+        return self._tools[2]
 
     def mark(self, principal_id: str, incident: str, *, suspected: bool = False) -> None:
         """Taint a principal for the window; a later mark replaces an earlier one of its kind."""
@@ -150,21 +186,20 @@ class TaintCircle:
     """The marks of several guards in one process, whose principals are the same: each mark counts at all of them."""
 
     def __init__(self) -> None:
-        self._members: dict[str, tuple[Taints, frozenset[str]]] = {}
-        self._tools: frozenset[str] = frozenset()
+        self._members: dict[str, Taints] = {}
+        self._tools = _NONE
 
-    def join(self, server: str, taints: Taints, tools: frozenset[str]) -> None:
-        """Count the marks of this server's guard at the others, and theirs at it. `tools` are the server's that change
-        something; joining again replaces them."""
-        self._members[server] = (taints, tools)
+    def join(self, server: str, taints: Taints) -> None:
+        """Count the marks of this server's guard at the others, and theirs at it, and look for orders to call its tools."""
+        self._members[server] = taints
         taints.circle = self
-        self._gather()
+        self.gather()
 
     def leave(self, server: str) -> None:
         """Forget the marks and tools of a server whose guard has ended."""
         if (member := self._members.pop(server, None)) is not None:
-            member[0].circle = None
-            self._gather()
+            member.circle = None
+            self.gather()
 
     def tools(self) -> frozenset[str]:
         """The tools of all the servers that change something."""
@@ -172,10 +207,11 @@ class TaintCircle:
 
     def tainted(self, principal_id: str, *, suspected: bool = False) -> TaintMark | None:
         """The taint a principal is under at any of the servers, or None."""
-        for server, (taints, _) in self._members.items():
+        for server, taints in self._members.items():
             if (taint := taints.tainted_here(principal_id, suspected=suspected)) is not None:
                 return replace(taint, server=server)
         return None
 
-    def _gather(self) -> None:
-        self._tools = frozenset().union(*(tools for _, tools in self._members.values()))
+    def gather(self) -> None:
+        """Take up the tools that its members have now."""
+        self._tools = _NONE.union(*(taints.acting for taints in self._members.values()))

@@ -73,6 +73,7 @@ class Worker:
             publisher = Publisher(channel)
             runtime = service.runtime
             taints = SharedTaints(opened.for_server.guard.taint, publisher.publish)
+            taints.know(runtime.taints.acting)
             taints.shared, runtime.taints = runtime.taints.shared, taints
             runtime.states = SharedStates(publisher.publish)
             runtime.consents = SharedConsents(channel, publisher.publish)
