@@ -29,6 +29,7 @@ from model.base import (
     Version1,
     split_url,
 )
+from model.client_authority import ClientAuthority
 from model.cluster import Cluster
 from model.defaults import ServerDefaults
 from model.introspection import Introspection
@@ -236,7 +237,7 @@ class Agent(Model):
     common_name: Text | None = Field(
         None,
         exclude_if=lambda value: value is None,
-        description="Common name of the client certificate that it must show too, signed by an authority that Access knows.",
+        description="Common name of the client certificate that it must show too, signed by one of client_authorities.",
     )
     token_duration: Duration = Field("8760h", description="Life of its service token.")
     secret_version: Positive = Field(
@@ -348,6 +349,11 @@ class Environment(Model):
     groups: dict[Name, Group] = {}
     posture: dict[Name, Posture] = {}
     agents: dict[Name, Agent] = {}
+    client_authorities: dict[Name, ClientAuthority] = Field(
+        {},
+        exclude_if=lambda value: not value,
+        description="Authorities whose client certificates Access accepts from agents with a common_name, by name.",
+    )
     hosted_clients: dict[Name, HostedClient] = {}
     issuers: dict[Name, Issuer] = {}
     logs: Logs = Logs()

@@ -53,6 +53,7 @@ ACCESS_APPLICATION: Final = "cloudflare:index/zeroTrustAccessApplication:ZeroTru
 ACCESS_POLICY: Final = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
 ACCESS_GROUP: Final = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
 POSTURE_RULE: Final = "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule"
+AUTHORITY: Final = "cloudflare:index/zeroTrustAccessMtlsCertificate:ZeroTrustAccessMtlsCertificate"
 MCP_SERVER: Final = "cloudflare:index/zeroTrustAccessAiControlsMcpServer:ZeroTrustAccessAiControlsMcpServer"
 MCP_PORTAL: Final = "cloudflare:index/zeroTrustAccessAiControlsMcpPortal:ZeroTrustAccessAiControlsMcpPortal"
 RULESET: Final = "cloudflare:index/ruleset:Ruleset"
@@ -205,6 +206,7 @@ PROTECTING: Final = frozenset(PROTECTORS)
 UNPROTECTIVE: Final[Mapping[str, str]] = {
     DNS_RECORD: "the public name itself",
     "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken": "a key: it opens what policies let it open",
+    AUTHORITY: "whose certificates are read: without it Access asks for none, and a policy that wants one admits nobody",
     "kong:index/consumerKeyAuth:ConsumerKeyAuth": "a key: it opens the inner routes whose acl names its consumer's group",
     "pulumi:pulumi:StackReference": "reads the environment's contract",
     "pulumi:providers:cloudflare": "how Cloudflare is spoken to",

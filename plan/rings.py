@@ -106,6 +106,9 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         admitted, needed = (_conditions(inputs.get(key)) for key in ("includes", "requires"))
         detail = f"{inputs.get('decision')} {_first(admitted)}" + (f"; needs {' and '.join(needed)}" if needed else "")
         return [Enforcement("edge", f"policy {inputs.get('name')}", detail)]
+    if kind == "ZeroTrustAccessMtlsCertificate":
+        hostnames = ", ".join(str(hostname) for hostname in inputs.get("associatedHostnames") or []) or "no name"
+        return [Enforcement("edge", f"authority {inputs.get('name')}", f"signs agents' certificates for {hostnames}")]
     if kind == "ZeroTrustAccessGroup":
         return [Enforcement("edge", f"group {inputs.get('name')}", _first(_conditions(inputs.get("includes"))))]
     if kind == "Plugin":

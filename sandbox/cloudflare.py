@@ -37,7 +37,7 @@ MCP_SERVER, MCP_PORTAL = (token(f"ZeroTrustAccessAiControlsMcp{name}") for name 
 DNS_RECORD, POSTURE_RULE, RULESET, LOGPUSH = (
     token(name) for name in ("DnsRecord", "ZeroTrustDevicePostureRule", "Ruleset", "LogpushJob")
 )
-ORGANIZATION = token("ZeroTrustOrganization")
+ORGANIZATION, AUTHORITY = token("ZeroTrustOrganization"), token("ZeroTrustAccessMtlsCertificate")
 
 TIMESTAMP: Final = "2026-01-01T00:00:00Z"  # the sandbox has no clock: equal runs give equal state
 _SCOPE: Final = frozenset({"accountId", "zoneId"})
@@ -215,6 +215,19 @@ BEHAVIOURS: Final = {
         defaults={"schedule": "5m"},
         replaces=frozenset({"accountId"}),
         import_scope="{accountId}/",
+    ),
+    # The provider takes its host names away before it deletes one (terraform-provider-cloudflare PR #5941), and the API
+    # never answers the certificate (v5, `normalizations.go`).
+    AUTHORITY: Behaviour(
+        computed=lambda _w, _id, props, _old: {
+            "expiresOn": TIMESTAMP,
+            "fingerprint": hashlib.md5(str(props.get("certificate")).encode(), usedforsecurity=False).hexdigest(),
+        },
+        check=rules.client_authority,
+        replaces=_SCOPE | {"certificate"},
+        unrefreshed=frozenset({"certificate"}),
+        import_scope="accounts/{accountId}/",
+        missing_on_delete="error",
     ),
     MCP_SERVER: Behaviour(
         identity=lambda _, props: str(props["zeroTrustAccessAiControlsMcpServerId"]),

@@ -184,6 +184,17 @@ def ruleset(props: Props) -> Iterator[Problem]:
         yield Problem("zoneId", "value length must be at most 32 hex digits")
 
 
+def client_authority(props: Props) -> Iterator[Problem]:
+    """The provider's schema, and host names as Cloudflare's API reference describes them (fully-qualified names)."""
+    yield from exactly_one(props, "accountId", "zoneId")
+    certificate, hostnames = text(props, "certificate"), props.get("associatedHostnames")
+    if certificate is not None and "-----BEGIN CERTIFICATE-----" not in certificate:
+        yield Problem("certificate", "must be a certificate in PEM")
+    for hostname in hostnames if isinstance(hostnames, list) else ():
+        if isinstance(hostname, str) and not re.fullmatch(r"(?:[a-z0-9_-]+\.)+[a-z]{2,}", hostname):
+            yield Problem("associatedHostnames", f"{hostname} is no fully-qualified domain name")
+
+
 def logpush(props: Props) -> Iterator[Problem]:
     """The provider's schema, and Cloudflare's API reference of the jobs (name, destination)."""
     yield from exactly_one(props, "accountId", "zoneId")

@@ -138,6 +138,17 @@ def server_policies(settings: Environment, manifest: PerimeterManifest) -> dict[
     return result
 
 
+def certificate_hostnames(settings: Environment, servers: Mapping[str, PerimeterManifest]) -> list[str]:
+    """The public names at which Access asks for a client certificate: some agent there has a common name."""
+    asked = {
+        agent_policy(settings, name).key for name, agent in settings.agents.items() if agent.common_name is not None
+    }
+    policies = [item for manifest in servers.values() for item in server_policies(settings, manifest).items()]
+    if settings.portal is not None:
+        policies.append((settings.portal.hostname, portal_policies(settings, settings.portal)))
+    return sorted(hostname for hostname, keys in policies if asked.intersection(keys))
+
+
 def lockdown_policy(manifest: PerimeterManifest) -> PolicySpec | None:
     """`deny` for everyone, for a server whose stack file has a `lockdown`; None otherwise.
 

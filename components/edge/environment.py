@@ -1,4 +1,5 @@
-"""The edge ring of an environment: posture rules, groups, agents' service tokens and the reusable Access policies.
+"""The edge ring of an environment: posture rules, groups, agents' service tokens, the authorities of their certificates and
+the reusable Access policies.
 
 A server's own applications and tunnel are in `components.edge.server`.
 """
@@ -12,7 +13,15 @@ from typing import Any
 import pulumi
 import pulumi_cloudflare as cloudflare  # noqa: TID253
 
-from components.edge.access import PolicySpec, Rule, access_groups, environment_policies, render_rule, server_policies
+from components.edge.access import (
+    PolicySpec,
+    Rule,
+    access_groups,
+    certificate_hostnames,
+    environment_policies,
+    render_rule,
+    server_policies,
+)
 from model.base import seconds
 from model.environment import Posture
 from model.stacks import EnvironmentStack
@@ -27,7 +36,8 @@ class EdgeEnvironmentArgs:
 
 
 class EdgeEnvironment(pulumi.ComponentResource):
-    """Device posture rules, Access groups, one service token an agent, and the reusable policies.
+    """Device posture rules, Access groups, one service token an agent, authorities of client certificates, and the reusable
+    policies.
 
     Policies depend on everything else of the environment, and those that servers use on the others, too. So a destroy
     deletes these first, and Cloudflare refuses that while an application holds one (its docs: remove the policy from all
@@ -73,6 +83,22 @@ class EdgeEnvironment(pulumi.ComponentResource):
             )
 
         self._settings = settings
+        # Before the policies that ask for a certificate, which admit nobody until then. Access compares the common name
+        # alone, so every authority counts at every name where some agent must show one. How a name treats certificates
+        # otherwise (`ZeroTrustAccessMtlsHostnameSettings`) is left alone: it forwards none to the origin unless told to.
+        hostnames = certificate_hostnames(settings, environment.manifests)
+        self.authorities = {
+            key: cloudflare.ZeroTrustAccessMtlsCertificate(
+                f"{name}-authority-{key}",
+                account_id=account,
+                name=f"{environment.name}-{key}",
+                certificate=authority.certificate,
+                associated_hostnames=hostnames,
+                opts=self._child,
+            )
+            for key, authority in sorted(settings.client_authorities.items())
+        }
+
         self.groups: dict[str, cloudflare.ZeroTrustAccessGroup] = {}
         for key, group in access_groups(settings, environment.manifests).items():
             self.groups[key] = cloudflare.ZeroTrustAccessGroup(
@@ -92,7 +118,8 @@ class EdgeEnvironment(pulumi.ComponentResource):
             for keys in server_policies(settings, manifest).values()
             for key in keys
         }
-        earlier = [*args.gateway, *self.postures.values(), *self.tokens.values(), *self.groups.values()]
+        made = (self.postures, self.tokens, self.authorities, self.groups)
+        earlier: list[pulumi.Resource] = [*args.gateway, *(each for group in made for each in group.values())]
         for keys in (specs.keys() - used, used):
             after = pulumi.ResourceOptions(parent=self, depends_on=[*earlier, *self.policies.values()])
             for key in sorted(keys):

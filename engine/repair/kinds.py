@@ -26,6 +26,7 @@ class Kind(StrEnum):
     group = "group"
     service_token = "service-token"  # noqa: S105 - a kind's name
     posture = "posture"
+    authority = "authority"
     record = "record"
     ruleset = "ruleset"
     portal = "portal"
@@ -234,6 +235,15 @@ SHAPES: dict[Kind, Shape] = {
         "Access: Service Tokens Read",
         twins=True,
         answered_once=True,
+    ),
+    Kind.authority: Shape(
+        "cloudflare:index/zeroTrustAccessMtlsCertificate:ZeroTrustAccessMtlsCertificate",
+        "name",
+        _account("access/certificates"),
+        _equal("name"),
+        _IN_ACCOUNTS,
+        "Access: Mutual TLS Certificates Read",
+        twins=True,
     ),
     Kind.posture: Shape(
         "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule",

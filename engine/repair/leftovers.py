@@ -27,6 +27,7 @@ REMOVAL_ORDER = (
     Kind.policy,
     Kind.group,
     Kind.posture,
+    Kind.authority,
     Kind.service_token,
     Kind.ingress,
     Kind.tunnel,

@@ -55,6 +55,7 @@ NEEDS: dict[str, Permission] = {
     "zeroTrustDevicePostureRule": Permission(("Zero Trust Write",)),
     "dnsRecord": Permission(("DNS Write",), zone=True),
     "ruleset": Permission(("Zone WAF Write",), zone=True),
+    "zeroTrustAccessMtlsCertificate": Permission(("Access: Mutual TLS Certificates Write",)),
     "logpushJob": Permission(("Logs Write",)),
 }
 #: Permissions for the API calls of `ringwall lockdown` and `revoke`, beside those of the engine. "Organizations Revoke" can

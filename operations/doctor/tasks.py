@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from components.gateway.names import ACCESS
@@ -20,6 +21,7 @@ from model.project import Project, config_of, load
 from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, PerimeterStack, Stack, ZoneStack
 from model.text import counted
+from operations.doctor.authorities import judge as judge_authority
 from operations.doctor.checks import Check, Task, ok
 from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
 from operations.doctor.cloudflare import Account, incident_permissions, permissions_for
@@ -149,6 +151,9 @@ def _environment(
     stack: str,
 ) -> None:
     settings = environment.settings
+    if stack == environment.stack:
+        authorities = sorted(settings.client_authorities.items())
+        work.checks += [judge_authority(name, item, datetime.now(UTC), stack) for name, item in authorities]
     graphs = _planned(work, project, environment, perimeters, stack)
     if graphs is not None:
         account = Account(

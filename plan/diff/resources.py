@@ -28,6 +28,7 @@ REPLACES: dict[str, frozenset[str]] = {
     "ZeroTrustAccessGroup": frozenset({"accountId", "zoneId"}),
     "ZeroTrustAccessServiceToken": frozenset({"accountId", "zoneId"}),
     "ZeroTrustDevicePostureRule": frozenset({"accountId"}),
+    "ZeroTrustAccessMtlsCertificate": frozenset({"accountId", "zoneId", "certificate"}),
     "DnsRecord": frozenset({"zoneId"}),
     "Ruleset": frozenset({"name", "zoneId", "kind", "phase"}),
     "Plugin": frozenset({"name"}),
@@ -37,6 +38,7 @@ REPLACES: dict[str, frozenset[str]] = {
 #: Resources that only let requests in, so that less is open without them.
 _OPENINGS = frozenset(
     {"ZeroTrustAccessPolicy", "ZeroTrustAccessServiceToken", "ZeroTrustAccessGroup", "DnsRecord", "Route", "Service"}
+    | {"ZeroTrustAccessMtlsCertificate"}
     | {"Target", "Consumer", "ConsumerAcl", "ZeroTrustTunnelCloudflared", "ZeroTrustTunnelCloudflaredConfig"}
 )
 #: Named by their content (`components.edge.access`).
@@ -47,6 +49,7 @@ _SETS = (
     | {"allow", "deny", "hostnames", "agents", "countries", "tools", "prompts", "resources", "emails", "domains"}
     | {"groups", "hosted_clients", "headers", "header_names", "claims_to_verify", "audTags", "httpStatuses"}
     | {"allowedUris", "origins", "additional_secret_outputs", "aliases", "matches"}
+    | {"associatedHostnames"}
 )
 _MAX_TEXT = 600
 #: Components are no resources of a provider. These two are compared all the same, as they hold the guard's settings.

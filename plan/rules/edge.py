@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
-from components.edge.access import environment_policies
+from components.edge.access import certificate_hostnames, environment_policies
 from model.loopback import is_loopback
 from plan.exposure import app_hosts, ingress_rules, linked
 from plan.findings import Finding, Severity
@@ -291,6 +291,30 @@ def logpush(subject: Subject) -> Iterator[Broken]:
         yield Broken(f"{dataset} needs an Enterprise plan", key=("logpush", dataset))
 
 
+@rule(
+    id="edge-client-authority",
+    severity=Severity.WARNING,
+    reason="Access asks for a client certificate where it knows an authority for the name, and nowhere else. A policy that"
+    " wants a certificate admits nobody until then.",
+    remedy="name the authority that signs the agents' certificates in client_authorities; waive this where somebody gave it"
+    " to Access by hand",
+    source="Cloudflare One docs, Mutual TLS: add the root certificate and the host names it is for",
+)
+def client_authority(subject: Subject) -> Iterator[Broken]:
+    if subject.environment is None or subject.perimeter is not None:
+        return
+    settings = subject.environment.settings
+    if not settings.client_authorities:
+        for name, agent in sorted(settings.agents.items()):
+            if agent.common_name is not None:
+                text = f"agent {name} must show a certificate, and the file names no authority for it"
+                yield Broken(text, key=("agents", name, "common_name"))
+    elif not certificate_hostnames(settings, subject.environment.manifests):
+        for name in sorted(settings.client_authorities):
+            text = f"authority {name} is for no name: nothing admits an agent that has a common_name"
+            yield Broken(text, key=("client_authorities", name))
+
+
 def _name(ingress_rule: Mapping[str, Json]) -> str:
     return str(ingress_rule.get("hostname") or "everything else")
 
@@ -306,4 +330,5 @@ RULES: Final[tuple[Rule, ...]] = (
     hosted_client,
     name_depth,
     logpush,
+    client_authority,
 )

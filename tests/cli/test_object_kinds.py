@@ -10,6 +10,7 @@ from model.project import Project, load, open_project
 from operations.project.imports import import_plan
 from plan.graph import Graph
 from plan.offline import plan_stack
+from tests.support.client_authorities import TestAuthority, add_authorities
 from tests.support.logpush import add_logpush
 from tests.support.model_routes import FILE as ROUTE_FILE
 from tests.support.model_routes import ROUTE
@@ -38,6 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (root / ROUTE_FILE).write_text(ROUTE, encoding="utf-8")
     add_portal(root)
     add_logpush(root)
+    add_authorities(root, agents=TestAuthority.made("agents").pem)
     return open_project(root)
 
 
@@ -76,6 +78,7 @@ def test_every_planned_object_is_named_by_kind_and_name(plans: dict[str, Graph])
         ("dev", Kind.group, "dev-countries-NO-SE", f"accounts/{ACCOUNT}/x"),
         ("dev", Kind.service_token, "dev-ci", f"accounts/{ACCOUNT}/x"),
         ("dev", Kind.posture, None, f"{ACCOUNT}/x"),
+        ("dev", Kind.authority, None, f"accounts/{ACCOUNT}/x"),
         ("zone.example", Kind.ruleset, None, f"zones/{ZONE}/x"),
         ("dev.one", Kind.service, None, "x"),
         ("dev.one", Kind.route, None, "x"),

@@ -23,7 +23,7 @@ class KeyRule:
     """What one key means: how a change is judged, what a reviewer calls the key, its ring and the weight of a change.
 
     `proof` says why a change that is judged neutral can do no harm. `ordered` is for lists whose order counts. `words` says
-    an entry of a list as a reviewer reads it.
+    a value, or an entry of a list, as a reviewer reads it.
     """
 
     judge: Judge

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from model.client_authority import in_words
 from plan.diff.model import Direction
 from plan.diff.semantic.directions import (
     LOOSENS,
@@ -116,6 +117,14 @@ ENVIRONMENT: Table = {
     "agents.*.countries": KeyRule(allow_list, "countries agent {0} may call from", "edge", 70),
     "agents.*.addresses": KeyRule(allow_list, "addresses agent {0} may call from", "edge", 75),
     "agents.*.posture": KeyRule(shrinks_loosens, "posture rules agent {0} must pass", "edge", 75),
+    "client_authorities.*": KeyRule(
+        appearing_loosens,
+        "authority {0}, which may sign any agent's certificate",
+        "edge",
+        85,
+        words=lambda authority: in_words(authority["certificate"]),
+    ),
+    "client_authorities.*.certificate": KeyRule(any_change, "certificate of authority {0}", "edge", 90, words=in_words),
     "agents.*.common_name": KeyRule(appearing_tightens, "client certificate that agent {0} must show", "edge", 80),
     "agents.*.token_duration": KeyRule(longer_loosens, "life of agent {0}'s token", "edge", 60),
     "agents.*.secret_version": KeyRule(

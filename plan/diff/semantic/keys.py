@@ -7,7 +7,7 @@ goes is in `directions`, and what the keys mean is in the modules named for thei
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -126,9 +126,16 @@ def _judged(kind: str, stack: str, pattern: str, rule: KeyRule, names: tuple[str
         label = f"default for servers: {label}"
     details = (f"neutral: {proof}",) if direction is Direction.NEUTRAL and proof else ()
     if rule.words is not None:
-        base, head = ([rule.words(item) for item in side or ()] for side in (base, head))
+        base, head = _in_words(base, head, rule.words)
     title = f"{label}: {difference(base, head)}"
     return change(f"{kind}.{pattern}", direction, rule.risk, stack, rule.ring, title, details, *shown(base, head))
+
+
+def _in_words(base: Any, head: Any, words: Callable[[Any], str]) -> tuple[Any, Any]:
+    """Both values in the words of their rule, a list item by item."""
+    if _is_list(base, head):
+        return [words(item) for item in base or ()], [words(item) for item in head or ()]
+    return None if base is None else words(base), None if head is None else words(head)
 
 
 def _unknown(kind: str, stack: str, pattern: str, names: tuple[str, ...], base: Any, head: Any) -> Change:

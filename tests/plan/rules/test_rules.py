@@ -136,6 +136,8 @@ def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tes
         *("lock-unenforceable", "lock-left-out", "lock-left-to-server"),
         # tests/components/edge/test_logpush.py
         "edge-logpush",
+        # tests/components/edge/test_client_authorities.py
+        "edge-client-authority",
         # tests/plan/rules/test_name_depth.py
         "edge-name-depth",
         # About the guard's findings in definitions: tests/cli/test_acceptance.py.
