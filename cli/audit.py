@@ -14,8 +14,9 @@ from cli import console, invocation
 from cli.audit_report import show_report, warn_of_unproven
 from cli.project import current_project
 from guard.audit.files import log_files
+from guard.audit.following import follow
 from guard.audit.keys import load_public_key
-from guard.audit.reader import Filter, follow_all, instant, last_of_all, read_anchors, select_all, verify_all
+from guard.audit.reader import Filter, instant, last_of_all, read_anchors, select_all, verify_all
 from guard.decide.reasons import Decision
 from model.errors import InputError
 from model.waivers import today_utc
@@ -130,10 +131,14 @@ def tail(log: str, *, count: int, watch: bool, everything: bool) -> None:
                 _say(record)
         return
     try:
-        for record in follow_all(all_logs(path), count, hidden=hidden):
+        for record in follow(lambda: all_logs(path), count, hidden=hidden, say=_say_of_log):
             print(json.dumps(record, sort_keys=True) if invocation.current().json else line(record), flush=True)
     except KeyboardInterrupt:
         return
+
+
+def _say_of_log(path: Path, problem: str) -> None:
+    console.note(f"warning: {path}: {problem}")
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Reads an audit log: verifies it, filters it, and follows it while it is written and rotated. Writes nothing."""
+"""Reads an audit log: verifies it and filters it; `following` reads on while it is written. Writes nothing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -26,8 +24,6 @@ from model.errors import InputError
 Place = tuple[Path, int, dict[str, Any]]
 Complain = Callable[[Path, int, str], None]
 Hidden = Callable[[dict[str, Any]], bool]
-
-_PAUSE = 0.2
 
 
 def open_all(path: Path) -> list[tuple[Path, io.BufferedReader]]:
@@ -190,7 +186,7 @@ def records(path: Path, complain: Complain) -> Iterator[Place]:
     try:
         for file, stream in opened:
             for number, line in enumerate(_lines(stream, patient=file == path), 1):
-                record = _record(line)
+                record = record_of(line)
                 if record is None:
                     complain(file, number, "not a record")
                 else:
@@ -199,7 +195,7 @@ def records(path: Path, complain: Complain) -> Iterator[Place]:
         close_all(opened)
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def record_of(line: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(line) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):
@@ -223,47 +219,17 @@ def select_all(
 ) -> tuple[list[dict[str, Any]], int]:
     """As `select`, of several logs together, in the order of time."""
     chosen = [select(path, criteria, limit, complain) for path in paths]
-    newest = merge(*(records for records, _ in chosen), key=_time)
+    newest = merge(*(records for records, _ in chosen), key=time_of)
     return list(newest)[-limit:], sum(total for _, total in chosen)
 
 
-def _time(record: dict[str, Any]) -> str:
+def time_of(record: dict[str, Any]) -> str:
     return str(record.get("time"))
 
 
 def last_of_all(paths: Iterable[Path], count: int, hidden: Hidden | None = None) -> list[dict[str, Any]]:
     """As `last`, of several logs together, in the order of time."""
-    return list(merge(*(last(path, count, hidden) for path in paths), key=_time))[-count:]
-
-
-def follow_all(paths: Sequence[Path], count: int, *, hidden: Hidden | None = None) -> Iterator[dict[str, Any]]:
-    """As `follow`, of several logs together: the newest `count` of all, then each new one as it is written."""
-    if len(paths) == 1:
-        yield from follow(paths[0], count, hidden=hidden)
-        return
-    news: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    ends = [_end_of(path) for path in paths]
-    yield from last_of_all(paths, count, hidden)
-    for path, sequence in zip(paths, ends, strict=True):
-        # Each waits for its own file, so each has a thread, which ends with the process.
-        Thread(target=_feed, args=(news, _following(path, sequence, time.sleep)), daemon=True).start()
-    while True:
-        record = news.get()
-        if not (hidden and hidden(record)):
-            yield record
-
-
-def _feed(news: SimpleQueue[dict[str, Any]], records: Iterator[dict[str, Any]]) -> None:
-    for record in records:
-        news.put(record)
-
-
-def _end_of(path: Path) -> int:
-    """The sequence of a log's last record."""
-    sequence = 0
-    for record in last(path, 1):
-        sequence = _number(record, sequence)
-    return sequence
+    return list(merge(*(last(path, count, hidden) for path in paths), key=time_of))[-count:]
 
 
 def last(path: Path, count: int, hidden: Hidden | None = None) -> list[dict[str, Any]]:
@@ -275,7 +241,7 @@ def last(path: Path, count: int, hidden: Hidden | None = None) -> list[dict[str,
             for line in _backwards(stream):
                 if len(newest) == count:
                     return newest[::-1]
-                record = _record(line)
+                record = record_of(line)
                 if record is not None and not (hidden and hidden(record)):
                     newest.append(record)
     finally:
@@ -298,78 +264,3 @@ def _backwards(stream: io.BufferedReader) -> Iterator[bytes]:
             yield line + b"\n"
     if remainder and not first:
         yield remainder + b"\n"
-
-
-def follow(
-    path: Path, count: int, pause: Callable[[float], None] = time.sleep, *, hidden: Hidden | None = None
-) -> Iterator[dict[str, Any]]:
-    """The newest `count` records and then each new one, for ever, across rotations. Raises InputError at the start.
-
-    Those that are `hidden` are left out. `pause` waits for the given seconds while there is no new record.
-    """
-    sequence = _end_of(path)
-    yield from (record for record in last(path, count, hidden) if _number(record, 0) <= sequence)
-    for record in _following(path, sequence, pause):
-        if not (hidden and hidden(record)):
-            yield record
-
-
-def _following(path: Path, sequence: int, pause: Callable[[float], None]) -> Iterator[dict[str, Any]]:
-    """Every record with a sequence above that one, for ever."""
-    moved = False
-    while True:
-        try:
-            stream = open(path, "rb")  # noqa: SIM115 - the loop below closes it
-        except FileNotFoundError:  # between a rotation's two steps
-            pause(_PAUSE)
-            continue
-        with stream:
-            if moved and _number(_record(stream.readline(MAX_LINE)) or {}, 0) == 1:
-                sequence = 0  # somebody began a new log here
-            stream.seek(0)
-            buffer = b""
-            while True:
-                chunk = stream.read(65536)
-                *lines, buffer = (buffer + chunk).split(b"\n")
-                for record in filter(None, (_record(line + b"\n") for line in lines)):
-                    number = _number(record, 0)
-                    if sequence and number > sequence + 1:  # the log was rotated more than once between two reads
-                        yield from _between(path, sequence, number)
-                    if number > sequence:
-                        sequence = number
-                        yield record
-                if not chunk:
-                    if not _is_current(path, stream):
-                        break
-                    pause(_PAUSE)
-        moved = True
-
-
-def _is_current(path: Path, stream: io.BufferedReader) -> bool:
-    """Whether `path` still leads to the open file; not so after a rotation."""
-    try:
-        return os.stat(path).st_ino == os.fstat(stream.fileno()).st_ino
-    except FileNotFoundError:
-        return False
-
-
-def _number(record: dict[str, Any], default: int) -> int:
-    """The record's sequence, or `default` where that is higher or the record has none."""
-    sequence = record.get("sequence")
-    return max(default, sequence) if isinstance(sequence, int) else default
-
-
-def _between(path: Path, low: int, high: int) -> Iterator[dict[str, Any]]:
-    """The records with a sequence above `low` and below `high`, from all files of the log."""
-    opened = open_all(path)
-    try:
-        begin = len(opened) - 1
-        while begin > 0 and _number(_record(opened[begin][1].readline(MAX_LINE)) or {}, 0) > low + 1:
-            begin -= 1
-        for _, stream in opened[begin:]:
-            stream.seek(0)
-            for record in filter(None, map(_record, stream)):
-                if low < _number(record, 0) < high:
-                    yield record
-    finally:
-        close_all(opened)

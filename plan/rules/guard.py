@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from model.defaults import GuardRedis
 from model.loopback import is_loopback
 from plan.findings import Severity
 from plan.protectors import ACCESS_APPLICATION, DNS_RECORD
@@ -129,6 +130,34 @@ def taint_ignored(subject: Subject) -> Iterator[Broken]:
 
 
 @rule(
+    id="guard-taint-apart",
+    severity=Severity.INFO,
+    reason="Guards of one process, and those with the same Redis, know who read untrusted text and what the writing tools of"
+    " all of them are called. A guard on another host knows of neither: an order that was read there closes nothing here.",
+    remedy="give the servers of the environment the same guard.redis, or put them on one host",
+    source="Ringwall's guard: taint is shared by TaintCircle in one process, else through Redis",
+)
+def taint_apart(subject: Subject) -> Iterator[Broken]:
+    if not subject.production or subject.guard is None or subject.server is None or subject.environment is None:
+        return
+    own = subject.server.manifest
+    apart = sorted(
+        server.stack
+        for server in subject.environment.servers.values()
+        if server.manifest.host != own.host and not _share(own.guard.redis, server.manifest.guard.redis)
+    )
+    tools = (mapping(tool) for tool in items(mapping(subject.guard.get("tool_lock")).get("tools")))
+    writing = sorted(str(tool.get("name")) for tool in tools if tool.get("outbound") and tool.get("risk") != "read")
+    if apart and writing:
+        text = f"does not close {', '.join(writing)} after untrusted text of {', '.join(apart)}"
+        yield Broken(text, subject.guard_resource, key=("guard", "redis"))
+
+
+def _share(redis: GuardRedis | None, another: GuardRedis | None) -> bool:
+    return redis is not None and another is not None and redis.url == another.url
+
+
+@rule(
     id="guard-write-for-all",
     severity=Severity.ERROR,
     reason="A tool that writes or executes, granted to everyone whom Access admits, is one injected prompt from misuse by"
@@ -171,6 +200,7 @@ RULES: Final[tuple[Rule, ...]] = (
     guard_audience,
     guard_fails_open,
     taint_ignored,
+    taint_apart,
     write_for_all,
     guard_beyond_loopback,
 )

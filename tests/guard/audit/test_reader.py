@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from guard.audit.log import AuditLog
-from guard.audit.reader import Filter, follow, instant, last, read_anchors, select, verify
+from guard.audit.reader import Filter, instant, last, read_anchors, select, verify
 from guard.decide.reasons import Decision
 from model.errors import InputError
 from tests.guard.audit.conftest import Opener, call, written
@@ -66,26 +65,6 @@ async def test_last_reads_backwards_over_rotated_files(path: Path, open_log: Ope
     await log.close()
     everything = select(path, Filter(), 1000, nothing_bad)[0]
     assert last(path, count) == everything[len(everything) - count :] if count < 1000 else everything
-
-
-async def test_following_shows_each_record_once_over_rotations_faster_than_it_looks(
-    path: Path, open_log: Opener
-) -> None:
-    log: AuditLog = open_log(rotate_megabytes=1)
-    bursts = [2, 0, 60, 5, 1]  # 60 fill five files between two looks
-
-    def write_more(_: float) -> None:
-        for number in range(bursts.pop()):
-            log.write(call(number, payload=LARGE))
-
-    seen = []
-    for record in follow(path, 1, write_more):
-        seen.append(record["sequence"])
-        if not bursts and seen[-1] == log.sequence:
-            break
-    await log.close()
-    assert seen == list(range(2, seen[-1] + 1))
-    assert len(seen) > 68
 
 
 def test_a_log_that_is_not_there_and_anchors_that_are_none_are_input_errors(path: Path, tmp_path: Path) -> None:

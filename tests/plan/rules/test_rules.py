@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from model.canonical import digest
+from model.defaults import GuardRedis
 from model.project import load, open_project
 from model.stacks import ServerStack, Stack
 from model.tool_lock import LeftOut, ToolEntry
@@ -94,7 +95,9 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plans]:
 
 
 def judge(plan: tuple[Stack, Graph], **changes: Any) -> tuple[Finding, ...]:
-    return evaluate(replace(subject_of(*plan), **changes))
+    """What the rules find but that the project's servers are on two hosts, which has a test of its own."""
+    findings = evaluate(replace(subject_of(*plan), **changes))
+    return tuple(finding for finding in findings if finding.rule_id != "guard-taint-apart")
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -124,6 +127,33 @@ def test_a_plan_that_breaks_one_rule_has_that_finding_alone(
     assert all(finding.file and finding.line for finding in after)
 
 
+def test_a_server_on_another_host_shares_taint_by_the_same_redis_alone(plans: dict[str, Plans]) -> None:
+    loaded, graph = plans["hybrid"]["dev.hosted"]
+    assert isinstance(loaded, ServerStack)
+    trial = evaluate(subject_of(*plans["colocated"]["dev.hosted"]))
+    assert "guard-taint-apart" not in {finding.rule_id for finding in trial}
+
+    def apart(*redis: str | None) -> list[str]:
+        environment = loaded.environment
+        servers = dict(environment.servers)
+        for name, url in zip(("hosted", "one"), redis, strict=True):
+            manifest = servers[name].manifest
+            settings = None if url is None else GuardRedis(url=url)
+            guard_settings = manifest.guard.model_copy(update={"redis": settings})
+            servers[name] = replace(servers[name], manifest=manifest.model_copy(update={"guard": guard_settings}))
+        subject = replace(
+            subject_of(loaded, graph),
+            server=servers["hosted"],
+            environment=replace(environment, servers={name: servers[name] for name in ("hosted", "one")}),
+        )
+        return [finding.message for finding in evaluate(subject) if finding.rule_id == "guard-taint-apart"]
+
+    (message,) = apart(None, None)
+    assert "does not close create_ticket, run_report_command after untrusted text of dev.one" in message
+    assert apart("redis://127.0.0.1:1/0", None) == apart("redis://127.0.0.1:1/0", "redis://127.0.0.1:2/0") == [message]
+    assert apart("redis://127.0.0.1:1/0", "redis://127.0.0.1:1/0") == []
+
+
 def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tests() -> None:
     elsewhere = {rule.id for rule in BUILT_IN if rule.id.startswith(("exposure-", "waiver-", "rule-"))} | {
         "hosted-client",
@@ -138,6 +168,8 @@ def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tes
         "edge-logpush",
         # tests/components/edge/test_client_authorities.py
         "edge-client-authority",
+        # test_a_server_on_another_host_shares_taint_by_the_same_redis_alone
+        "guard-taint-apart",
         # tests/plan/rules/test_name_depth.py
         "edge-name-depth",
         # About the guard's findings in definitions: tests/cli/test_acceptance.py.
