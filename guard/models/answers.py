@@ -15,7 +15,7 @@ from guard.http.upstream import UpstreamDown
 from guard.inspect.verdict import ModelLeg
 from guard.models.conversation import MessagePart, Path, called, is_id, request_item
 from guard.models.refusals import ErrorCode, ModelRefusal
-from guard.models.requests import ModelRequest
+from guard.models.requests import ROLES, ModelRequest
 from guard.models.tool_kinds import ToolKinds
 from guard.models.usage import numbers_of
 from wire.json import Malformed, parse
@@ -111,12 +111,18 @@ def _choice(path: Path, choice: Mapping[str, Any], tools: ToolKinds) -> list[Mes
     texts = {
         name: value
         for name, value in message.items()
-        if name not in ("role", "tool_calls", "function_call") and isinstance(value, str | list | dict) and value
+        if name not in ("tool_calls", "function_call")
+        and isinstance(value, str | list | dict)
+        and value
+        and not (name == "role" and value in ROLES)
     }
     notes = {
         name: value
         for name, value in choice.items()
-        if name not in ("message", "index", "finish_reason") and isinstance(value, str | list | dict) and value
+        if name != "message"
+        and isinstance(value, str | list | dict)
+        and value
+        and not (name == "finish_reason" and is_id(value))
     }
     parts = [MessagePart(ModelLeg.ANSWERS, path, {**notes, **({"message": texts} if texts else {})})]
     if not parts[0].value:

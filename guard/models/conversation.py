@@ -23,6 +23,8 @@ Path = tuple[str | int, ...]
 
 #: Characters of an id that a provider or a client gave: longer ones are inspected as text.
 _MAX_ID = 256
+#: What OpenAI lets a client choose of a stream; each is true or false.
+_STREAM_OPTIONS = frozenset(("include_usage", "include_obfuscation"))
 #: Characters of a word beside an image or a sound.
 _MAX_WORD = 64
 _FETCHED = "the provider would fetch or open it by itself, and nobody could inspect it"
@@ -51,6 +53,9 @@ def request_parts(request: ModelRequest) -> list[MessagePart]:
         for name, value in body.items()
         if name not in row.structure and name not in row.definitions and _may_hold_text(value)
     }
+    options = body.get("stream_options") or {}
+    if options.keys() - _STREAM_OPTIONS:
+        further["stream_options"] = options
     parts = [MessagePart(ModelLeg.PROMPTS, (), further)] if further else []
     for name in sorted(row.definitions & body.keys()):
         value = body[name]

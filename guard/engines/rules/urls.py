@@ -149,6 +149,11 @@ def carries_data(value: str, before: str) -> bool:
     return bool(query) and (_PLACEHOLDER.search(query) is not None or _CARRIES.search("?" + query) is not None)
 
 
+#: A place in a template for what the conversation holds.
+_SAID = (
+    r"(?:\{{1,2}|<|\[|%7B|\$\{)[ _-]*(?:the[ _-])?(?:conversation|chat[ _-]?(?:history|log)|(?:system|user)[ _-]?(?:prompt|data|input|messages?|secrets?|query)|"
+    r"secrets?|memor(?:y|ies)|credentials|passwords?|previous[ _-]messages?)[ _a-z-]{0,24}(?:\}|>|\]|%7D)"
+)
 _HANDLER = r"\bon(?:error|load|click|focus|mouse[a-z]+|toggle|begin|animation[a-z]+)\s*=\s*"
 #: What markup does that sends something away or loads more.
 _ACTIVE = (
@@ -209,6 +214,16 @@ def rules(check: Check) -> tuple[DetectionRule, ...]:
             legs=READ,
             check=carries_data,
             confidence=0.7,
+        ),
+        DetectionRule(
+            # What a page loads by itself, with a place for what was said: whoever fills it in sends that away.
+            "url.conversation_sent",
+            bad,
+            rf"(?:!\[[^\]\n]*\]\(\s*<?|\b(?:src|srcset|href|action|poster|background)\s*=\s*[\"']?|\burl\(\s*[\"']?|@import\s+[\"']|;\s*url=)"
+            rf"https?://[^\s\"'<>)]*{_SAID}",
+            trigger=_SAID,
+            legs=READ,
+            confidence=0.75,
         ),
         DetectionRule(
             "url.script",

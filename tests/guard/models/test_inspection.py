@@ -11,6 +11,7 @@ from typing import Any
 
 import openai
 import pytest
+from starlette.responses import JSONResponse
 
 from tests.support.model_guard import ASK, RouteGuard, route_guarded
 from tests.support.model_provider import Provider, Said
@@ -43,6 +44,7 @@ ON_EACH_LEG: list[tuple[list[Any], dict[str, Any], str, str]] = [
     ([{"role": "system", "content": f"Use {SECRET}"}, user("Hello")], {}, "prompts", "messages[0]"),
     ([user("Hello")], {"prediction": {"type": "content", "content": SECRET}}, "prompts", "prediction"),
     ([user("Hello")], {"metadata": {"note": SECRET}}, "prompts", "metadata"),
+    ([user("Hello")], {"stream": True, "stream_options": {"note": SECRET}}, "prompts", "stream_options"),
     (called(INJECTION), {}, "tool_results", "messages[2]"),
     (
         [user("Hello"), {"role": "user", "content": [{"type": "text", "text": f"key {SECRET}"}]}],
@@ -99,6 +101,26 @@ async def test_a_request_is_judged_on_each_leg_and_goes_no_further(tmp_path: Pat
         assert [place for _, place in blocked(guard)] == [leg for _, _, leg, _ in ON_EACH_LEG]
         assert guard.provider.seen == []
         assert SECRET not in guard.audit.read_text()
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"finish_reason": f"key {SECRET}"}, {}),
+        ({"index": SECRET}, {}),
+        ({}, {"role": SECRET}),
+        ({"finish_reason": {"why": INJECTION}}, {}),
+    ],
+)
+async def test_a_text_in_the_place_of_a_name_is_judged_as_the_answer_is(
+    tmp_path: Path, choice: dict[str, Any], message: dict[str, Any]
+) -> None:
+    row = {"index": 0, "finish_reason": "stop", **choice, "message": {"role": "assistant", "content": "Hi.", **message}}
+    whole = {"id": "a", "object": "chat.completion", "created": 1, "model": "m", "choices": [row]}
+    async with route_guarded(tmp_path, Provider(lambda body: JSONResponse(whole))) as guard:
+        answer = await guard.ask()
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "content_filter")
+        assert [leg for _, leg in blocked(guard)] == ["answers"]
 
 
 async def test_a_tool_call_of_the_model_is_judged_before_its_first_character_is_sent(tmp_path: Path) -> None:
