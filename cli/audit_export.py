@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from typing import Any
 
 from cli import console, invocation
 from cli.project import current_project
@@ -38,20 +36,17 @@ def export(
     sink = sink_of(to, DestinationOptions(ca, certificate, key, endpoint, region, every))
     place = Position.open(position, to)
     cursor = LogCursor(path, place.sequence, place.hash)
-    # As Ctrl-C: a service manager's stop ends the export between two steps, and what was not delivered is sent again.
-    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         meter = ExportMeter(place.sequence, cursor.lag)
         if metrics_port is not None:
             meter.serve(metrics_port)
             console.note(f"metrics on http://127.0.0.1:{metrics_port}/metrics")
         result = Export(cursor, sink, place, meter, _report).run(follow=watch)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # between two steps: what was not delivered is sent again
         if not watch:
             raise
         result = None
     finally:
-        signal.signal(signal.SIGTERM, before)
         cursor.close()
         sink.close()
         place.close()
@@ -73,7 +68,3 @@ def _report(problem: str | None) -> None:
     console.note(
         "the destination takes records again" if problem is None else f"warning: not delivered: {problem}; trying again"
     )
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt

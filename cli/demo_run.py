@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +30,9 @@ def run_demo(*, keep_folder: bool, everything: bool, out: Path | None) -> dict[s
     options = invocation.current()
     before, options.project = options.project, folder / "project"
     try:
-        with _terminated_as_interrupted():
-            report = Story(stage, folder, shown / "rings.html").tell(everything=everything)
-            (shown / "demo.json").write_text(f"{json.dumps(report, indent=2, sort_keys=True)}\n", encoding="utf-8")
-            return report
+        report = Story(stage, folder, shown / "rings.html").tell(everything=everything)
+        (shown / "demo.json").write_text(f"{json.dumps(report, indent=2, sort_keys=True)}\n", encoding="utf-8")
+        return report
     except KeyboardInterrupt:
         if out is None:
             shutil.rmtree(shown, ignore_errors=True)
@@ -52,16 +47,3 @@ def run_demo(*, keep_folder: bool, everything: bool, out: Path | None) -> dict[s
         else:
             shutil.rmtree(folder, ignore_errors=True)
             effects.forget()  # what the demo wrote is gone, so an interruption has nothing to tell of it
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that no process and no folder outlives it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from cli import console
@@ -21,14 +23,15 @@ def list_stacks(*, as_json: bool) -> None:
         ]
         console.print_json({"version": 1, "project": project.name, "root": str(project.root), "stacks": stacks})
     else:
-        _show(rows)
+        _show(rows, project.stack_dir)
     if any(row.error for row in rows):
         raise typer.Exit(2)
 
 
-def _show(rows: list[InventoryRow]) -> None:
+def _show(rows: list[InventoryRow], folder: Path) -> None:
     if not rows:
-        console.say("no environments yet; run `ringwall init ENV`")
+        missing = "" if folder.is_dir() else f", as {folder} (stackConfigDir in Pulumi.yaml) is not there"
+        console.say(f"no environments yet{missing}; run `ringwall init ENV`")
         return
     good = [row for row in rows if row.error is None]
     for row in (row for row in good if row.kind == "environment"):

@@ -16,12 +16,13 @@ from cli.exit_codes import INTERRUPTED, PIPE_CLOSED, sentence
 from cli.invocation import Invocation
 from cli.root_commands import RootCommands
 from cli.spellings import in_use
+from engine.termination import as_interrupt
 from model import effects
 from model.errors import InputError, RingwallError
 
 
 class Interrupted(RingwallError):
-    """Ctrl-C ended the command."""
+    """Ctrl-C or SIGTERM ended the command."""
 
     exit_code = INTERRUPTED
 
@@ -62,7 +63,8 @@ def run(arguments: list[str] | None = None) -> None:
     streams.prepare()
     effects.forget()
     command, options = get_command(app), Invocation()
-    with typer.Context(command, obj=options):  # also while an error is shown, after the command's own context has ended
+    # The context is there also while an error is shown, after the command's own has ended.
+    with as_interrupt(), typer.Context(command, obj=options):
         try:
             code = _run(command, sys.argv[1:] if arguments is None else arguments, options)
             sys.stdout.flush()
@@ -95,7 +97,8 @@ def _run(command: Any, arguments: list[str], options: Invocation) -> int:
 
 def _interrupted() -> int:
     with suppress(ValueError):  # in a thread nobody presses Ctrl-C
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # one more ends the process without a trace
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # one more ends the process without a trace
     changes = effects.descriptions()
     failures.show(Interrupted(f"interrupted; {'; '.join(changes) if changes else 'nothing was changed'}"))
     return INTERRUPTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -23,6 +24,8 @@ MODULE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_SYMBOL = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 BUILD_LIMIT = 45 * 60
 _TICK = 5.0
+#: Seconds that an interrupted build gets to end.
+_PATIENCE = 10.0
 
 
 def install(*, progress: Progress, method: Method = "auto") -> Engine:
@@ -104,12 +107,22 @@ def build(executable: Path, scratch: Path, progress: Progress, *, because: str =
                             f"the build took over {BUILD_LIMIT // 60} minutes", remedy=_remedies()
                         ) from None
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            _end(process)
     if code != 0:
         tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no output"]
         raise EngineMissing(f"go build failed: {tail[0][:300]}", remedy=_remedies())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a build that is still running; on SIGINT Go ends its compilers and removes its working folder."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _settle(executable: Path, target: Path) -> None:

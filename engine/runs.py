@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from engine.causes import cause
@@ -28,6 +29,7 @@ from engine.progress import Note
 from engine.repair.conflicts import explained
 from engine.run import Run
 from engine.state_folder import refuse_unwritable
+from engine.termination import interrupt_engines
 from engine.workspace import Target, workspace
 from model import effects
 from model.errors import EngineFailed, NoSuchStack, RingwallError
@@ -190,14 +192,22 @@ def engines_at_once(meminfo: Path = Path("/proc/meminfo")) -> int:
 def _ending(note: Note) -> Iterator[None]:
     """Wait for engines that were interrupted: each records what it has begun and releases its lock.
 
-    A terminal sends Ctrl-C to them, too. The second one makes them stop at once, so this process goes on waiting.
+    A terminal sends Ctrl-C to them, too; of SIGTERM they learn from this process. The second one makes them stop at once,
+    so this process goes on waiting.
     """
     note("interrupted: the engine finishes what it has begun; Ctrl-C once more makes it stop at once")
-    previous = signal.signal(signal.SIGINT, lambda *_: note("interrupted again: the engine stops at once"))
+
+    def again(number: int, _frame: FrameType | None) -> None:
+        note("interrupted again: the engine stops at once")
+        if number == signal.SIGTERM:
+            interrupt_engines()
+
+    previous = {number: signal.signal(number, again) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def outcome(target: Target, run: Run) -> str:

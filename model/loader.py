@@ -85,9 +85,12 @@ def read(file: Path) -> Document:
 def read_text(file: Path) -> str:
     """A text file of bounded size; raises `InputError` when it cannot be read or is not UTF-8."""
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError("no such file", file=file, remedy="correct the path") from None
+    except IsADirectoryError:
+        raise InputError("is a folder, not a file", file=file, remedy="correct the path") from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="correct its permissions") from None
     if len(raw) > MAX_BYTES:

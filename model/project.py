@@ -82,11 +82,16 @@ class Project:
     def unknown(self, stack: str) -> InputError:
         """The error for a stack that has no file: the name that was meant, or how to make the first environment."""
         known, (name, server) = self.stacks(), (environment_of(stack), server_of(stack))
+        if stack in known:
+            return _unreadable(self.stack_file(stack))
         if self.members_of(name) and name not in known:
             remedy = f"its servers' files are here: run `ringwall init {name}`, or restore {self.stack_file(name).name}"
             return InputError(f"there is no stack {name}", file=self.stack_file(name), remedy=remedy)
         if not known:
-            return InputError(f"there is no stack {stack}", remedy=f"make the environment: `ringwall init {name}`")
+            remedy = f"make the environment: `ringwall init {name}`"
+            if not self.stack_dir.is_dir():
+                remedy = f"its folder {self.stack_dir} is not there: correct stackConfigDir in Pulumi.yaml, or {remedy}"
+            return InputError(f"there is no stack {stack}", remedy=remedy)
         if server and name in known:
             servers = [f"{name}.{known_server}" for known_server in self.members_of(name)]
             remedy = did_you_mean(stack, servers, none=f"{name} has no servers")
@@ -98,6 +103,14 @@ class Project:
                 remedy=f"write {' or '.join(owners)}",
             )
         return InputError(f"there is no stack {stack}", remedy=did_you_mean(stack, known))
+
+
+def _unreadable(file: Path) -> InputError:
+    """The error for a stack whose file is there by its name, and cannot be read as that file."""
+    with_short_ending = file.with_suffix(".yml")
+    if not file.exists() and with_short_ending.exists():
+        return InputError("a stack file ends in .yaml", file=with_short_ending, remedy=f"rename it {file.name}")
+    return InputError("is no file, or leads to none", file=file, remedy="put the stack file in its place")
 
 
 def find_project(start: Path) -> Project:
@@ -126,6 +139,8 @@ def open_project(root: Path) -> Project:
 
 def load(project: Project, stack: str) -> Stack:
     """Read a stack with all it belongs to; raises `model.errors.InputError`."""
+    if named := _STACK_FILE.fullmatch(Path(stack).name):
+        raise InputError(f"{stack} is a file, not a stack", remedy=f"write the stack's name: {named['stack']}")
     if stack.startswith(ZONE_PREFIX):
         return load_zone(project, stack.removeprefix(ZONE_PREFIX))
     name, server = environment_of(stack), server_of(stack)
@@ -147,11 +162,12 @@ def load_environment(project: Project, name: str, newcomer: str | None = None) -
     """
     problems: list[InputError] = []
     if not _NAME.fullmatch(name) or name == "zone":
+        lower = name.lower() if name.lower() in project.environments() else None
         raise InputError(
             f"{name!r} is no environment name",
-            remedy="use lower-case letters, digits and -, and not the word zone",
+            remedy=f"write {lower}" if lower else "use lower-case letters, digits and -, and not the word zone",
         )
-    document = _read_stack(project, name, "an environment", "write it as docs/files.md says")
+    document = _read_stack(project, name, "an environment", "write it as docs/reference/environment.md says")
     try:
         settings: Environment = _manifest(document, ENVIRONMENT_KEY, Environment)
     except InputError as error:
@@ -180,7 +196,7 @@ def load_environment(project: Project, name: str, newcomer: str | None = None) -
 
 def load_settings(project: Project, name: str) -> Environment:
     """An environment's own settings, without reading its servers' files; raises `InputError`."""
-    document = _read_stack(project, name, "an environment", "write it as docs/files.md says")
+    document = _read_stack(project, name, "an environment", "write it as docs/reference/environment.md says")
     settings: Environment = _manifest(document, ENVIRONMENT_KEY, Environment)
     return settings
 
@@ -287,7 +303,7 @@ def _load_server(project: Project, environment: EnvironmentStack, name: str, doc
         inherited.pop("access", None)
     manifest: Server = _manifest(document, SERVER_KEY, Server, inherited)
     lock_file = project.lock_file(stack)
-    if not lock_file.is_file():
+    if not lock_file.exists():
         raise InputError(
             "the tool lock is missing",
             file=lock_file,

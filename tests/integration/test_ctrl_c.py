@@ -1,4 +1,4 @@
-"""Ctrl-C tells the truth: what was changed, and the command that frees a lock where one is left. No trace, once or twice."""
+"""Ctrl-C and SIGTERM tell the truth: what was changed, and what frees a lock that is left. No trace, once or twice."""
 
 from __future__ import annotations
 
@@ -50,12 +50,14 @@ def _without_trace(stderr: str) -> str:
     return stderr.splitlines()[-1]
 
 
-def test_once_lets_the_engine_end_and_the_same_command_goes_on(stage: Stage) -> None:
-    done = stage.interrupt_in(APPLICATION, "up", "dev.one", "--yes")
+@pytest.mark.parametrize("alone", [False, True], ids=["Ctrl-C", "SIGTERM to the command alone"])
+def test_once_lets_the_engine_end_and_the_same_command_goes_on(stage: Stage, alone: bool) -> None:
+    done = stage.interrupt_in(APPLICATION, "up", "dev.one", "--yes", alone=alone)
     last = _without_trace(done.stderr)
     assert done.returncode == 130
     assert "interrupted: the engine finishes what it has begun" in done.stderr
     assert stage.locks() == []
+    assert stage.sandbox.resources("*DnsRecord") == []  # nothing new was begun
     assert last == "interrupted; what was finished of dev.one is recorded, and the same command goes on from there"
     stage.run("up", "dev.one", "--yes")
     stage.assert_whole(stage.there())

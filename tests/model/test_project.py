@@ -231,7 +231,7 @@ def test_two_servers_on_one_origin_port_are_refused(tmp_path: Path) -> None:
     assert "origin.url: port 3000 on host dev-1 belongs to dev.one (origin.url); choose another" in line
 
 
-@pytest.mark.parametrize("name", ["Dev", "de_v", "zone", "-", "dev.one"])
+@pytest.mark.parametrize("name", ["Prod", "de_v", "zone", "-", "dev.one"])
 def test_a_name_that_cannot_be_an_environments_is_refused(tmp_path: Path, name: str) -> None:
     project = open_project(write_project(tmp_path))
     with pytest.raises(InputError, match="is no environment name; use lower-case"):
@@ -278,6 +278,12 @@ def test_pulumis_own_keys_and_encrypted_provider_tokens_are_allowed(tmp_path: Pa
         ("dve", r"there is no stack dve; did you mean dev\? \(known: dev, dev.one\)"),
         ("prod", r"there is no stack prod; correct it \(known: dev, dev.one\)"),
         ("one", "one is a server of dev; write dev.one"),
+        ("DEV", "'DEV' is no environment name; write dev"),
+        ("Pulumi.dev.yaml", "Pulumi.dev.yaml is a file, not a stack; write the stack's name: dev"),
+        (
+            "stacks/Pulumi.dev.one.yaml",
+            "stacks/Pulumi.dev.one.yaml is a file, not a stack; write the stack's name: dev.one",
+        ),
         ("dev.oen", r"there is no server oen in environment dev; did you mean dev.one\? \(known: dev.one\)"),
         ("zone.exampel", r"there is no stack zone.exampel; correct it \(known: dev, dev.one\)"),
     ],
@@ -285,6 +291,35 @@ def test_pulumis_own_keys_and_encrypted_provider_tokens_are_allowed(tmp_path: Pa
 def test_a_mistyped_stack_is_answered_with_the_one_that_was_meant(tmp_path: Path, name: str, line: str) -> None:
     with pytest.raises(InputError, match=line):
         load(open_project(write_project(tmp_path)), name)
+
+
+def test_a_stack_file_of_another_kind_or_ending_is_named_and_not_called_missing(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    file = root / "stacks" / "Pulumi.dev.one.yaml"
+    text = file.read_text()
+    file.unlink()
+    file.with_suffix(".yml").write_text(text)
+    assert lines(root) == [f"{file.with_suffix('.yml')}: a stack file ends in .yaml; rename it Pulumi.dev.one.yaml"]
+    file.with_suffix(".yml").unlink()
+    file.mkdir()
+    assert lines(root) == [f"{file}: is no file, or leads to none; put the stack file in its place"]
+    file.rmdir()
+    file.symlink_to("nowhere")
+    assert lines(root) == [f"{file}: is no file, or leads to none; put the stack file in its place"]
+
+
+def test_a_folder_in_the_place_of_a_tool_lock_is_not_called_a_missing_lock(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    lock = root / "stacks" / "dev.one.lock.yaml"
+    lock.unlink()
+    lock.mkdir()
+    assert lines(root) == [f"{lock}: is a folder, not a file; correct the path"]
+
+
+def test_a_folder_of_stack_files_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\nstackConfigDir: nowhere\n")
+    with pytest.raises(InputError, match=f"its folder {tmp_path / 'nowhere'} is not there: correct stackConfigDir"):
+        load(open_project(tmp_path), "dev")
 
 
 def test_init_is_named_only_where_there_is_no_environment_or_its_file_is_missing(tmp_path: Path) -> None:

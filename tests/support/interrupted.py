@@ -80,10 +80,13 @@ class Stage:
         self.sandbox.faults.clear()
         return ended
 
-    def interrupt_in(self, fault: Fault, *arguments: str, times: int = 1) -> subprocess.CompletedProcess[str]:
+    def interrupt_in(
+        self, fault: Fault, *arguments: str, times: int = 1, alone: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         """Run until a call meets `fault`, then press Ctrl-C, as a terminal does: command and engine get the signal.
 
-        Once more, where `times` says so, as soon as the command has answered the first.
+        Once more, where `times` says so, as soon as the command has answered the first. With `alone` it is SIGTERM, and to
+        the command alone, as a pipeline that is cancelled or a service manager sends it.
         """
         self.sandbox.faults.add(fault)
         process = self.start(*arguments)
@@ -92,7 +95,10 @@ class Stage:
         assert self.sandbox.faults.wait_for(fault, 120), "no call met the fault"
         heard = ""
         for _ in range(times):
-            os.killpg(process.pid, signal.SIGINT)
+            if alone:
+                process.terminate()
+            else:
+                os.killpg(process.pid, signal.SIGINT)
             while line := process.stderr.readline():
                 heard += line
                 if line.startswith("interrupted"):
