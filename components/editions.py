@@ -57,6 +57,7 @@ class Protection(Enum):
     GATEWAY_AIRS = "ask Prisma AIRS at the gateway"
     PROMPT_TOPICS = "refuse prompts by meaning"
     PROMPT_SANITIZER = "take personal data out of prompts at the gateway"
+    GUARDLESS = "stand before models without a guard"
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ _UNLICENSED: Final[dict[Protection, Entry]] = {
     Protection.GATEWAY_AIRS: Lacking("use edition ai 3.15 (ai-custom-guardrail), or guard.engines.prisma_airs"),
     Protection.PROMPT_TOPICS: Lacking("use edition ai 3.15 (ai-semantic-prompt-guard), or prompt_policy"),
     Protection.PROMPT_SANITIZER: Lacking("use edition ai 3.15 (ai-sanitizer), or guard.legs.prompts: redact"),
+    Protection.GUARDLESS: Lacking("use edition ai 3.15, or take guard: none out"),
 }
 
 #: Its `jwks_endpoint` is of 3.14.
@@ -196,14 +198,18 @@ TABLE: Final[dict[Edition, dict[Protection, Entry]]] = {
         Protection.GATEWAY_TOKENS: ByPlugin(
             "ai-rate-limiting-advanced",
             "3.14",
-            "beside the guard; it learns of an answer's tokens with the next request",
+            "beside the guard, or with guard: none in its place; it learns of an answer's tokens with the next request",
         ),
-        Protection.GATEWAY_LAKERA: ByPlugin("ai-lakera-guard", "3.13", "beside the guard's engines"),
+        Protection.GATEWAY_LAKERA: ByPlugin("ai-lakera-guard", "3.13", "beside the guard's engines, or in their place"),
         Protection.GATEWAY_AIRS: ByPlugin(
             "ai-custom-guardrail", "3.14", "Kong's own way to a service without a plugin"
         ),
         Protection.PROMPT_TOPICS: ByPlugin("ai-semantic-prompt-guard", "3.8"),
         Protection.PROMPT_SANITIZER: ByPlugin("ai-sanitizer", "3.10", "a service of Kong's that you run"),
+        # 3.14: routing by `model_alias` (Kong docs, "Route requests to different models using model aliases").
+        Protection.GUARDLESS: ByPlugin(
+            "ai-proxy-advanced", "3.14", "guard: none; what nobody does then is an error where a file asks for it"
+        ),
     },
 }
 

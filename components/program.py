@@ -102,7 +102,7 @@ def _model(stack: ModelStack) -> None:
         ModelPerimeterArgs(
             stack,
             contract,
-            secrets.require_secret("guardKey"),
+            secrets.require_secret("guardKey") if stack.manifest.guard is not None else None,
             secrets.require_secret("tunnelSecret") if local else None,
         ),
         pulumi.ResourceOptions(providers=providers),

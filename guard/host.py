@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from components.guard.settings import NO_GUARD
 from guard.bundle.bundle import Opened, OpenedBundle
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, NeedsRestart, pause
@@ -193,8 +194,8 @@ class GuardHost:
                 ) from None
             log.error("%s cannot be read (%s): what is served stays so", self._folder, error.strerror)
             return set(self._served)
-        names = {name for name in folders if _NAME.fullmatch(name)}
-        strangers = frozenset(folders - names)
+        names = {name for name in folders if _NAME.fullmatch(name) and not (self._folder / name / NO_GUARD).exists()}
+        strangers = frozenset(name for name in folders if not _NAME.fullmatch(name))
         for name in sorted(strangers - self._strangers):
             log.warning("%s is no server's name such as prod.tickets, so this folder is not served", name)
         self._strangers = strangers

@@ -86,7 +86,7 @@ def _missing_secrets(stack: Stack) -> Iterable[InputError]:
             f"is missing, and host {stack.manifest.host} has a locally managed tunnel",
             f"run `{set_secret(TUNNEL_SECRET, stack.stack)}`",
         )
-    if isinstance(stack, ModelStack) and GUARD_KEY not in present:
+    if isinstance(stack, ModelStack) and stack.manifest.guard is not None and GUARD_KEY not in present:
         yield stack.document.error(
             ("config", GUARD_KEY),
             "is missing, and by it alone the guard may enter the gateway's inner route",
@@ -108,7 +108,7 @@ def logpush_command(dataset: str, stack: str) -> str:
 
 def _inner_road(stack: ModelStack, settings: Environment) -> Iterable[InputError]:
     """The guard hands each request back to the gateway on its own machine, and over that road goes the key alone."""
-    if settings.topology == "central":
+    if settings.topology == "central" and stack.manifest.guard is not None:
         yield stack.document.error(
             manifest_path(stack, "host"),
             "model routes need the gateway on the guard's own machine, and in topology central it is elsewhere",
@@ -371,8 +371,9 @@ def check_together(environment: EnvironmentStack, newcomer: str | None = None) -
 def perimeter_ports(stack: PerimeterStack) -> Iterable[tuple[KeyPath, int, str]]:
     """The loopback ports of one server or model route, each with what to do when it is taken."""
     manifest = stack.manifest
-    yield GUARD_PORT, manifest.guard_port, "choose another"
-    inherited = manifest.guard_admin_port is None
-    yield ADMIN_PORT, manifest.admin_port, "add the key with another port" if inherited else "choose another"
+    if manifest.guard_port is not None and manifest.admin_port is not None:
+        yield GUARD_PORT, manifest.guard_port, "choose another"
+        inherited = manifest.guard_admin_port is None
+        yield ADMIN_PORT, manifest.admin_port, "add the key with another port" if inherited else "choose another"
     if isinstance(manifest, Server) and manifest.origin.port is not None:
         yield ORIGIN_PORT, manifest.origin.port, "choose another"

@@ -15,9 +15,9 @@ class PublicManifest(Protocol):
     @property
     def hostname(self) -> str: ...
     @property
-    def guard_port(self) -> int: ...
+    def guard_port(self) -> int | None: ...
     @property
-    def admin_port(self) -> int: ...
+    def admin_port(self) -> int | None: ...
     @property
     def countries(self) -> tuple[str, ...] | None: ...
     @property
@@ -36,13 +36,13 @@ ADMIN_PORT_OFFSET = 1000
 
 def check_front_door(manifest: PublicManifest) -> None:
     """Raise Wrong where ports, countries, sign-in and host names do not go together."""
-    if manifest.admin_port > 65535:
+    if manifest.admin_port is not None and manifest.admin_port > 65535:
         raise Wrong(
             f"is {manifest.admin_port} unless given (guard_port + {ADMIN_PORT_OFFSET}), and no port is over 65535",
             "add it",
             ("guard_admin_port",),
         )
-    if manifest.admin_port == manifest.guard_port:
+    if manifest.admin_port is not None and manifest.admin_port == manifest.guard_port:
         raise Wrong(
             f"port {manifest.admin_port} is the guard's port for traffic", "choose another", ("guard_admin_port",)
         )

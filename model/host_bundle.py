@@ -99,7 +99,7 @@ class HostBundle(Model):
     listeners: Many[Listener] = Field(description="Every socket that may be open.")
     cloudflared: Cloudflared = Field(description="The tunnel's connector.")
     kong: Kong = Field(description="The gateway node.")
-    guard: GuardProcess = Field(description="The guard.")
+    guard: GuardProcess | None = Field(description="The guard; none where a model route has none.")
     origin: Origin | None = Field(
         description="The server; none for a model route, whose models are behind the gateway."
     )

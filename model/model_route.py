@@ -7,9 +7,19 @@ server's file, whose access and sign-in are the same).
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    WrapSerializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from model.base import (
     Countries,
@@ -183,23 +193,38 @@ class ModelGuard(Model):
     )
 
 
-#: What a route always asks for, and why no plugin of any edition does it alone.
-_GUARDS_OWN = (
-    "grants (Kong knows an issuer's callers as one)",
-    "limits (Kong learns of an answer's tokens with the next request)",
-    "the inspection of tool results, tool definitions, tool calls and streams (Kong's checks read prompts and answers)",
-    "the refusal of members that no engine read",
-    "the chain of the audit log",
-)
+class GuardLeg(NamedTuple):
+    """The guard of a route, where Kong finds it, and the key by which it enters the inner routes."""
+
+    settings: ModelGuard
+    port: int
+    key: SecretRef
 
 
-def _present(value: object) -> object:
-    if value is False or value == "none":
-        raise Wrong(
-            f"a model route cannot leave its guard out; nothing at Kong takes over {', '.join(_GUARDS_OWN)}",
-            "remove the key: the guard then has its defaults; in edition ai Kong's own checks stand beside it (gateway)",
-        )
-    return value
+class _WordNone:
+    """`none` in the file is None here. An empty key is refused: it reads as if something were forgotten."""
+
+    @classmethod
+    def read(cls, value: object) -> object:
+        if value is None:
+            raise Wrong("is empty", "write the guard's settings, {} for its defaults, or none")
+        if value != "none" and not isinstance(value, dict | ModelGuard):
+            raise Wrong("must be the guard's settings", "write them as key: value lines, or none for no guard")
+        return None if value == "none" else value
+
+    @classmethod
+    def write(cls, value: ModelGuard | None, handler: SerializerFunctionWrapHandler) -> Any:
+        return "none" if value is None else handler(value)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        settings, _ = handler(schema)["anyOf"]
+        return {"anyOf": [settings, {"const": "none"}]}
+
+
+OptionalGuard = Annotated[
+    ModelGuard | None, _WordNone, BeforeValidator(_WordNone.read), WrapSerializer(_WordNone.write)
+]
 
 
 class ModelRoute(Model):
@@ -209,11 +234,19 @@ class ModelRoute(Model):
     host: Name = Field(description="A key of the environment's hosts.")
     hostname: Hostname = Field(description="Public name, inside the environment's zone.")
     path: UrlPath = Field("/v1", description="Public path below which the endpoint's own paths stand.")
-    guard_port: Port = Field(description="Loopback port of this route's guard.")
+    guard_port: Port | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Loopback port of this route's guard; needed unless it has none.",
+    )
     guard_admin_port: Port | None = Field(
         None, description="Loopback port of the guard's /readyz and /metrics; guard_port + 1000 unless given."
     )
-    guard_key: SecretRef = Field(description="Where the host finds the key by which the guard enters the inner route.")
+    guard_key: SecretRef | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Where the host finds the key by which the guard enters the inner route; needed unless it has none.",
+    )
     models: dict[ModelName, RoutedModel] = Field(min_length=1, description="Models by public name.")
     oauth: OAuth = Field(OAuth(), description="The one OAuth front door.")
     access: Access = Field(description="Who may reach it.")
@@ -227,12 +260,12 @@ class ModelRoute(Model):
     prompt_policy: PromptPolicy = Field(PromptPolicy(), description="What every prompt must be like.")
     cache: ModelCache = Field(ModelCache(), description="Answers that are kept.")
     gateway: ModelGateway = Field(
-        ModelGateway(), description="What Kong itself does on the inner routes in edition ai, beside the guard."
+        ModelGateway(), description="What Kong itself does in edition ai, beside the guard or without one."
     )
     timeouts: Timeouts = Field(Timeouts(), description="Waiting for the provider.")
     circuit_breaker: CircuitBreaker = Field(CircuitBreaker(), description="When the gateway stops sending.")
-    guard: Annotated[ModelGuard, BeforeValidator(_present)] = Field(
-        ModelGuard(), description="The guard's settings; no edition can do without it."
+    guard: OptionalGuard = Field(
+        ModelGuard(), description="The guard's settings; or `none`, in edition ai: Kong alone stands before the models."
     )
     cors: Cors | None = Field(None, description="Browser clients.")
     logs: Logs = Field(Logs(), description="Sinks of its own, of a kind its environment does not use.")
@@ -245,13 +278,14 @@ class ModelRoute(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        self._check_guard_leg()
         check_front_door(self)
         if self.oauth.tool_claim is not None:
             raise Wrong("belongs to servers: a model route has no tools", "remove it", ("oauth", "tool_claim"))
         # What Kong cuts off a flood by, and what ends a runaway loop: a route without them would have no limit.
         if self.limits.principal.requests_per_minute is None:
             raise Wrong("has no requests_per_minute", "add it: it bounds a flood", ("limits", "principal"))
-        if not self.limits.all.counts_tokens:
+        if self.guard is not None and not self.limits.all.counts_tokens:
             raise Wrong(
                 "counts no tokens", "add tokens_per_minute, tokens_per_hour or tokens_per_day", ("limits", "all")
             )
@@ -273,9 +307,28 @@ class ModelRoute(Model):
                 raise Wrong(f"counts cost, and {unpriced[0]} has no price", "give every model a price", path)
         return self
 
+    def _check_guard_leg(self) -> None:
+        """Raise Wrong where the keys of the guard's own leg stand without it, or it without them."""
+        for key in ("guard_port", "guard_key", "guard_admin_port"):
+            value = getattr(self, key)
+            if self.guard is None and value is not None:
+                raise Wrong("belongs to a guard, and this route has none", "remove it", (key,))
+            if self.guard is not None and value is None and key != "guard_admin_port":
+                raise Wrong("a required key is missing", "add it", (key,))
+
     @property
-    def admin_port(self) -> int:
-        return self.guard_port + ADMIN_PORT_OFFSET if self.guard_admin_port is None else self.guard_admin_port
+    def leg(self) -> GuardLeg | None:
+        """None for a route without a guard."""
+        if self.guard is None or self.guard_port is None or self.guard_key is None:
+            return None
+        return GuardLeg(self.guard, self.guard_port, self.guard_key)
+
+    @property
+    def admin_port(self) -> int | None:
+        """Where the guard's /readyz and /metrics are; None without one."""
+        if self.guard_port is None or self.guard_admin_port is not None:
+            return self.guard_admin_port
+        return self.guard_port + ADMIN_PORT_OFFSET
 
     @property
     def grantees(self) -> tuple[Grantees, ...]:

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from model.environment import Environment
 from model.loader import Document, KeyPath
-from model.model_route import ModelRoute
+from model.model_route import GuardLeg, ModelRoute
 from model.server import Server
 from model.stack_names import ENVIRONMENT_KEY as ENVIRONMENT_KEY
 from model.stack_names import KINDS as KINDS
@@ -174,6 +174,19 @@ Stack = EnvironmentStack | ServerStack | ModelStack | ZoneStack
 def noun(stack: PerimeterStack) -> str:
     """The key under which components and documents say whose they are."""
     return "model_route" if isinstance(stack, ModelStack) else "server"
+
+
+def leg_of(stack: ModelStack) -> GuardLeg:
+    """The guard of a model route; raises InputError where it has none."""
+    if (leg := stack.manifest.leg) is None:
+        raise stack.document.error(
+            manifest_path(stack, "guard"), "this route has no guard", "write the guard's settings to give it one"
+        )
+    return leg
+
+
+def has_guard(stack: PerimeterStack) -> bool:
+    return stack.manifest.guard is not None
 
 
 def manifest_path(stack: Stack, *key: str | int) -> KeyPath:

@@ -14,7 +14,7 @@ from components.gateway.spec import PluginSpec, name_of
 from components.gateway.verification import verifying
 from model.errors import InputErrors
 from model.kong_versions import Edition
-from model.stacks import EnvironmentStack, ModelStack, PerimeterStack, ServerStack
+from model.stacks import EnvironmentStack, ModelStack, PerimeterStack, ServerStack, has_guard
 
 EDITIONS: Final[tuple[Edition, ...]] = ("oss", "enterprise", "ai")
 
@@ -103,12 +103,13 @@ def _plugins(stack: EnvironmentStack | PerimeterStack) -> list[PluginSpec]:
     if isinstance(stack, ModelStack):
         if problems := support_problems(stack):
             raise InputErrors(problems)
-        specs += [
-            spec
-            for model, routed in stack.manifest.models.items()
-            for kind in routed.kinds
-            for spec in inner_plugins(stack, model, kind)
-        ]
+        if has_guard(stack):
+            specs += [
+                spec
+                for model, routed in stack.manifest.models.items()
+                for kind in routed.kinds
+                for spec in inner_plugins(stack, model, kind)
+            ]
     return specs
 
 
@@ -123,7 +124,8 @@ def _further(stack: EnvironmentStack | PerimeterStack) -> Iterator[Protection]:
         if stack.manifest.limits.tools:
             yield Protection.TOOL_RATE
     elif isinstance(stack, ModelStack):
-        yield from (Protection.MODEL_TOKENS, Protection.PROMPT_INSPECTION)
+        if has_guard(stack):
+            yield from (Protection.MODEL_TOKENS, Protection.PROMPT_INSPECTION)
         for model in stack.manifest.models.values():
             if "responses" in model.kinds:
                 yield Protection.MODEL_RESPONSES

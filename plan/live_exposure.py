@@ -34,6 +34,9 @@ from plan.protectors import (
 from plan.values import Json, is_unknown
 
 TUNNEL_DOMAIN: Final = ".cfargotunnel.com"
+#: What sends prompts to providers, and what reads prompts and answers where no guard does.
+_PROXIES: Final = frozenset({"ai-proxy", "ai-proxy-advanced"})
+READERS: Final = frozenset({"ai-lakera-guard", "ai-custom-guardrail"})
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,9 @@ def _gateway(state: _State, name: str) -> Iterator[str]:
         ]
         if lets_strangers_in(plugins):
             yield f"{name} is routed by {route.resource.name}, whose service authenticates nobody"
+        active = {plugin.inputs.get("name") for plugin in plugins if plugin.inputs.get("enabled", True) is True}
+        if active & _PROXIES and not active & READERS:
+            yield f"{name} is routed by {route.resource.name} to a provider, and nothing inspects what is said"
 
 
 def _names_id(reference: Json, id_: Json) -> bool:

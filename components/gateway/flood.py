@@ -9,12 +9,25 @@ from __future__ import annotations
 
 from typing import Final
 
+from model.stacks import PerimeterStack
+
 #: A client that tries again at once after each refusal stays below; one that does nothing else is cut off by Kong.
 TIMES: Final = 4
 #: A number of requests above which Kong's limit would be none (`plan.rules.limits`); Kong then stands at the guard's own.
 MAX_REQUESTS_PER_MINUTE: Final = 100_000
 #: The largest request that the model lets a stack file allow.
 MAX_KILOBYTES: Final = 65_536
+
+
+def refused_requests(server: PerimeterStack, limit: int, *, periods: int = 1) -> int:
+    """At how many requests in so many minutes Kong refuses: where there is no guard, at the file's own number."""
+    return limit if server.manifest.guard is None else flood_requests(limit, periods=periods)
+
+
+def refused_kilobytes(server: PerimeterStack) -> int:
+    """At what size Kong refuses a request: where there is no guard, at the file's own number."""
+    limit = server.manifest.limits.body_kilobytes
+    return limit if server.manifest.guard is None else flood_kilobytes(limit)
 
 
 def flood_requests(limit: int, *, periods: int = 1) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.editions import Protection
-from components.gateway.flood import flood_kilobytes
+from components.gateway.flood import refused_kilobytes
 from components.gateway.licensed import checks
 from components.gateway.licensed.semantic_cache import semantic_cache
 from components.gateway.licensed.token_limit import token_limit
@@ -42,4 +42,4 @@ def gateway_plugins(stack: ModelStack, model: str, kind: ModelKind) -> list[Plug
 
 def body_size(stack: ModelStack) -> int:
     """In bytes: what the public route lets on, these plugins must not refuse. Their default is 8192."""
-    return flood_kilobytes(stack.manifest.limits.body_kilobytes) * 1024
+    return refused_kilobytes(stack) * 1024

@@ -70,13 +70,18 @@ _NEVER_SENT = (
 
 def inner_plugins(stack: ModelStack, model: str, kind: ModelKind = "chat") -> list[PluginSpec]:
     """Every plugin of a model's inner service, the key first; raises InputError where the edition has none."""
-    policy = stack.manifest.prompt_policy
-    specs = [_key(stack), _consumer(stack), _clean_headers(stack), *gateway_plugins(stack, model, kind)]
+    specs = [_key(stack), _consumer(stack), clean_headers(stack), *gateway_plugins(stack, model, kind)]
+    return [*specs, *policy_plugins(stack), _proxy(stack, model, kind)]
+
+
+def policy_plugins(stack: ModelStack) -> list[PluginSpec]:
+    """What holds every prompt to the route's policy."""
+    policy, specs = stack.manifest.prompt_policy, []
     if policy.deny or policy.allow:
         specs.append(_patterns(stack))
     if policy.system is not None:
         specs.append(_decoration(stack, policy.system))
-    return [*specs, _proxy(stack, model, kind)]
+    return specs
 
 
 def _key(stack: ModelStack) -> PluginSpec:
@@ -113,7 +118,8 @@ def _consumer(stack: ModelStack) -> PluginSpec:
     )
 
 
-def _clean_headers(stack: ModelStack) -> PluginSpec:
+def clean_headers(stack: ModelStack) -> PluginSpec:
+    """Takes off what says who called and over which road, before ai-proxy sets the provider's credential."""
     empty: Config = {"body": [], "headers": [], "querystring": []}
     return plugin(
         Protection.CLEAN_HEADERS,
@@ -169,7 +175,7 @@ def _proxy(stack: ModelStack, model: str, kind: ModelKind) -> PluginSpec:
     manifest = stack.manifest
     routed = manifest.models[model]
     purpose = "credential, format and address of the provider"
-    configs = [_proxy_config(stack, model, target, kind) for target in routed.targets]
+    configs = [proxy_config(stack, model, target, kind) for target in routed.targets]
     if name_of(Protection.MODEL_PROXY, stack.settings) == "ai-proxy":
         # Further targets differ in their host alone, which is the upstream's.
         return plugin(Protection.MODEL_PROXY, stack.settings, "proxy", configs[0], purpose)
@@ -181,7 +187,7 @@ def _proxy(stack: ModelStack, model: str, kind: ModelKind) -> PluginSpec:
         configs,
         [target.order for target in routed.targets],
         [target.weight for target in routed.targets],
-        alias=routed.targets[0].model,
+        aliases=[routed.targets[0].model] * len(configs),
         timeouts=manifest.timeouts,
         breaker=manifest.circuit_breaker,
         category="text/embeddings" if kind == "embeddings" else "text/generation",
@@ -189,7 +195,7 @@ def _proxy(stack: ModelStack, model: str, kind: ModelKind) -> PluginSpec:
     return plugin(Protection.MODEL_PROXY, stack.settings, "proxy", balanced, purpose)
 
 
-def _proxy_config(stack: ModelStack, model: str, target: ModelTarget, kind: ModelKind) -> Config:
+def proxy_config(stack: ModelStack, model: str, target: ModelTarget, kind: ModelKind) -> Config:
     """One target's config of ai-proxy."""
     carries = target.credential is not None
     return {
@@ -239,8 +245,10 @@ def _proxy_config(stack: ModelStack, model: str, target: ModelTarget, kind: Mode
 
 def _prices(stack: ModelStack, model: str) -> Config:
     """What Kong counts cost by, where it does; its schema takes no 0, and what is not priced costs nothing."""
-    limits, price = stack.manifest.gateway.limits, stack.manifest.models[model].price
-    if limits is None or not limits.counts_cost or price is None:
+    manifest = stack.manifest
+    limits, price = manifest.gateway.limits, manifest.models[model].price
+    counted = manifest.limits.principal if manifest.guard is None else limits
+    if counted is None or not counted.counts_cost or price is None:
         return {"input_cost": None, "output_cost": None}
     return {"input_cost": float(price.input) or None, "output_cost": float(price.output) or None}
 

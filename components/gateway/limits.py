@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from components.editions import Protection
-from components.gateway.flood import flood_kilobytes, flood_requests
+from components.gateway.flood import refused_kilobytes, refused_requests
 from components.gateway.licensed.rate_limit import rate_limit
 from components.gateway.names import LIMIT_HEADER, PRINCIPAL_HEADER, TOKENS, entity_name
 from components.gateway.spec import Config, PluginSpec, name_of, plugin
@@ -22,8 +22,12 @@ from model.stacks import PerimeterStack
 
 
 def limits(server: PerimeterStack) -> list[PluginSpec]:
-    """Body size, requests per principal, tokens per server; raises InputError where Kong would refuse a number."""
-    return [_body_size(server), _principal_rate(server), _server_tokens(server)]
+    """Body size, requests per principal, tokens per server; raises InputError where Kong would refuse a number.
+
+    Tokens are counted from what the guard says; a model route without one has ai-rate-limiting-advanced instead.
+    """
+    counted = [] if server.manifest.guard is None else [_server_tokens(server)]
+    return [_body_size(server), _principal_rate(server), *counted]
 
 
 #: The periods that both manifests speak of, each in minutes.
@@ -57,7 +61,7 @@ def _body_size(server: PerimeterStack) -> PluginSpec:
         server.settings,
         "body-size",
         {
-            "allowed_payload_size": flood_kilobytes(server.manifest.limits.body_kilobytes),
+            "allowed_payload_size": refused_kilobytes(server),
             "size_unit": "kilobytes",
             # True would refuse every GET and DELETE; the identity check asks it of POST (see `components.gateway.lua`).
             "require_content_length": False,
@@ -72,7 +76,7 @@ def _principal_rate(server: PerimeterStack) -> PluginSpec:
     if name_of(Protection.PRINCIPAL_RATE, server.settings) == "rate-limiting-advanced":
         _check_certificate_name(redis)
         windows = {
-            minutes * 60: flood_requests(limit, periods=minutes)
+            minutes * 60: refused_requests(server, limit, periods=minutes)
             for minutes, limit in zip(_MINUTES.values(), periods, strict=True)
             if limit is not None
         }
@@ -91,7 +95,7 @@ def _principal_rate(server: PerimeterStack) -> PluginSpec:
         {
             "second": None,
             **{
-                period: limit and flood_requests(limit, periods=minutes)
+                period: limit and refused_requests(server, limit, periods=minutes)
                 for (period, minutes), limit in zip(_MINUTES.items(), periods, strict=True)
             },
             "month": None,

@@ -73,7 +73,8 @@ def lua_string(value: str) -> str:
     return '"' + "".join(safe) + '"'
 
 
-def _lua_set(names: Sequence[str]) -> str:
+def lua_set(names: Sequence[str]) -> str:
+    """The names as a table in which each is true."""
     return "{ " + ", ".join(f"[{lua_string(name)}] = true" for name in names) + " }"
 
 
@@ -328,7 +329,7 @@ def identity_check(
         "LEEWAY": str(CLOCK_LEEWAY),
         "LATEST": f"{LATEST_MOMENT:.0f}",
         "REFUSED_HEADERS": _lua_list(REFUSED_HEADERS),
-        "TYPES": _lua_set(TYPES),
+        "TYPES": lua_set(TYPES),
         "AUDIENCES": "{ "
         + ", ".join(f"[{lua_string(host)}] = {lua_string(aud)}" for host, aud in sorted(audiences.items()))
         + " }",
@@ -348,13 +349,13 @@ def identity_check(
     parts = [_HEADERS, _PREFLIGHT if preflight else "", _TOKENS, _EXTERNAL if bearer else _ACCESS, _HANDED_ON, _NAMED]
     if bearer and bearer.opaque:
         parts[3:] = [_OPAQUE, _HANDED_ON]
-    return _fill("".join(parts), values)
+    return fill("".join(parts), values)
 
 
 def challenge_on_401(bearer: BearerCheck) -> str:
     """Lua for the header_filter phase: a 401 of the jwt plugin says `Bearer` only, and the client could not discover
     the authorization server (RFC 9728 section 5.1). Challenges that name the document stay, insufficient_scope too."""
-    return _fill(
+    return fill(
         """\
 if kong.response.get_status() == 401 then
   local challenge = kong.response.get_header("WWW-Authenticate")
@@ -389,26 +390,26 @@ if principal and kong.client.get_credential() then result[@PRINCIPAL_HEADER@] = 
 """
     end = "return result\n"
     return {
-        "request.headers": _fill(
+        "request.headers": fill(
             pick + principal + end,
             {
                 "SOURCE": "kong.request.get_headers(1000)",
-                "ALLOWED": _lua_set(LOGGED_REQUEST_HEADERS),
+                "ALLOWED": lua_set(LOGGED_REQUEST_HEADERS),
                 "PRINCIPAL_HEADER": lua_string(PRINCIPAL_HEADER),
             },
         ),
         "request.querystring": "return nil",
         "request.uri": "return kong.request.get_path()",
         "request.url": 'return kong.request.get_scheme() .. "://" .. kong.request.get_host() .. kong.request.get_path()',
-        "response.headers": _fill(
+        "response.headers": fill(
             pick + end,
-            {"SOURCE": "kong.response.get_headers(1000)", "ALLOWED": _lua_set(LOGGED_RESPONSE_HEADERS)},
+            {"SOURCE": "kong.response.get_headers(1000)", "ALLOWED": lua_set(LOGGED_RESPONSE_HEADERS)},
         ),
         "upstream_uri": "return kong.request.get_path()",
     }
 
 
-def _fill(template: str, values: Mapping[str, str]) -> str:
+def fill(template: str, values: Mapping[str, str]) -> str:
     """One pass, so that a value holding `@NAME@` is never expanded; an unknown mark is a programming error."""
     pieces = template.split("@")
     if len(pieces) % 2 == 0:

@@ -11,6 +11,7 @@ import pcre2
 
 from components.editions import Protection
 from components.gateway.gateway_support import gateway_problems
+from components.gateway.guardless_support import guardless_problems
 from components.gateway.spec import name_of
 from components.gateway.unsupported import lacking
 from model.base import split_url
@@ -51,8 +52,11 @@ _MAX_PARTS = 15
 
 def support_problems(stack: ModelStack) -> list[InputError]:
     """What this environment's edition cannot do of a model route."""
+    guardless = guardless_problems(stack) if stack.manifest.guard is None else []
+    if guardless and stack.settings.gateway.edition != "ai":
+        return guardless
     models = (problem for name in sorted(stack.manifest.models) for problem in _model(stack, name))
-    return [*_prompts(stack), *gateway_problems(stack), *models]
+    return [*guardless, *_prompts(stack), *gateway_problems(stack), *models]
 
 
 def prompt_parts(system: str) -> list[str]:

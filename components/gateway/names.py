@@ -30,6 +30,9 @@ GUARD_KEY_HEADER = "x-ringwall-key"
 #: No tunnel and no DNS zone has names below it: `internal` is for private use (ICANN resolution 2024.07.29.06).
 INNER_DOMAIN = "ringwall.internal"
 
+#: What a closed server answers; it says nothing about why.
+CLOSED_MESSAGE = "This server is closed."
+
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 HEALTH_PATH = "/healthz"
 
@@ -98,6 +101,12 @@ def inner_name(stack: ModelStack, model: str, kind: ModelKind = "chat") -> str:
 def kind_suffix(kind: ModelKind) -> str:
     """Ends the names of what carries another kind than chat completions."""
     return "" if kind == "chat" else f"-{kind}"
+
+
+def direct_name(stack: ModelStack) -> str:
+    """Name of the service that leads to the providers where a model route has no guard: another than that of the service
+    which leads to a guard, so that both can stand while the public route moves from one to the other."""
+    return entity_name(stack.environment.name, stack.name, "models")
 
 
 def inner_upstream_name(stack: ModelStack, model: str) -> str:

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from components.editions import Protection
 from components.gateway import lua as kong_lua
 from components.gateway.entities import methods
+from components.gateway.guardless_plugins import guardless_plugins, request_check
 from components.gateway.limits import limits
 from components.gateway.names import (
     ASSERTION_HEADER,
+    CLOSED_MESSAGE,
     REQUEST_ID_HEADER,
 )
 from components.gateway.sinks import sinks
@@ -62,6 +64,9 @@ def identity_plugin(server: PerimeterStack, audiences: Mapping[str, str]) -> Plu
         bearer=bearer,
         preflight=manifest.cors is not None,
     )
+    if isinstance(server, ModelStack) and server.manifest.guard is None:
+        # In the same chunk: a request that the identity check refuses comes no further.
+        lua += request_check(server)
     return plugin(
         Protection.IDENTITY,
         settings,
@@ -106,8 +111,6 @@ _MODEL_HEADERS = (
     "x-stainless-runtime-version",
     "x-stainless-timeout",
 )
-#: What a closed server answers; it says nothing about why.
-CLOSED_MESSAGE = "This server is closed."
 
 
 def check_audiences(manifest: PerimeterManifest, audiences: Mapping[str, object]) -> None:
@@ -130,13 +133,12 @@ def server_plugins(server: PerimeterStack) -> list[PluginSpec]:
         InputError: the edition cannot enforce something, or a setting means something else to Kong.
     """
     manifest, settings = server.manifest, server.settings
-    bearer = bearer_check(server)
-    specs = [
-        *verification(server),
-        *limits(server),
-        *tool_access(server),
-        _clean_headers(settings, keep_authorization=bearer is not None),
-    ]
+    specs = verification(server)
+    if isinstance(server, ModelStack) and server.manifest.guard is None:
+        specs += guardless_plugins(server)
+    else:
+        specs += [*limits(server), *tool_access(server)]
+        specs.append(_clean_headers(settings, keep_authorization=bearer_check(server) is not None))
     if manifest.cors:
         specs.append(cors_plugin(server))
     if manifest.lockdown:
@@ -226,7 +228,7 @@ def require_protection(server: PerimeterStack, specs: list[PluginSpec]) -> None:
         verified,
         *([Protection.ISSUER] if verified is Protection.SIGNATURE else []),
         Protection.PRINCIPAL_RATE,
-        Protection.SERVER_TOKENS,
+        Protection.GATEWAY_TOKENS if server.manifest.guard is None else Protection.SERVER_TOKENS,
         Protection.BODY_SIZE,
         Protection.CLEAN_HEADERS,
         *([Protection.GATEWAY_TOOLS] if server.manifest.oauth.tool_claim else []),

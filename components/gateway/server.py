@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_kong as kong  # noqa: TID253
 
-from components.gateway import entities
+from components.gateway import entities, guardless_plugins
 from components.gateway.names import issuer_group, server_tags, upstream_name
 from components.gateway.plugins import (
     check_audiences,
@@ -21,7 +21,7 @@ from components.gateway.plugins import (
 )
 from components.gateway.spec import PluginSpec
 from components.gateway.verification import issuer_of
-from model.stacks import PerimeterStack, noun
+from model.stacks import ModelStack, PerimeterStack, noun
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class GatewayArgs:
 
 
 class GatewayRing(pulumi.ComponentResource):
-    """Upstream, target, service, its plugins, and last the route; in mode external the metadata service as well.
+    """Upstream, target, service, its plugins, and last the route; in mode external the metadata service as well. A model
+    route without a guard has neither upstream nor target: its service leads to the providers.
 
     Order is the security property: authentication stands on the service before a route leads to it.
 
@@ -43,7 +44,8 @@ class GatewayRing(pulumi.ComponentResource):
         protectors: every resource that must exist before the public name does.
 
     Outputs:
-        service_id, route_id, upstream, consumer_group, plugins (name to id), metadata_route_id (None in mode access).
+        service_id, route_id, upstream (of a guard), consumer_group, plugins (name to id), metadata_route_id (None in mode
+        access).
     """
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -61,21 +63,15 @@ class GatewayRing(pulumi.ComponentResource):
             opts,
         )
         child = pulumi.ResourceOptions(parent=self)
-
-        upstream_args = entities.upstream_inputs(server)
-        upstream_args["healthchecks"] = healthcheck_args(upstream_args["healthchecks"])
-        self.upstream = kong.Upstream(f"{name}-upstream", **upstream_args, opts=child)
-        self.target = kong.Target(
-            f"{name}-target",
-            upstream_id=self.upstream.id,
-            **entities.target_inputs(server),
-            # Every change of a target replaces it, and Kong refuses the same address twice.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
+        direct = server if isinstance(server, ModelStack) and server.manifest.guard is None else None
+        pool = [] if direct else self._guard_pool(name, server, child)
+        # Without a guard all but the route has names of its own, so that one update of the route moves it from a whole
+        # service to another whole one.
+        part = f"{name}-direct" if direct else name
         self.service = kong.Service(
-            f"{name}-service",
-            **entities.service_inputs(server),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.upstream]),
+            f"{part}-service",
+            **(guardless_plugins.service_inputs(direct) if direct else entities.service_inputs(server)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=pool[:1]),
         )
         identity = pulumi.Output.all(**args.audiences).apply(
             lambda audiences: identity_plugin(server, audiences).config_json()
@@ -83,7 +79,7 @@ class GatewayRing(pulumi.ComponentResource):
         self.plugins: dict[str, kong.Plugin] = {}
         for spec in specs:
             self.plugins[spec.suffix] = plugin_resource(
-                f"{name}-{spec.suffix}",
+                f"{part}-{spec.suffix}",
                 spec,
                 server_tags(server),
                 child,
@@ -93,12 +89,11 @@ class GatewayRing(pulumi.ComponentResource):
         self.route = kong.Route(
             f"{name}-route",
             service_id=self.service.id,
-            **entities.route_inputs(server),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.plugins.values(), self.target]),
+            **(guardless_plugins.route_inputs(direct) if direct else entities.route_inputs(server)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.plugins.values(), *pool[1:]]),
         )
         self.protectors: list[pulumi.Resource] = [
-            self.upstream,
-            self.target,
+            *pool,
             self.service,
             *self.plugins.values(),
             self.route,
@@ -110,18 +105,31 @@ class GatewayRing(pulumi.ComponentResource):
         self.service_id: pulumi.Output[str] = self.service.id
         self.route_id: pulumi.Output[str] = self.route.id
         self.metadata_route_id: pulumi.Output[str] | None = self.metadata_route.id if self.metadata_route else None
-        self.upstream_name = upstream_name(server)
         self.consumer_group = issuer_group(issuer_of(manifest))
         self.register_outputs(
             {
                 "service_id": self.service_id,
                 "route_id": self.route_id,
-                "upstream": self.upstream_name,
+                **({} if direct else {"upstream": upstream_name(server)}),
                 "consumer_group": self.consumer_group,
                 "plugins": {suffix: plugin.id for suffix, plugin in self.plugins.items()},
                 "metadata_route_id": self.metadata_route_id,
             }
         )
+
+    def _guard_pool(self, name: str, server: PerimeterStack, child: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+        """The upstream and its one target, the guard."""
+        inputs = entities.upstream_inputs(server)
+        inputs["healthchecks"] = healthcheck_args(inputs["healthchecks"])
+        upstream = kong.Upstream(f"{name}-upstream", **inputs, opts=child)
+        target = kong.Target(
+            f"{name}-target",
+            upstream_id=upstream.id,
+            **entities.target_inputs(server),
+            # Every change of a target replaces it, and Kong refuses the same address twice.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        return [upstream, target]
 
     def _publish_metadata(
         self, name: str, server: PerimeterStack, specs: list[PluginSpec], child: pulumi.ResourceOptions

@@ -11,7 +11,7 @@ import pulumi
 from components.documents import GUARD
 from components.guard.model_settings import build_model_guard_config
 from components.guard.settings import bundle_file, render
-from model.stacks import ModelStack
+from model.stacks import ModelStack, leg_of
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class ModelGuardRing(pulumi.ComponentResource):
     config_sha256: pulumi.Output[str]
 
     def __init__(self, name: str, args: ModelGuardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        manifest = args.stack.manifest
+        manifest, guard = args.stack.manifest, leg_of(args.stack).settings
         super().__init__(
             GUARD,
             name,
             {
-                "engines": list(manifest.guard.engines.names),
-                "legs": manifest.guard.legs.dump(),
+                "engines": list(guard.engines.names),
+                "legs": guard.legs.dump(),
                 "model_limits": manifest.limits.dump(),
                 "models": {name: _shown(model.dump()) for name, model in sorted(manifest.models.items())},
                 "cache": manifest.cache.dump(),

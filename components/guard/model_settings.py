@@ -10,7 +10,7 @@ from model.guard_config import Audit, ServerName
 from model.model_guard_config import InnerGateway, InnerModel, ModelGuardConfig, ModelRight
 from model.model_route import bound_name
 from model.name_patterns import matches_any
-from model.stacks import ModelStack
+from model.stacks import ModelStack, leg_of
 
 
 def build_model_guard_config(
@@ -21,8 +21,11 @@ def build_model_guard_config(
     Args:
         audiences: `aud` of the Access application of each host name.
         agent_client_ids: service token client id of each agent that access admits.
+
+    Raises:
+        InputError: the route has no guard.
     """
-    manifest, settings = stack.manifest, stack.settings
+    manifest, settings, leg = stack.manifest, stack.settings, leg_of(stack)
     gateway_port = settings.hosts[manifest.host].gateway_port
     return ModelGuardConfig(
         version=1,
@@ -31,11 +34,11 @@ def build_model_guard_config(
         path=manifest.path,
         browser_origins=manifest.cors.origins if manifest.cors else (),
         admin_port=manifest.admin_port,
-        redis=manifest.guard.redis,
+        redis=leg.settings.redis,
         inner=InnerGateway(
             url=f"http://127.0.0.1:{gateway_port}",
             key_header=GUARD_KEY_HEADER,
-            key=manifest.guard_key,
+            key=leg.key,
             principal_header=PRINCIPAL_HEADER if manifest.gateway.limits is not None else None,
         ),
         models=tuple(
@@ -52,18 +55,19 @@ def build_model_guard_config(
         ),
         identity=identity(stack, audiences, agent_client_ids),
         # A closed route grants nothing, which is to deny everything.
-        grants=() if manifest.lockdown else tuple(_rights(stack)),
+        grants=() if manifest.lockdown else tuple(model_rights_of(stack)),
         limits=manifest.limits,
         cache=manifest.cache.exact,
         timeouts=manifest.timeouts,
-        guard=manifest.guard,
+        guard=leg.settings,
         audit=Audit(
-            path=audit_file(stack.stack), payloads=manifest.guard.audit_payloads, anchor=manifest.guard.audit_anchor
+            path=audit_file(stack.stack), payloads=leg.settings.audit_payloads, anchor=leg.settings.audit_anchor
         ),
     )
 
 
-def _rights(stack: ModelStack) -> list[ModelRight]:
+def model_rights_of(stack: ModelStack) -> list[ModelRight]:
+    """Each grant with its principals and models resolved."""
     names = sorted(stack.manifest.models)
     return [
         ModelRight(

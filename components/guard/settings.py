@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from model.base import SecretRef
 from model.canonical import digest
 from model.environment import Environment
+from model.errors import InputError
 from model.guard_config import (
     AccessIdentity,
     Audit,
@@ -28,6 +29,10 @@ from model.stacks import PerimeterStack, ServerStack
 ETC = "/etc/ringwall"
 #: What a server's stack exports its guard configuration as.
 OUTPUT = "guard_config"
+
+
+#: Stands in the folder of a model route without a guard, so that the host's guard does not wait for its bundle.
+NO_GUARD = "no-guard"
 
 
 def bundle_file(stack: str) -> str:
@@ -114,13 +119,15 @@ def render(config: GuardConfig | ModelGuardConfig) -> str:
 
 
 def listen(server: PerimeterStack) -> Listen:
-    address = server.settings.hosts[server.manifest.host].guard_address
+    address, port = server.settings.hosts[server.manifest.host].guard_address, server.manifest.guard_port
+    if port is None:
+        raise InputError(f"{server.stack} has no guard", key="guard")
     if address is None:
-        return Listen(port=server.manifest.guard_port)
+        return Listen(port=port)
     folder = f"{ETC}/{server.stack}"
     return Listen(
         address=address,
-        port=server.manifest.guard_port,
+        port=port,
         tls_certificate=SecretRef(file=f"{folder}/guard.crt"),
         tls_key=SecretRef(file=f"{folder}/guard.key"),
         client_ca=SecretRef(file=f"{folder}/gateway-ca.crt"),

@@ -31,13 +31,13 @@ from model.stacks import ModelStack, PerimeterStack
 
 
 def build_host_bundle(
-    server: PerimeterStack, tunnel_id: str, guard_config: str, cloudflared_config: str | None
+    server: PerimeterStack, tunnel_id: str, guard_config: str | None, cloudflared_config: str | None
 ) -> HostBundle:
     """What the host must run.
 
     Args:
-        guard_config: the rendered guard configuration. Only its digest is in the result: the guard takes it signed, and
-            the signing key is not here.
+        guard_config: the rendered guard configuration; None where there is no guard. Only its digest is in the result:
+            the guard takes it signed, and the signing key is not here.
         cloudflared_config: the rendered config.yml of a locally managed tunnel.
     """
     manifest = server.manifest
@@ -51,22 +51,12 @@ def build_host_bundle(
         listeners=_listeners(server),
         cloudflared=_cloudflared(server, tunnel_id, local=local),
         kong=_kong(server),
-        guard=_guard(server.stack, guard_config),
+        guard=_guard(server.stack, guard_config) if guard_config is not None else None,
         origin=None if isinstance(manifest, ModelRoute) else manifest.origin,
         files=(_file(_folder(server) + "/cloudflared.yml", cloudflared_config),)
         if cloudflared_config is not None
         else (),
-        provided=(
-            ProvidedFile(
-                path=bundle_file(server.stack),
-                purpose="the guard's signed configuration: made off this host by "
-                f"`ringwall guard bundle {server.stack} --key FILE`",
-            ),
-            ProvidedFile(
-                path=public_key_file(server.stack),
-                purpose="the public key it is checked with: made by `ringwall guard keygen`",
-            ),
-        ),
+        provided=_provided(server.stack) if guard_config is not None else (),
         secrets=_secrets(server, local=local),
         egress=_egress(server),
         gateway_logs=_gateway_logs(server),
@@ -88,6 +78,16 @@ def _file(path: str, content: str) -> File:
 
 def _sha256(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _provided(stack: str) -> tuple[ProvidedFile, ...]:
+    """What a guard starts from, and the operator puts there."""
+    purpose = f"the guard's signed configuration: made off this host by `ringwall guard bundle {stack} --key FILE`"
+    key = "the public key it is checked with: made by `ringwall guard keygen`"
+    return (
+        ProvidedFile(path=bundle_file(stack), purpose=purpose),
+        ProvidedFile(path=public_key_file(stack), purpose=key),
+    )
 
 
 def _guard(stack: str, text: str) -> GuardProcess:
@@ -171,10 +171,12 @@ def _listeners(server: PerimeterStack) -> tuple[Listener, ...]:
     settings = server.settings
     manifest, host = server.manifest, settings.hosts[server.manifest.host]
     address = host.guard_address or "127.0.0.1"
-    result = [
-        Listener(process="guard", address=f"{address}:{manifest.guard_port}", purpose="traffic from the gateway"),
-        Listener(process="guard", address=f"127.0.0.1:{manifest.admin_port}", purpose="readiness and metrics"),
-    ]
+    result = []
+    if manifest.guard is not None:
+        result += [
+            Listener(process="guard", address=f"{address}:{manifest.guard_port}", purpose="traffic from the gateway"),
+            Listener(process="guard", address=f"127.0.0.1:{manifest.admin_port}", purpose="readiness and metrics"),
+        ]
     if settings.topology != "central":
         result.append(
             Listener(process="kong", address=f"127.0.0.1:{host.gateway_port}", purpose="traffic from cloudflared")
@@ -201,6 +203,8 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
     manifest, folder = server.manifest, _folder(server)
     tunnel = SecretRef(file=folder + ("/tunnel-credentials.json" if local else "/tunnel-token"))
     result = [Secret(reader="cloudflared", reference=tunnel, purpose="proves the connector to Cloudflare")]
+    if manifest.guard is None:
+        return tuple(result + gateway_secrets(server))
     for service in manifest.guard.engines.services:
         if service.secret:
             purpose = f"{service.title} {service.secret_title}"
@@ -224,7 +228,8 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
         reference, purpose = issuer.introspection.client_secret, f"the client's secret at {issuer.issuer}"
         result.append(Secret(reader="guard", reference=reference, purpose=purpose))
     if isinstance(manifest, ModelRoute):
-        result.append(Secret(reader="guard", reference=manifest.guard_key, purpose="key of the gateway's inner routes"))
+        if leg := manifest.leg:
+            result.append(Secret(reader="guard", reference=leg.key, purpose="key of the gateway's inner routes"))
         return tuple(result + gateway_secrets(server))
     for name, header in sorted(manifest.origin.headers.items()):
         reference = SecretRef(env=header.env, file=header.file)
@@ -248,13 +253,15 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     result = [
         Egress(process="cloudflared", destination="region1.v2.argotunnel.com:7844", purpose="tunnel"),
         Egress(process="cloudflared", destination="region2.v2.argotunnel.com:7844", purpose="tunnel"),
-        Egress(process="guard", destination=settings.cloudflare.jwks_uri, purpose="Access signing keys"),
     ]
-    if server.manifest.oauth.issuer:
+    guard = server.manifest.guard
+    if guard is not None:
+        result.append(Egress(process="guard", destination=settings.cloudflare.jwks_uri, purpose="Access signing keys"))
+    if guard is not None and server.manifest.oauth.issuer:
         external = settings.issuers[server.manifest.oauth.issuer]
         purpose = "issuer asked about tokens" if external.introspection else "issuer's signing keys"
         result.append(Egress(process="guard", destination=external.address, purpose=purpose))
-    for service in server.manifest.guard.engines.services:
+    for service in guard.engines.services if guard else ():
         result.append(Egress(process="guard", destination=service.address, purpose="verdicts"))
     if isinstance(server, ModelStack):
         for name, model in sorted(server.manifest.models.items()):
@@ -274,14 +281,13 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
         result += [
             Egress(process="server", destination=place, purpose="the server's own calls") for place in origin.egress
         ]
-    guard = server.manifest.guard
-    if guard.audit_anchor:
+    if guard and guard.audit_anchor:
         result.append(
             Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
         )
-    if guard.traces:
+    if guard and guard.traces:
         result.append(Egress(process="guard", destination=guard.traces.endpoint, purpose="spans of calls"))
-    if guard.redis:
+    if guard and guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":
         if name_of(Protection.SIGNATURE, settings) != "jwt":

@@ -9,16 +9,18 @@ from typing import Any
 import pulumi
 
 from components.documents import ORIGIN
+from components.gateway.guardless_plugins import offered
 from components.gateway.inner_entities import address
 from components.origin.host import build_host_bundle, render
-from model.stacks import ModelStack, PerimeterStack
+from model.stacks import ModelStack, PerimeterStack, has_guard
 
 
 @dataclass(frozen=True)
 class OriginArgs:
     server: PerimeterStack
     tunnel_id: pulumi.Input[str]
-    guard_config: pulumi.Input[str]
+    #: None where the host runs no guard.
+    guard_config: pulumi.Input[str] | None
     cloudflared_config: pulumi.Input[str | None]
 
 
@@ -61,5 +63,6 @@ def _origin(stack: PerimeterStack) -> dict[str, Any]:
         "providers": {
             name: [f"{target.provider} {'://'.join(map(str, address(target)[:2]))}" for target in model.targets]
             for name, model in sorted(stack.manifest.models.items())
+            if has_guard(stack) or name in offered(stack)
         }
     }

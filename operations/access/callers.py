@@ -23,7 +23,7 @@ from operations.access.edge import edge_answers
 from operations.access.guards import AnyRehearsal, guard_of
 from operations.access.places import FilePlace, server_place
 from operations.access.question import AccessQuestion
-from operations.access.refusals import absence_words, giving_grants
+from operations.access.refusals import absence_words
 from operations.access.visitor import Visitor
 
 #: Stands for somebody of whom nothing is known but the domain or the group.
@@ -110,7 +110,7 @@ async def _row(rehearsal: AnyRehearsal, question: AccessQuestion, name: str, vis
     stack = rehearsal.stack
     answer, edge = await rehearsal.ask(visitor, question), edge_answers(stack, visitor)
     admitted = all(item.effect != "refuses" for item in edge)
-    giving = giving_grants(rehearsal.policy, answer.grants, question) if answer.passes else []
+    giving = rehearsal.giving(answer.grants, question) if answer.passes else []
     places = tuple((number, server_place(stack, "grants", number)) for number in giving)
     if answer.passes:
         return CallerRow(name, visitor, "may" if admitted else "not_admitted", places, tuple(edge))

@@ -9,6 +9,7 @@ from typing import Any
 
 from model.stacks import PerimeterStack
 from operations.access.answers import RingAnswer
+from operations.access.direct_answers import DirectRehearsal, direct_answers
 from operations.access.edge import edge_answers
 from operations.access.gateway_answers import gateway_answers
 from operations.access.guards import AnyRehearsal, guard_of
@@ -60,6 +61,8 @@ async def explanation_of(rehearsal: AnyRehearsal, visitor: Visitor, question: Ac
     stack, answer = rehearsal.stack, await rehearsal.ask(visitor, question)
     if isinstance(rehearsal, ModelRehearsal):
         behind = model_answers(rehearsal, visitor, question, answer)
+    elif isinstance(rehearsal, DirectRehearsal):
+        behind = direct_answers(rehearsal, question, answer)
     else:
         behind = server_answers(rehearsal, visitor, question, answer)
     answers = (*edge_answers(stack, visitor), *gateway_answers(stack, answer.size), *behind)

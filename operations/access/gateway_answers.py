@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from components.gateway.flood import flood_kilobytes, flood_requests
+from components.gateway.flood import refused_kilobytes, refused_requests
 from model.defaults import Limits
 from model.model_route import ModelBudget
-from model.stacks import ModelStack, PerimeterStack
+from model.stacks import ModelStack, PerimeterStack, has_guard
 from operations.access.answers import RingAnswer
 from operations.access.places import environment_place, server_place
 from operations.access.settings_answers import settings_answers
@@ -26,7 +26,7 @@ def gateway_answers(stack: PerimeterStack, size: int) -> list[RingAnswer]:
     else:
         text = f"Kong checks the Access token of {settings.cloudflare.issuer} for this host name"
         answers.append(RingAnswer(RING, "passes", text, environment_place(stack, "cloudflare", "team")))
-    most = flood_kilobytes(manifest.limits.body_kilobytes)
+    most = refused_kilobytes(stack)
     place = server_place(stack, "limits", "body_kilobytes")
     if size > most * 1024:
         remedy = f"raise {place.key}, or send less"
@@ -42,7 +42,8 @@ def _flood(stack: PerimeterStack) -> RingAnswer:
     else:
         limits = stack.manifest.limits
     # A route without it is no route (`model.model_route`).
-    text = f"cuts off a flood: above {flood_requests(limits.requests_per_minute or 0)} requests a minute"
+    text = "cuts off a flood" if has_guard(stack) else "refuses"
+    text += f": above {refused_requests(stack, limits.requests_per_minute or 0)} requests a minute"
     if limits.requests_per_hour is not None:
-        text += f" or {flood_requests(limits.requests_per_hour, periods=60)} an hour"
+        text += f" or {refused_requests(stack, limits.requests_per_hour, periods=60)} an hour"
     return RingAnswer(RING, "note", f"{text} of one caller", server_place(stack, *key, "requests_per_minute"))

@@ -7,13 +7,13 @@ from typing import Any
 
 from components.gateway.inner_entities import address
 from guard.decide.reasons import Reason
-from model.stacks import ModelStack
+from model.stacks import ModelStack, leg_of
 from operations.access.answers import RingAnswer
 from operations.access.inner_answers import inner_answers
 from operations.access.model_rehearsal import ModelRehearsal
 from operations.access.places import server_place
 from operations.access.question import AccessQuestion
-from operations.access.refusals import RING, absence_words, excepted, giving_grants, grantees_of, narrow_grant, stopped
+from operations.access.refusals import RING, absence_words, excepted, grantees_of, narrow_grant, stopped
 from operations.access.rehearsal import GuardAnswer
 from operations.access.settings_answers import settings_answers
 from operations.access.visitor import Visitor
@@ -30,7 +30,7 @@ def model_answers(
     return [
         *_guard_answers(rehearsal, question, answer),
         *inner_answers(stack),
-        *_provider_answers(stack, question),
+        *provider_answers(stack, question),
     ]
 
 
@@ -46,7 +46,7 @@ def _refusal(
         remedy = f"once it is safe, open it with `ringwall lockdown {stack.stack} --lift`"
         return RingAnswer(RING, "refuses", "a closed route grants nothing", server_place(stack, "lockdown"), remedy)
     grants = stack.manifest.grants
-    giving = giving_grants(rehearsal.policy, range(len(grants)), question)
+    giving = rehearsal.giving(range(len(grants)), question)
     place, text = server_place(stack, "grants"), f"no grant gives {question} to anybody"
     if giving:
         place = server_place(stack, "grants", giving[0])
@@ -57,14 +57,14 @@ def _refusal(
 
 def _guard_answers(rehearsal: ModelRehearsal, question: AccessQuestion, answer: GuardAnswer) -> list[RingAnswer]:
     stack, manifest, answers = rehearsal.stack, rehearsal.stack.manifest, []
-    for number in giving_grants(rehearsal.policy, answer.grants, question):
+    for number in rehearsal.giving(answer.grants, question):
         grant, place = manifest.grants[number], server_place(stack, "grants", number)
         text = f"grant {number + 1} gives {question} to {grantees_of(grant.to)}"
         if words := budget_words(grant.budget.dump()):
             text += f", each for {words}"
         answers.append(RingAnswer(RING, "passes", text, place))
     model, place = manifest.models[question.name], server_place(stack, "models", question.name)
-    engines = manifest.guard.engines
+    engines = leg_of(stack).settings.engines
     if question.arguments is None:
         text = f"the request must be one of {' or '.join(model.kinds)}, and pass the engines; none was given"
         answers.append(RingAnswer(RING, "depends", text, place))
@@ -92,7 +92,8 @@ def _guard_answers(rehearsal: ModelRehearsal, question: AccessQuestion, answer: 
     return [*answers, *settings_answers(stack, RING)]
 
 
-def _provider_answers(stack: ModelStack, question: AccessQuestion) -> list[RingAnswer]:
+def provider_answers(stack: ModelStack, question: AccessQuestion) -> list[RingAnswer]:
+    """Where the prompt goes."""
     answers = []
     for number, target in enumerate(stack.manifest.models[question.name].targets):
         scheme, host, port = address(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,9 +34,10 @@ from model.canonical import digest
 from model.guard_config import Audit
 from model.model_guard_config import ModelGuardConfig
 from model.model_route import ModelKind
-from model.stacks import ModelStack
+from model.stacks import ModelStack, leg_of
 from model.suggestions import did_you_mean
 from operations.access.question import AccessQuestion
+from operations.access.refusals import giving_grants
 from operations.access.rehearsal import GuardAnswer, engines_here, panel_of_nobody, silent_client
 from operations.access.visitor import Visitor
 from wire.json import dump
@@ -58,6 +59,10 @@ class ModelRehearsal:
         """What to do where the route has no model of this name; None where it has."""
         models = self.stack.manifest.models
         return None if question.name in models else did_you_mean(question.name, models, none="the route has no models")
+
+    def giving(self, numbers: Iterable[int], question: AccessQuestion) -> list[int]:
+        """Those of the grants that give what is asked for."""
+        return giving_grants(self.policy, numbers, question)
 
     async def ask(self, visitor: Visitor, question: AccessQuestion) -> GuardAnswer:
         """The guard's decision. Without a request only the grants judge."""
@@ -132,7 +137,7 @@ async def model_rehearsal_of(stack: ModelStack) -> AsyncIterator[ModelRehearsal]
             client=client,
             counters=MemoryCounters(time.monotonic),
         )
-        if stack.manifest.guard.engines.embedded is None:
+        if leg_of(stack).settings.engines.embedded is None:
             await policy.panel.close()
             policy.panel = panel_of_nobody(config.guard.deadline)
             inspector = Inspector(policy.panel, config.guard.legs, policy.server, Exceptions(config.guard.exceptions))
@@ -157,7 +162,12 @@ def _config(stack: ModelStack, folder: Path) -> ModelGuardConfig:
     key.touch(mode=0o600)
     key.write_text("nothing-is-sent", encoding="utf-8")
     guard = config.guard.model_copy(
-        update={"engines": engines_here(manifest.guard.engines), "redis": None, "audit_anchor": None, "traces": None}
+        update={
+            "engines": engines_here(leg_of(stack).settings.engines),
+            "redis": None,
+            "audit_anchor": None,
+            "traces": None,
+        }
     )
     inner = config.inner.model_copy(update={"key": SecretRef(file=str(key))})
     audit = Audit(path=str(folder / "audit.jsonl"))

@@ -74,7 +74,8 @@ def grantees_of(grantees: Grantees) -> str:
 
 def excepted(stack: PerimeterStack, kind: str, names: Collection[str]) -> list[RingAnswer]:
     """The exceptions from findings that hold today for something of a kind, under any of its names."""
-    exceptions: Sequence[FindingException | ModelFindingException] = stack.manifest.guard.exceptions
+    guard = stack.manifest.guard
+    exceptions: Sequence[FindingException | ModelFindingException] = guard.exceptions if guard else ()
     answers = []
     for number, exception in enumerate(exceptions):
         if getattr(exception, kind, None) in names and exception.holds_on(datetime.now(UTC).date()):

@@ -11,7 +11,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,7 @@ from model.server import Origin
 from model.stacks import ServerStack
 from model.tool_lock import EntryKind
 from operations.access.question import METHODS, AccessQuestion, absence
+from operations.access.refusals import giving_grants
 from operations.access.visitor import Visitor
 from wire.json import dump
 from wire.jsonrpc import Request
@@ -98,6 +99,10 @@ class Rehearsal:
             return None
         problem = pinned.check(arguments)
         return pinned.check(pinned.fill(arguments)) if problem is not None and pinned.fill is not None else problem
+
+    def giving(self, numbers: Iterable[int], question: AccessQuestion) -> list[int]:
+        """Those of the grants that give what is asked for."""
+        return giving_grants(self.policy, numbers, question)
 
     async def ask(self, visitor: Visitor, question: AccessQuestion) -> GuardAnswer:
         """The guard's decision. Without arguments a tool is judged by grants, lock and engines, whatever they will be."""

@@ -24,7 +24,7 @@ from model.canonical import digest
 from model.errors import InputError
 from model.model_route import ModelRoute
 from model.server import Server
-from model.stacks import EnvironmentStack, PerimeterManifest, PerimeterStack, ServerStack
+from model.stacks import EnvironmentStack, PerimeterManifest, PerimeterStack, ServerStack, has_guard
 from model.text import counted, visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.sockets import exposure
@@ -46,6 +46,10 @@ def check(environment: EnvironmentStack, server: PerimeterStack, *, is_local: bo
     """Check the tool lock on any machine, and everything else on the host only."""
     subject = server.stack
     yield _lock(server, subject) if isinstance(server, ServerStack) else skipped("server.lock", _NO_LOCK, subject)
+    if not has_guard(server):
+        for id_ in IDS:
+            yield skipped(id_, _NO_GUARD, subject)
+        return
     if not is_local:
         host = server.manifest.host
         for id_ in (*IDS, *(VENDOR_IDS if asks_vendors(server.manifest) else ())):
@@ -62,6 +66,7 @@ def check(environment: EnvironmentStack, server: PerimeterStack, *, is_local: bo
         yield skipped("server.reachable", "its models are behind the gateway, whose checks stand above", subject)
 
 
+_NO_GUARD = "this model route has no guard: Kong, whose checks stand above, is before its models"
 _NO_LOCK = "a model route has no tools of its own, and so no lock"
 
 
@@ -77,19 +82,22 @@ def _lock(server: ServerStack, subject: str) -> Check:
 
 def references(manifest: PerimeterManifest) -> Iterator[tuple[str, SecretRef]]:
     """Every secret that the guard's process reads, with its purpose."""
-    engines, anchor, redis = manifest.guard.engines, manifest.guard.audit_anchor, manifest.guard.redis
-    for service in engines.services:
+    if (guard := manifest.guard) is None:
+        return
+    anchor, redis = guard.audit_anchor, guard.redis
+    for service in guard.engines.services:
         if service.secret:
             yield f"{service.title} {service.secret_title}", service.secret
     if anchor and anchor.token:
         yield "token for the audit log's anchor", anchor.token
-    traces = manifest.guard.traces
+    traces = guard.traces
     for name, header in sorted(traces.headers.items() if traces else ()):
         yield f"header {name} for the collector of traces", header
     if redis and redis.password:
         yield "Redis password", redis.password
     if isinstance(manifest, ModelRoute):
-        yield "key of the gateway's inner routes", manifest.guard_key
+        if leg := manifest.leg:
+            yield "key of the gateway's inner routes", leg.key
         return
     for variable, reference in sorted(manifest.origin.environment.items()):
         yield f"the server's {variable}", reference
@@ -119,12 +127,12 @@ def secrets(manifest: PerimeterManifest, subject: str, environ: Mapping[str, str
 
 
 def asks_vendors(manifest: PerimeterManifest) -> bool:
-    return bool(manifest.guard.engines.services)
+    return manifest.guard is not None and bool(manifest.guard.engines.services)
 
 
 def vendors(manifest: PerimeterManifest, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """Check that each vendor's engine accepts the guard's own credentials, by a scan of one harmless word."""
-    id_, services = "guard.engines", manifest.guard.engines.services
+    id_, services = "guard.engines", manifest.guard.engines.services if manifest.guard else ()
     try:
         keys = [read_secret(service.secret, environ) if service.secret else "" for service in services]
     except InputError:

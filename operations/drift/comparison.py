@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from model.errors import NoSuchStack, Unreachable
-from model.stacks import EnvironmentStack, PerimeterStack, ServerStack
+from model.stacks import EnvironmentStack, PerimeterStack, ServerStack, has_guard
 
 if TYPE_CHECKING:
     from engine.workspace import Target
@@ -52,9 +52,9 @@ class DriftComparison:
         return list(self.loaded.reach)
 
     @property
-    def perimeters(self) -> list[PerimeterStack]:
-        """Everything that has a guard: the servers and the model routes."""
-        return list(self.loaded.perimeters)
+    def guarded(self) -> list[PerimeterStack]:
+        """Everything that has a guard: the servers, and the model routes that do."""
+        return list(filter(has_guard, self.loaded.perimeters))
 
     def deployed(self, stack: str) -> Deployed:
         """What the engine has recorded of a stack, read once; raises EngineFailed, EngineMissing."""

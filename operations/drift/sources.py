@@ -45,7 +45,7 @@ def compare(
         for stack in comparison.stacks:
             tasks.append(("gateway", stack, lambda stack=stack: gateway(comparison, stack)))  # type: ignore[misc]
         tasks.append(("keys", comparison.environment.name, lambda: keys(comparison)))
-        for member in comparison.perimeters:
+        for member in comparison.guarded:
             tasks.append(("guard", member.stack, lambda member=member: guard(comparison, member)))  # type: ignore[misc]
         for server in comparison.servers:
             tasks.append(("server", server.stack, lambda server=server: offered(comparison, server)))  # type: ignore[misc]

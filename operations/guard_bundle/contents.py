@@ -67,7 +67,8 @@ def _exported(stack: str, text: object) -> str:
     if not isinstance(text, str) or text == "[secret]":
         raise InputError(
             f"{stack} exports no readable {OUTPUT}",
-            remedy=f"name a server (ENV.SERVER) and run `ringwall up {stack}` first, or give --config",
+            remedy=f"name a server or a model route that has a guard (ENV.SERVER), and run `ringwall up {stack}` first; or "
+            "give --config",
         )
     return text
 

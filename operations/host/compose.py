@@ -72,7 +72,7 @@ class _Compose:
         self._machine = machine
         self._images = images
         self._secrets: dict[str, dict[str, str]] = {}
-        self._volumes: dict[str, Any] = {"guard-state": {}, "guard-audit": {}}
+        self._volumes: dict[str, Any] = {"guard-state": {}, "guard-audit": {}} if machine.guarded else {}
         self._purposes: list[str] = []
 
     def text(self) -> str:
@@ -89,7 +89,7 @@ class _Compose:
     def needs(self) -> list[str]:
         """What the operator provides, in the folder of the Compose file."""
         lines = []
-        for member in self._machine.members:
+        for member in self._machine.guarded:
             names = " and ".join(f"`{item.path.rpartition('/')[2]}`" for item in member.bundle.provided)
             lines.append(f"`guards/{member.stack}/`, readable by user {GUARD}: {names} of {member.stack}.")
             for secret in member.secrets("guard"):
@@ -111,8 +111,9 @@ class _Compose:
     def _services(self) -> dict[str, Service]:
         services: dict[str, Service] = {
             "network": {**self._confined("pause", 65535), "networks": ["default"]},
-            "guard": self._guard(),
         }
+        if self._machine.guarded:
+            services["guard"] = self._guard()
         if self._machine.kong_runs_here:
             services["kong"] = self._kong()
             services |= {f"tunnel-{short(member)}": self._tunnel(member) for member in self._machine.members}
@@ -141,7 +142,7 @@ class _Compose:
 
     def _guard(self) -> Service:
         machine = self._machine
-        folders = [_bind(f"./guards/{member.stack}", member.folder) for member in machine.members]
+        folders = [_bind(f"./guards/{member.stack}", member.folder) for member in machine.guarded]
         sockets = [_volume(self._socket_folder(member), f"{SOCKETS}/{member.stack}") for member in machine.commands]
         sockets += [
             _volume(self._socket_folder(member), str(member.socket).rpartition("/")[0])

@@ -76,7 +76,7 @@ def kong_command(machine: Machine, *, prefix: str) -> list[str]:
 
 def needed_images(machine: Machine, *, helpers: Sequence[str]) -> list[str]:
     """The names of the images that the host's containers need, but for helpers that none needs."""
-    names = ["ringwall"]
+    names = ["ringwall"] if machine.guarded else []
     if machine.kong_runs_here:
         names += ["cloudflared", "kong"]
     return [*names, *helpers, *(member.stack for member in machine.servers)]

@@ -176,7 +176,7 @@ class _Manifests:
 
     def deployment(self) -> Resource:
         machine = self._machine
-        containers = [self._guard()]
+        containers = [self._guard()] if machine.guarded else []
         if machine.kong_runs_here:
             containers += [self._kong(), *(self._tunnel(member) for member in machine.members)]
         containers += [self._server(member) for member in machine.servers]
@@ -218,7 +218,8 @@ class _Manifests:
                 for secret in member.secrets("guard")
                 if (name := _name_in_folder(member, secret.reference.file)) is not None
             ]
-            lines.append(f"Secret `{_secret(member)}`: {', '.join(f'`{key}`' for key in keys)}.")
+            if keys:
+                lines.append(f"Secret `{_secret(member)}`: {', '.join(f'`{key}`' for key in keys)}.")
             if self._machine.kong_runs_here:
                 tunnel = next(iter(member.secrets("cloudflared")))
                 lines.append(f"Secret `{_secret(member)}-tunnel`: `tunnel`, which {tunnel.purpose}.")
@@ -256,7 +257,7 @@ class _Manifests:
             _mount("storage", "/var/lib/ringwall", subPath="state"),
             _mount("storage", "/var/log/ringwall", subPath="audit"),
         ]
-        for member in machine.members:
+        for member in machine.guarded:
             mounts.append(_mount(f"guard-{short(member)}", member.folder, readOnly=True))
         for member in machine.servers:
             if member.command:
@@ -337,7 +338,8 @@ class _Manifests:
             if cluster_files(machine):
                 volumes.append(_secret_volume("kong-cluster", f"{self._name}-cluster"))
         for member in machine.members:
-            volumes.append(_secret_volume(f"guard-{short(member)}", _secret(member)))
+            if member.bundle.guard is not None:
+                volumes.append(_secret_volume(f"guard-{short(member)}", _secret(member)))
             if machine.kong_runs_here:
                 volumes.append(_secret_volume(f"tunnel-{short(member)}", f"{_secret(member)}-tunnel"))
             if member.command or member.socket:

@@ -118,6 +118,11 @@ class Machine:
         return self.kong.role != "elsewhere"
 
     @property
+    def guarded(self) -> tuple[HostMember, ...]:
+        """Those before which a guard stands here; a model route may do without one."""
+        return tuple(member for member in self.members if member.bundle.guard is not None)
+
+    @property
     def servers(self) -> tuple[HostMember, ...]:
         return tuple(member for member in self.members if member.runs_here)
 
@@ -175,7 +180,7 @@ class Machine:
                 )
 
     def _require_distinct_ports(self) -> None:
-        owners: dict[int, str] = {HOST_PORT: "the guard's own port of this machine"}
+        owners: dict[int, str] = {HOST_PORT: "the guard's own port of this machine"} if self.guarded else {}
         claims = [(f"Kong's {key}", port) for key, port in (self._kong_listens() if self.kong_runs_here else ())]
         for member in self.members:
             claims += [(f"the guard of {member.stack}", port) for port in _ports(member, "guard")]

@@ -45,7 +45,8 @@ def needs_of(machine: Machine) -> list[Need]:
 
 
 def _programs(machine: Machine) -> Iterator[Need]:
-    yield Need("/opt/ringwall/bin/ringwall", "Ringwall, of the version that made these files", executable=True)
+    if machine.guarded:
+        yield Need("/opt/ringwall/bin/ringwall", "Ringwall, of the version that made these files", executable=True)
     if machine.kong_runs_here:
         yield Need(_KONG, f"Kong {machine.kong.version}", executable=True)
         yield Need("/usr/local/bin/cloudflared", "the tunnels' connector", executable=True)

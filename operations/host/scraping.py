@@ -15,7 +15,7 @@ def scrape_settings(machine: Machine) -> str:
         "scrape_configs:",
     ]
     guards = {member.stack: port for member in machine.members if (port := _admin_port(member.bundle.listeners))}
-    lines += _job("ringwall-guard", guards)
+    lines += _job("ringwall-guard", guards) if guards else []
     if machine.kong_runs_here:
         listeners = (item for member in machine.members for item in member.bundle.listeners)
         served = sorted({_port(item) for item in listeners if item.purpose == GATEWAY_METRICS})

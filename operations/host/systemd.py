@@ -8,6 +8,7 @@ calls out reaches nobody.
 
 from __future__ import annotations
 
+from components.guard.settings import NO_GUARD
 from operations.host.declared import CONFIGURATION, SCRIPT, declare_script
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import KONG_CONF, kong_conf
@@ -28,12 +29,15 @@ _BOOT: Section = ("Install", (("WantedBy", "multi-user.target"),))
 
 def systemd_files(machine: Machine) -> list[HostFile]:
     """Every file but the README and the script that places them."""
-    files = [_guard(machine), _users(machine), _folders(machine)]
+    files = [*([_guard(machine)] if machine.guarded else ()), _users(machine), _folders(machine)]
     files.append(HostFile(f"root{ETC}/prometheus.yml", scrape_settings(machine)))
     if machine.kong_runs_here:
         files += [*_kong_files(machine), _kong(machine)]
     for member in machine.members:
         files += [HostFile(f"root{item.path}", item.content) for item in member.bundle.files]
+        if member.bundle.guard is None:
+            text = f"{member.stack} has no guard: Kong alone stands before its models.\n"
+            files.append(HostFile(f"root{member.folder}/{NO_GUARD}", text))
         if machine.kong_runs_here:
             # With the gateway elsewhere the connector runs beside it.
             files.append(_cloudflared(member))
@@ -49,7 +53,7 @@ def systemd_files(machine: Machine) -> list[HostFile]:
 
 def started_units(machine: Machine) -> list[str]:
     """What `systemctl enable --now` is given; the rest is started by these."""
-    names = ["ringwall-guard.service"]
+    names = ["ringwall-guard.service"] if machine.guarded else []
     if machine.kong_runs_here:
         names.append("ringwall-kong.service")
     for member in machine.members:
@@ -359,7 +363,7 @@ def _users(machine: Machine) -> HostFile:
     lines = [
         "# Users of this host's units (sysusers.d(5)). Servers without a socket of their own get one while they run."
     ]
-    names = [(GUARD_USER, "Ringwall guard")]
+    names = [(GUARD_USER, "Ringwall guard")] if machine.guarded else []
     if machine.kong_runs_here:
         names.append((KONG_USER, "Kong behind the Cloudflare tunnel"))
     names += [(member.user, f"MCP server {member.stack}") for member in machine.servers if member.socket]

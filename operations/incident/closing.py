@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from components.gateway.names import tags
-from components.gateway.plugins import CLOSED_MESSAGE
+from components.gateway.names import CLOSED_MESSAGE, tags
 from components.guard.model_settings import build_model_guard_config
 from components.guard.settings import build_guard_config
 from model.errors import InputError

@@ -86,6 +86,8 @@ def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift:
                 "gateway": "no 503 any more",
                 "edge": f"the policies of the stack file on {' and '.join(names)}",
             }
+        if manifest.guard is None:
+            del rings["guard"]
         planned.append({"stack": stack, "steps": [{"ring": ring, "text": text} for ring, text in rings.items()]})
     return planned
 

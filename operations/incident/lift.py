@@ -18,7 +18,7 @@ from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.errors import InputError, RingwallError
 from model.project import Project, load, load_environment
-from model.stacks import EnvironmentStack, environment_of, server_of
+from model.stacks import EnvironmentStack, environment_of, has_guard, server_of
 from operations.guard_bundle.delivery import (
     Guards,
     deployed_config,
@@ -147,6 +147,9 @@ class Opening:
         ]
 
     def _open_guard(self, environment: EnvironmentStack, stack: str) -> bool:
+        if not has_guard(environment.member(server_of(stack))):
+            self.operation.step(stack, "guard", "left", "it has none")
+            return True
         if self.guards.key is None:
             text = (
                 f"closed until its bundle is signed: run `ringwall guard bundle {stack} --key FILE` when this is done"

@@ -55,6 +55,8 @@ class Place:
     application_names: tuple[str, ...] = ()
     #: URL of the gateway's proxy on the server's own host.
     proxy: str | None = None
+    #: False for a model route whose file says that it has no guard.
+    guarded: bool = True
 
     @classmethod
     def from_manifest(
@@ -70,7 +72,8 @@ class Place:
             host = settings.hosts.get(manifest.host) if settings else None
             proxy = f"http://127.0.0.1:{host.gateway_port}{endpoint_paths(manifest)[0]}" if host else None
         applications = tuple(f"{environment}-{server}" + (f"-{client}" if client else "") for client in clients)
-        return cls(stack, environment, server, tuple(dict.fromkeys(names)), applications, proxy)
+        guarded = manifest is None or manifest.guard is not None
+        return cls(stack, environment, server, tuple(dict.fromkeys(names)), applications, proxy, guarded)
 
     def stands_before(self, application: AccessApplication) -> bool:
         """Whether an application is this server's: by its name, or by a host name."""
@@ -319,6 +322,9 @@ class Closing:
         """Sign and write a bundle without grants. It is made from the last bundle, so that a running guard can load it
         without a restart, or else from the deployed configuration; the backend is asked only where there is no bundle."""
         operation, guards, stack = self.operation, self.guards, place.stack
+        if not place.guarded:
+            operation.step(stack, "guard", "left", "it has none: edge and gateway close it")
+            return None
         if guards.key is None:
             text = f"still open: no --key was given to sign a bundle without grants; run `{self.command} --key FILE`"
             operation.step(stack, "guard", "waiting", text)

@@ -15,7 +15,7 @@ from engine.workspace import Target
 from model.errors import EngineFailed, EngineMissing, InputError, NoSuchStack, RingwallError
 from model.guard_bundle import AnyGuardConfig, GuardBundle
 from model.project import Project
-from model.stacks import EnvironmentStack
+from model.stacks import EnvironmentStack, has_guard
 from model.text import visible
 from operations.guard_bundle.delivery import (
     Delivered,
@@ -67,7 +67,7 @@ def planned_steps(environment: EnvironmentStack, subject: RevocationSubject, *, 
     else:
         edge = "nothing" if lift else f"end every Access session of {subject.text} in this account"
     guard = f"a bundle that {'no longer denies' if lift else 'denies'} {subject.text}"
-    stacks = [member.stack for member in environment.perimeters]
+    stacks = [member.stack for member in environment.perimeters if has_guard(member)]
     steps = [{"stack": environment.name, "ring": "edge", "text": edge}]
     guards = [{"stack": stack, "ring": "guard", "text": guard} for stack in stacks]
     return [*guards, *steps] if lift else [*steps, *guards]
@@ -213,7 +213,10 @@ class Revocation:
 
     def _at_guards(self) -> None:
         word = "let in again" if self.lift else "denied"
-        stacks = [member.stack for member in self.environment.perimeters]
+        for member in self.environment.perimeters:
+            if not has_guard(member):
+                self.operation.step(member.stack, "guard", "left", "it has none: the edge alone keeps callers out")
+        stacks = [member.stack for member in self.environment.perimeters if has_guard(member)]
         if self.guards.key is None:
             option = "--allow" if self.lift else "--deny"
             names = sorted(f"person:{sub}" for sub in self._ids) or [self.subject.text]
@@ -280,7 +283,7 @@ class Revocation:
     def _bundles(self) -> dict[str, GuardBundle]:
         """The environment's last bundles, by stack, without those that cannot be read."""
         bundles: dict[str, GuardBundle] = {}
-        for server in self.environment.perimeters:
+        for server in filter(has_guard, self.environment.perimeters):
             try:
                 bundle = last_bundle(self.guards, server.stack)
             except RingwallError as error:

@@ -18,9 +18,10 @@ def overview(stack: ModelStack) -> dict[str, Any]:
         "stack": stack.stack,
         "base_url": base_url(stack),
         "closed": manifest.lockdown is not None,
+        "guard": manifest.guard is not None,
         "limits": {
             "each_principal": budget_words(manifest.limits.principal.dump()),
-            "all_together": budget_words(manifest.limits.all.dump()),
+            "all_together": budget_words(manifest.limits.all.dump()) or "no budget",
         },
         "models": [
             {

@@ -11,7 +11,7 @@ from model.cross_checks import GUARD_KEY, missing_secrets
 from model.errors import InputError, InputErrors
 from model.model_target import Provider
 from model.project import Project
-from model.stacks import EnvironmentStack, ModelStack
+from model.stacks import EnvironmentStack, ModelStack, leg_of
 from operations.onboard.conflicts import free_guard_port, siblings_of
 from operations.project.staging import load_staged
 from operations.project.templates import SCHEMA_FILE, block, inline, scalar
@@ -187,7 +187,7 @@ def _grants(patterns: Sequence[str]) -> str:
 def next_steps(proposal: RouteProposal) -> list[str]:
     """What follows once the file is written: the guard's key, the host's copy of it, the providers' keys, `up`."""
     stack = proposal.stack
-    key = stack.manifest.guard_key
+    key = leg_of(stack).key
     place = key.file or f"the variable {key.env}"
     variables = sorted(
         {

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.stacks import EnvironmentStack, ModelStack
-from plan.diff.model import Direction, StackDiff, change
+from model.guardless import LOST
+from model.stacks import EnvironmentStack, ModelStack, has_guard
+from plan.diff.model import Change, Direction, StackDiff, change
 from plan.diff.pairs import STILL_DEPLOYED, Pair
 from plan.diff.semantic.access import compare_access, doors
 from plan.diff.semantic.clients import client_lines, clients_of, compare_clients
@@ -64,6 +65,9 @@ def compare_model(
     pair.changes += compare_grants(stack, base_rights, head_rights, base_models, head_models)
     if base and head:
         pair.changes += compare_clients(stack, clients_of(base.manifest), clients_of(head.manifest))
+        pair.changes += (leg := _guard_leg(stack, base, head))
+        if leg:
+            base_manifest, head_manifest = _without_guard(base_manifest), _without_guard(head_manifest)
         pair.changes += compare_keys("model", stack, base_manifest, head_manifest)
     elif head:
         manifest = head.manifest
@@ -73,7 +77,8 @@ def compare_model(
             f"all together: {budget_words(manifest.limits.all.dump()) or 'no budget'}",
             f"host {manifest.host}",
             f"sign-in: {manifest.oauth.mode}",
-            f"guard engines: {', '.join(manifest.guard.engines.names)}",
+            f"guard engines: {', '.join(manifest.guard.engines.names)}" if manifest.guard else "no guard, so:",
+            *(() if manifest.guard else LOST),
             *client_lines(clients_of(manifest)),
         )
         title = f"new model route, public at {', '.join(manifest.hostnames)}"
@@ -89,5 +94,20 @@ def _manifest(stack: ModelStack) -> dict[str, Any]:
 
 
 def _exceptions(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    exceptions: list[dict[str, Any]] = manifest.get("guard", {}).get("exceptions", [])
+    guard = manifest.get("guard")
+    exceptions: list[dict[str, Any]] = guard["exceptions"] if isinstance(guard, dict) else []
     return exceptions
+
+
+def _guard_leg(stack: str, base: ModelStack, head: ModelStack) -> list[Change]:
+    """The change where one side alone has a guard; the guard's keys say nothing then."""
+    if has_guard(base) == has_guard(head):
+        return []
+    if has_guard(head):
+        return [change("model.guard", Direction.TIGHTENS, 90, stack, "guard", "a guard stands before the models")]
+    title = "no guard stands before the models any more: Kong alone does"
+    return [change("model.guard", Direction.LOOSENS, 95, stack, "guard", title, LOST)]
+
+
+def _without_guard(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in manifest.items() if key != "guard" and not key.startswith("guard_")}

@@ -7,7 +7,7 @@ from typing import Final
 
 from model.errors import InputError
 from plan.findings import Severity
-from plan.rules import access, clients, edge, exceptions, gateway, limits, lock, models, origin, portal
+from plan.rules import access, clients, edge, exceptions, gateway, guardless, limits, lock, models, origin, portal
 from plan.rules import guard as rules_guard
 from plan.rules import secrets as rules_secrets
 from plan.rules.rule import FAMILIES, Broken, Rule
@@ -69,6 +69,7 @@ BUILT_IN: Final[tuple[Rule, ...]] = (
     *rules_secrets.RULES,
     *lock.RULES,
     *models.RULES,
+    *guardless.RULES,
     *portal.RULES,
     RULE_FAILED,
     WAIVER_EXPIRED,

@@ -223,7 +223,7 @@ def skips_guard(subject: Subject) -> Iterator[Broken]:
     for target in subject.graph.by_type(KONG_TARGET):
         if not linked(subject.graph, target, "upstreamId", KONG_UPSTREAM):
             yield Broken(f"gives {target.inputs.get('target')} to an upstream that is not in this stack", target)
-    for service in subject.mcp_services:
+    for service in () if subject.lacks_guard else subject.mcp_services:
         upstream = upstreams.get(str(service.inputs.get("host")))
         if upstream is None:
             yield Broken(f"leads to {service.inputs.get('host')}, which is no upstream of this stack", service)
@@ -351,7 +351,9 @@ def cors_wide(subject: Subject) -> Iterator[Broken]:
 )
 def buffering(subject: Subject) -> Iterator[Broken]:
     for route in subject.mcp_routes:
-        if not (route.inputs.get("requestBuffering") is False and route.inputs.get("responseBuffering") is False):
+        # Kong's checks read a request whole; what holds of answers holds there too.
+        reads_whole = subject.lacks_guard or route.inputs.get("requestBuffering") is False
+        if not (reads_whole and route.inputs.get("responseBuffering") is False):
             yield Broken("buffers requests or answers", route)
 
 
@@ -372,7 +374,7 @@ def tls_unverified(subject: Subject) -> Iterator[Broken]:
             yield Broken("reaches the Admin API in clear", provider, "use https", key=("gateway", "admin_uri"))
     for service in subject.mcp_services:
         if service.inputs.get("protocol") in ("https", "tls", "grpcs") and service.inputs.get("tlsVerify") is not True:
-            yield Broken("does not verify the guard's certificate", service)
+            yield Broken("does not verify the certificate of what is behind it", service)
     for service in subject.inner_services:
         if service.inputs.get("protocol") != "http" and service.inputs.get("tlsVerify") is not True:
             yield Broken("does not verify the provider's certificate", service)

@@ -34,7 +34,7 @@ _RINGS: Final = "Ringwall's order of rings: edge, gateway, guard, origin"
     waivable=False,
 )
 def guard_missing(subject: Subject) -> Iterator[Broken]:
-    if subject.mcp_routes and subject.guard is None and not subject.not_yet_known:
+    if subject.mcp_routes and subject.guard is None and not subject.not_yet_known and not subject.lacks_guard:
         yield Broken("an MCP route leads to no guard whose configuration the plan can read")
 
 

@@ -59,7 +59,11 @@ def rate_missing(subject: Subject) -> Iterator[Broken]:
 )
 def tokens_missing(subject: Subject) -> Iterator[Broken]:
     for service in subject.mcp_services:
-        plugin = subject.plugins_of(service).get("response-ratelimiting")
+        active = subject.plugins_of(service)
+        if service in subject.direct_services:
+            yield from _provider_tokens(service, active.get("ai-rate-limiting-advanced"))
+            continue
+        plugin = active.get("response-ratelimiting")
         config = mapping(plugin_config(plugin)) if plugin else {}
         budget = _a_minute(mapping(config.get("limits")).get(_TOKENS))
         if budget is None or str(config.get("header_name", _LIMIT_HEADER)).lower() != _LIMIT_HEADER:
@@ -67,6 +71,17 @@ def tokens_missing(subject: Subject) -> Iterator[Broken]:
         elif budget > _MAX_TOKENS:
             text = f"has a budget of {budget:.0f} tokens a minute, which is no limit"
             yield Broken(text, service, key=("limits", "tokens_per_minute"))
+
+
+def _provider_tokens(service: Resource, plugin: Resource | None) -> Iterator[Broken]:
+    """Whether what providers report is held for each principal, where no guard counts."""
+    config = mapping(plugin_config(plugin)) if plugin else {}
+    for policy in items(config.get("policies")):
+        match = [mapping(condition) for condition in items(mapping(policy).get("match"))]
+        counted = [(m.get("type"), m.get("key"), m.get("partition_by")) for m in match]
+        if counted == [("header", _PRINCIPAL_HEADER, True)] and items(mapping(policy).get("limits")):
+            return
+    yield Broken("has no budget of tokens for each principal", service, key=("limits", "principal"))
 
 
 @rule(

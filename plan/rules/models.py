@@ -11,6 +11,7 @@ from typing import Any, Final
 from components.gateway.inner_entities import PROVIDER_HOSTS
 from components.gateway.names import GUARD_KEY_HEADER, INNER_DOMAIN
 from model.loopback import is_loopback
+from model.model_route import granted_models
 from plan.exposure import linked
 from plan.findings import Severity
 from plan.graph import Resource
@@ -67,12 +68,16 @@ def inner_published(subject: Subject) -> Iterator[Broken]:
         inner = [host for host in hosts if _is_inner(host)]
         if inner and (len(inner) < len(hosts) or any("*" in host for host in hosts)):
             yield Broken("takes public and inner names at once", route)
-        elif not inner and any(_proxy(subject, service)[0] for service in _services(subject, route)):
+        elif not inner and not subject.lacks_guard and any(_proxies(subject, route)):
             yield Broken("leads to a provider on a name that is not an inner one", route)
 
 
 def _is_inner(host: str) -> bool:
     return host.lower().endswith(f".{INNER_DOMAIN}")
+
+
+def _proxies(subject: Subject, route: Resource) -> Iterator[bool]:
+    yield from (_proxy(subject, service)[0] is not None for service in _services(subject, route))
 
 
 def _services(subject: Subject, route: Resource) -> list[Resource]:
@@ -87,7 +92,7 @@ def _services(subject: Subject, route: Resource) -> list[Resource]:
     source="Kong plugin hub, ai-proxy: logging",
 )
 def prompts_logged(subject: Subject) -> Iterator[Broken]:
-    for service in subject.inner_services:
+    for service in subject.provider_services:
         proxy, targets = _proxy(subject, service)
         if proxy and any(mapping(target.get("logging")).get("log_payloads") is not False for target in targets):
             yield Broken("logs prompts and answers", proxy)
@@ -106,7 +111,7 @@ def provider_elsewhere(subject: Subject) -> Iterator[Broken]:
     for target in subject.graph.by_type(KONG_TARGET):
         for upstream in linked(subject.graph, target, "upstreamId", KONG_UPSTREAM):
             pools.setdefault(str(upstream.inputs.get("name")), []).append(host_of(str(target.inputs.get("target"))))
-    for service in subject.inner_services:
+    for service in subject.provider_services:
         proxy, targets = _proxy(subject, service)
         for config in targets:
             model = mapping(config.get("model"))
@@ -151,6 +156,11 @@ def _model_of(subject: Subject, service: Resource) -> tuple[str, ...]:
     source="OWASP Top 10 for LLM Applications, unbounded consumption",
 )
 def budget_missing(subject: Subject) -> Iterator[Broken]:
+    if subject.lacks_guard and subject.model is not None:
+        if not _is_bounded(subject.model.manifest.limits.principal.dump()):
+            text = "lets each caller use its models without an end"
+            yield Broken(text, subject.direct_services[0], key=("limits", "principal"))
+        return
     guard = subject.guard if subject.is_model else None
     if guard is None or _is_bounded(mapping(mapping(guard.get("limits")).get("principal"))):
         return
@@ -175,7 +185,7 @@ def _is_bounded(budget: Mapping[str, Any]) -> bool:
     source="Ringwall's guard: the cache's key holds the principal unless it is shared; Kong plugin hub, ai-semantic-cache",
 )
 def cache_shared(subject: Subject) -> Iterator[Broken]:
-    for service in subject.inner_services:
+    for service in subject.provider_services:
         if cache := subject.plugins_of(service).get("ai-semantic-cache"):
             text = "answers everybody from one cache, by meaning"
             yield Broken(text, cache, key=("cache", "semantic", "shared"))
@@ -211,6 +221,11 @@ def embedded_only(subject: Subject) -> Iterator[Broken]:
     source="default deny",
 )
 def grant_useless(subject: Subject) -> Iterator[Broken]:
+    if subject.lacks_guard and subject.model is not None:
+        manifest = subject.model.manifest
+        for unused in sorted(manifest.models.keys() - granted_models(manifest)):
+            yield Broken(f"has the model {unused}, which nobody may use", key=("models", unused))
+        return
     guard = subject.guard if subject.is_model else None
     if guard is None or (subject.model is not None and subject.model.manifest.lockdown is not None):
         return
@@ -256,7 +271,7 @@ _DEMANDED: Final = {
     source="Kong plugin hub: ai-lakera-guard, ai-custom-guardrail, ai-sanitizer",
 )
 def gateway_check_open(subject: Subject) -> Iterator[Broken]:
-    for service in subject.inner_services:
+    for service in subject.provider_services:
         for name, plugin in sorted(subject.plugins_of(service).items()):
             config = mapping(plugin_config(plugin))
             for option, value, text in _CHECKS.get(name, ()):
@@ -278,7 +293,7 @@ def gateway_check_open(subject: Subject) -> Iterator[Broken]:
 def gateway_check_missing(subject: Subject) -> Iterator[Broken]:
     if subject.model is None:
         return
-    for service in subject.inner_services:
+    for service in subject.provider_services:
         active = subject.plugins_of(service)
         for name, part in _DEMANDED.items():
             if getattr(subject.model.manifest.gateway, part) is not None and name not in active:
@@ -293,7 +308,7 @@ def gateway_check_missing(subject: Subject) -> Iterator[Broken]:
     source="Kong plugin hub, ai-proxy and ai-proxy-advanced: auth.allow_override",
 )
 def credential_replaceable(subject: Subject) -> Iterator[Broken]:
-    for service in subject.inner_services:
+    for service in subject.provider_services:
         proxy, targets = _proxy(subject, service)
         if proxy and any(mapping(target.get("auth")).get("allow_override") is not False for target in targets):
             yield Broken("lets a caller's header take the credential's place", proxy)

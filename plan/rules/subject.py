@@ -117,6 +117,22 @@ class Subject:
         )
 
     @cached_property
+    def direct_services(self) -> tuple[Resource, ...]:
+        """Those of them that lead to providers: of a model route without a guard."""
+        return tuple(service for service in self.mcp_services if "ai-proxy-advanced" in self.plugins_of(service))
+
+    @cached_property
+    def provider_services(self) -> tuple[Resource, ...]:
+        """Every service that leads to providers."""
+        return (*self.inner_services, *self.direct_services)
+
+    @property
+    def lacks_guard(self) -> bool:
+        """Whether the plan is of a model route without a guard: every public route leads to providers, and no guard is
+        declared."""
+        return bool(self.mcp_services) and self.guard_resource is None and self.direct_services == self.mcp_services
+
+    @cached_property
     def inner_services(self) -> tuple[Resource, ...]:
         """Services of inner routes alone, by which a model route's guard reaches the providers."""
         return tuple(service for service, routes in self._routed if all(map(_is_inner, routes)))

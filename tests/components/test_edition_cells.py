@@ -13,12 +13,13 @@ import pytest
 from components.editions import TABLE, ByGuard, ByPlugin, Lacking, Protection
 from model.errors import InputError, InputErrors
 from model.kong_versions import Edition
-from model.project import load, load_environment
+from model.project import load, load_environment, open_project
 from operations.check import check_all
 from operations.editions import enforced
 from plan.offline import plan_stack
 from tests.support import kong_published_schema, kong_schema
 from tests.support.edition_projects import ASKED, EDITIONS, GATEWAY, asking, edition_project, held_tools, opaque_tokens
+from tests.support.model_routes import guardless_project
 
 PLUGIN = "kong:index/plugin:Plugin"
 #: What the files of a server and its issuer ask for.
@@ -39,7 +40,11 @@ def planned(folder: Path, edition: Edition) -> list[PlannedStack]:
     project = edition_project(folder / "whole", edition)
     environment = load_environment(project, "dev")
     stacks = [(project, environment), *((project, stack) for stack in environment.perimeters)]
-    demands = [(protection,) for protection in ASKED] + [tuple(GATEWAY)]
+    # A route without a guard does without much that this one asks for, so it has a file of its own.
+    demands = [(protection,) for protection in ASKED if protection is not Protection.GUARDLESS] + [tuple(GATEWAY)]
+    if isinstance(TABLE[edition][Protection.GUARDLESS], ByPlugin):
+        own = open_project(guardless_project(folder / "guardless"))
+        stacks.append((own, load(own, "dev.models")))  # type: ignore[arg-type]
     for demand in demands:
         if isinstance(TABLE[edition][demand[0]], ByPlugin):
             own = edition_project(folder / demand[0].name, edition, asking(*demand))

@@ -17,6 +17,8 @@ from operations.drift.comparison import DriftComparison
 from operations.gateway_file import GatewayFile, gateway_file
 from plan.offline import plan_stack, planned_contract
 from tests.support.engine_project import EngineProject
+from tests.support.exposure_changes import GUARD_OFF, GUARDED_ROUTE, KEY, WRITE
+from tests.support.exposure_rehearsal import write_edit
 from tests.support.model_routes import ROUTE
 
 pytestmark = pytest.mark.engine
@@ -76,3 +78,30 @@ def test_a_model_route_comes_up_and_its_guards_key_is_found_nowhere(routed: Engi
     for path in files:
         text = path.read_bytes().decode("utf-8", errors="replace")
         assert not any(form in text for form in planted), f"{path} holds the guard's key"
+
+
+def test_a_guard_is_taken_off_by_one_update_of_the_route_between_two_whole_services(
+    engine_project: EngineProject,
+) -> None:
+    for edit in GUARDED_ROUTE:
+        if edit[0] == "dev" or edit[1] in (WRITE, KEY):
+            write_edit(engine_project, edit)
+    engine_project.pulumi("stack", "init", "dev")
+    engine_project.run("dev", "up")
+    engine_project.run("dev.models", "up")
+    for edit in GUARD_OFF:
+        write_edit(engine_project, edit)
+    steps = engine_project.run("dev.models", "up").steps.changed
+    order = [(step.operation, step.name) for step in steps]
+
+    moved = order.index(("update", "models-gateway-route"))
+    made = {name for operation, name in order[:moved] if operation == "create"}
+    assert {f"models-gateway-direct-{part}" for part in ("service", "identity", "signature", "lakera", "proxy")} <= made
+    assert not [name for operation, name in order[:moved] if operation != "create" and "models-gateway" in name]
+    assert {operation for operation, _ in order[moved + 1 :]} == {"delete"}
+    assert not engine_project.sandbox.resources("kong:*:ConsumerKeyAuth")
+    assert len(engine_project.sandbox.resources("kong:*:Route")) == 1
+    assert not engine_project.run("dev.models", "preview").steps.differs
+    exports = outputs(engine_project.project, "dev.models", target=engine_project.target)
+    assert "guard_config" not in exports
+    assert json.loads(exports["host_bundle"])["guard"] is None

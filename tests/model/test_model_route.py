@@ -12,7 +12,7 @@ from model.schema import json_schema, stack_file_schema
 from model.shared_machines import shared_problems
 from model.stacks import ModelStack
 from tests.support.bad_files import ONE, Mistake, lines, make
-from tests.support.model_routes import FILE, ROUTE, write_route_project
+from tests.support.model_routes import FILE, GUARDLESS, ROUTE, guardless_project, write_route_project
 
 M = "config.ringwall:model"
 
@@ -153,13 +153,31 @@ def test_the_schema_of_stack_files_knows_model_routes() -> None:
     assert "inner" in json_schema("model-guard-config")["properties"]
 
 
-@pytest.mark.parametrize("value", ["none", "false"])
-def test_a_route_without_its_guard_is_refused_and_each_protection_that_would_be_missing_is_named(
-    value: str, tmp_path: Path
-) -> None:
-    root = write_route_project(tmp_path, f"{ROUTE}    guard: {value}\n")
-    (problem,) = lines(root)
-    assert "config.ringwall:model.guard: a model route cannot leave its guard out" in problem
-    for protection in ("grants", "limits", "tool results", "streams", "audit log"):
-        assert protection in problem
-    assert "remove the key" in problem
+def test_a_route_may_say_that_it_has_no_guard(tmp_path: Path) -> None:
+    loaded = load(open_project(guardless_project(tmp_path)), "dev.models")
+    assert isinstance(loaded, ModelStack)
+    manifest = loaded.manifest
+    assert (manifest.guard, manifest.leg, manifest.admin_port) == (None, None, None)
+    assert manifest.dump()["guard"] == "none"
+    assert "guard_port" not in manifest.dump()
+
+
+@pytest.mark.parametrize(
+    ("guard", "problem"),
+    [
+        ("false", "guard: must be the guard's settings; write them as key: value lines, or none for no guard"),
+        ("nothing", "guard: must be the guard's settings"),
+        ("", "guard: is empty; write the guard's settings, {} for its defaults, or none"),
+        ("{}", "guard_port: a required key is missing; add it"),
+        ("none\n    guard_port: 9040", "guard_port: belongs to a guard, and this route has none; remove it"),
+        ("none\n    guard_admin_port: 9041", "guard_admin_port: belongs to a guard"),
+        ("none\n    guard_key: {env: KEY}", "guard_key: belongs to a guard"),
+    ],
+)
+def test_the_keys_of_a_guard_stand_with_it_alone(guard: str, problem: str, tmp_path: Path) -> None:
+    (line,) = lines(guardless_project(tmp_path, GUARDLESS.replace("guard: none\n", f"guard: {guard}\n")))
+    assert f"config.ringwall:model.{problem}" in line
+
+
+def test_a_schema_knows_the_word_and_no_other() -> None:
+    assert json_schema("model")["properties"]["guard"]["anyOf"] == [{"$ref": "#/$defs/ModelGuard"}, {"const": "none"}]

@@ -43,6 +43,10 @@ ASKED: dict[Protection, tuple[tuple[str, str], ...]] = {
     Protection.LLM_SEMANTIC_CACHE: (
         (_POLICY, f"    cache:\n      semantic: {{store: redis, shared: true, {_SEARCH}}}\n{_POLICY}"),
     ),
+    Protection.GUARDLESS: (
+        ("    guard_port: 9040\n", "    guard: none\n"),
+        ("    guard_key: {file: /etc/ringwall/dev.models/guard-key}\n", ""),
+    ),
 }
 #: The same for what stands below `gateway`.
 GATEWAY: dict[Protection, str] = {

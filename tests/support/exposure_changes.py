@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from model.kong_versions import RECOMMENDED
-from tests.support.model_routes import ROUTE
+from tests.support.model_routes import GUARDLESS, ROUTE
 
 #: A stack file and what is written over in it, or the name of an edit of the whole text.
 Edit = tuple[str, str, str]
@@ -89,6 +89,14 @@ CENTRAL: tuple[Edit, ...] = (
 #: The key is set as a user would set it.
 _ROUTE_TEXT = ROUTE[: ROUTE.index("  ringwall:guardKey")] + ROUTE[ROUTE.index("  ringwall:model:") :]
 MODEL_ROUTE: tuple[Edit, ...] = ((MODELS, WRITE, _ROUTE_TEXT), (MODELS, KEY, ""))
+#: The same route on edition ai: behind a guard, and without one.
+_NO_GUARD = GUARDLESS[GUARDLESS.index("    guard: none\n") : GUARDLESS.index("    models:\n")]
+GUARD_OFF: tuple[Edit, ...] = (
+    (MODELS, "    guard_port: 9040\n    guard_key: {file: /etc/ringwall/dev.models/guard-key}\n", _NO_GUARD),
+    (MODELS, "      all: {tokens_per_minute: 100000}\n", "      all: {}\n"),
+)
+_GUARDED_TEXT = GUARDLESS.replace(GUARD_OFF[0][2], GUARD_OFF[0][1]).replace(GUARD_OFF[1][2], GUARD_OFF[1][1])
+GUARDED_ROUTE: tuple[Edit, ...] = (*HYBRID, ENTERPRISE, AI, (MODELS, WRITE, _GUARDED_TEXT), (MODELS, KEY, ""))
 _LOGS = "    logs:\n"
 PORTAL: Edit = (
     DEV,
@@ -243,6 +251,26 @@ CHANGES: tuple[Change, ...] = (
         "model route destroyed",
         runs=("destroy dev.models",),
         before=MODEL_ROUTE,
+        deployed=("dev", "dev.one", "dev.models"),
+    ),
+    Change(
+        "model route's guard taken off",
+        GUARD_OFF,
+        ("up dev.models",),
+        before=GUARDED_ROUTE,
+        deployed=("dev", "dev.one", "dev.models"),
+    ),
+    Change(
+        "model route's guard put on",
+        tuple(_back(edit) for edit in GUARD_OFF),
+        ("up dev.models",),
+        before=(*GUARDED_ROUTE, *GUARD_OFF),
+        deployed=("dev", "dev.one", "dev.models"),
+    ),
+    Change(
+        "model route without a guard destroyed",
+        runs=("destroy dev.models",),
+        before=(*GUARDED_ROUTE, *GUARD_OFF),
         deployed=("dev", "dev.one", "dev.models"),
     ),
     Change("portal added", (PORTAL,), ALL),

@@ -83,6 +83,7 @@ class Kong:
     status: int = 200
     response_headers: dict[str, Any] = field(default_factory=dict)
     authenticated: bool = False
+    body: str = ""
 
     def run(self, source: str) -> Outcome:
         lua = LuaRuntime(unpack_returned_tuples=True, encoding="latin-1")
@@ -150,6 +151,8 @@ class Kong:
             get_path=lambda: self.path,
             get_scheme=lambda: "http",
             get_raw_query=lambda: self.query,
+            # Kong's PDK: a body that nginx wrote to disk is read up to a size, and nil above it.
+            get_raw_body=lambda most=0: self.body if len(self.body) <= most else None,
         )
         kong["response"] = lua.table(
             get_status=lambda: self.status,

@@ -35,12 +35,12 @@ def proxy_advanced(
     orders: Sequence[int],
     weights: Sequence[int],
     *,
-    alias: str,
+    aliases: Sequence[str],
     timeouts: Timeouts,
     breaker: CircuitBreaker,
     category: str,
 ) -> dict[str, Any]:
-    """The whole config; `proxies` is the ai-proxy config of each target, `alias` the model that the guard asks for."""
+    """The whole config; `proxies` is the ai-proxy config of each target, `aliases` the name by which each is asked for."""
     ordered = len(set(orders)) > 1
     first = licensed_config("ai-proxy", dict(proxies[0]))
     return {
@@ -55,7 +55,7 @@ def proxy_advanced(
             # 0 would be off.
             "max_fails": breaker.failures,
             "read_timeout": seconds(timeouts.read) * 1000,
-            "retries": len(proxies) - 1,
+            "retries": max(map(aliases.count, aliases)) - 1,
             "slots": 10000,
             "tokens_count_strategy": "total-tokens",
             "write_timeout": seconds(timeouts.write) * 1000,
@@ -68,7 +68,7 @@ def proxy_advanced(
         "response_streaming": first["response_streaming"],
         "targets": [
             _target(proxy, _FIRST - order if ordered else weight, alias)
-            for proxy, order, weight in zip(proxies, orders, weights, strict=True)
+            for proxy, order, weight, alias in zip(proxies, orders, weights, aliases, strict=True)
         ],
         "vectordb": None,
     }
@@ -81,7 +81,7 @@ def _target(proxy: Mapping[str, Any], weight: int, alias: str) -> dict[str, Any]
         "description": None,
         "logging": config["logging"],
         "metadata": None,
-        # The guard asks for one name, whichever target answers.
+        # One name is asked for, whichever target answers.
         "model": {**config["model"], "model_alias": alias},
         "route_type": config["route_type"],
         "weight": weight,

@@ -1,4 +1,4 @@
-"""ai-rate-limiting-advanced: tokens and cost of each principal for one model, in sliding windows. Pure."""
+"""ai-rate-limiting-advanced: tokens and cost of each principal, in sliding windows. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from components.gateway.licensed.redis import redis_record
 from components.gateway.names import PRINCIPAL_HEADER
 from model.environment import Redis
 from model.model_gateway import GatewayLimits
+from model.model_route import ModelBudget
 
 _WINDOWS: Final = {"minute": 60, "hour": 3600, "day": 86400}
 _COUNTED: Final = {"tokens": "total_tokens", "cost": "cost"}
 
 
-def token_limit(limits: GatewayLimits, namespace: str, redis: Redis | None) -> dict[str, Any]:
-    """The whole config for one inner route; the guard names the principal in a header there."""
+def token_limit(limits: GatewayLimits | ModelBudget, namespace: str, redis: Redis | None) -> dict[str, Any]:
+    """The whole config for one route; the guard, or where there is none the identity check, names the principal in a
+    header there."""
     windows = [
         {
             "limit": int(value) if unit == "tokens" else float(value),
@@ -43,7 +45,7 @@ def token_limit(limits: GatewayLimits, namespace: str, redis: Redis | None) -> d
         "llm_providers": None,
         "namespace": namespace,
         "path": None,
-        # The second has no condition: requests without a principal, of which the guard sends none, share one count.
+        # The second has no condition: requests without a principal, of which none comes this far, share one count.
         "policies": [
             {"id": None, "match": match, "limits": windows, "window_type": "sliding"} for match in ([principal], None)
         ],

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from components.guard.model_settings import build_model_guard_config
+from components.guard.model_settings import model_rights_of
 from model.base import Model
 from model.finding_exceptions import ModelFindingException
 from model.model_gateway import AirsCheck, GatewayLimits, LakeraCheck, Sanitizer, SemanticCache, TopicCheck
@@ -195,14 +194,8 @@ def model_rights(stack: ModelStack) -> Rights:
 
     Compared is what is granted without a lockdown, as with a server's tools (`plan.diff.semantic.grants`).
     """
-    manifest = stack.manifest.model_copy(update={"lockdown": None})
-    config = build_model_guard_config(
-        replace(stack, manifest=manifest),
-        {name: name for name in manifest.hostnames},
-        {agent: agent for agent in manifest.access.agents},
-    )
     resolved: Rights = {}
-    for grant in config.grants:
+    for grant in model_rights_of(stack):
         budget = {key: value for key, value in grant.budget.dump().items() if value is not None}
         condition = json.dumps({"arguments": None, "limits": budget}, sort_keys=True)
         for principal in principal_classes(grant.to):

@@ -73,6 +73,7 @@ def test_a_locally_managed_tunnel_brings_its_config_file(environment: Environmen
 def test_the_guard_takes_its_configuration_signed_and_the_operator_brings_it(environment: EnvironmentStack) -> None:
     bundle = built(environment, "one")
     config, key = "/etc/ringwall/dev.one/guard.bundle.json", "/etc/ringwall/dev.one/guard-signing.pub"
+    assert bundle.guard is not None
     assert bundle.guard.arguments == (
         "ringwall", "guard", "run", "--config", config, "--public-key", key,
         "--server", "dev.one", "--state", "/var/lib/ringwall/dev.one",

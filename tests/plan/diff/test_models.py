@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from components.editions import Protection
+from model.guardless import LOST
 from plan.diff.compare import Side, compare
 from plan.diff.model import Change, Direction, StackDiff
 from tests.support.edition_projects import asking, edition_project
-from tests.support.model_routes import FILE, ROUTE, write_route_project
+from tests.support.exposure_changes import GUARD_OFF
+from tests.support.model_routes import FILE, GUARDLESS, ROUTE, guardless_project, write_route_project
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,29 @@ def test_a_removed_model_route_tightens_and_says_what_stays(base: Path, tmp_path
     stack = diff(base, tmp_path, None)
     (removed,) = [change for change in stack.changes if change.id == "stack-removed"]
     assert removed.direction is Direction.TIGHTENS
+
+
+def test_a_guard_that_goes_loosens_and_says_what_is_lost_and_one_that_comes_tightens(tmp_path: Path) -> None:
+    old, new = GUARD_OFF[0][1:]
+    guarded = GUARDLESS.replace(new, old).replace("all: {}", "all: {tokens_per_minute: 100000}")
+    sides = {"with": guardless_project(tmp_path / "with", guarded), "none": guardless_project(tmp_path / "none")}
+    for base_name, head_name, direction in (("with", "none", Direction.LOOSENS), ("none", "with", Direction.TIGHTENS)):
+        report = compare(Side("base", sides[base_name]), Side("head", sides[head_name]))
+        (stack,) = [stack for stack in report.stacks if stack.stack == "dev.models"]
+        (leg,) = [change for change in stack.changes if change.id == "model.guard"]
+        assert leg.direction is direction
+        assert not [change.id for change in stack.changes if change.id.startswith(("model.guard.", "model.guard_"))]
+        assert leg.details == (LOST if direction is Direction.LOOSENS else ())
+
+
+def test_a_new_route_without_a_guard_says_what_it_does_without(tmp_path: Path) -> None:
+    head = guardless_project(tmp_path / "head")
+    base = guardless_project(tmp_path / "base")
+    (base / FILE).unlink()
+    report = compare(Side("base", base), Side("head", head))
+    (stack,) = [stack for stack in report.stacks if stack.stack == "dev.models"]
+    (new,) = [change for change in stack.changes if change.id == "stack-new"]
+    assert {"no guard, so:", *LOST} <= {*new.details}
 
 
 LAKERA = Protection.GATEWAY_LAKERA

@@ -36,6 +36,7 @@ class PreFunction(Handler):
             status=exchange.status,
             response_headers=exchange.response.table(),
             authenticated=exchange.credential is not None,
+            body=exchange.body.decode("latin-1"),
         )
         outcome = kong.run(source)
         for name in request.keys() - outcome.request_headers.keys():
