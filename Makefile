@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
 .PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image manifests soak
-.PHONY: exposure interrupt faults readers servers toxic-flow detection deck wheel released lock clean help
+.PHONY: exposure interrupt faults readers servers toxic-flow detection deck prometheus wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ toxic-flow: setup ## Two real servers behind one guard: an order in a file, and 
 
 deck: setup ## Kong's own decK over the gateway files of the examples; DECK_KONG_ADDR names a Kong to sync them to
 	$(BIN)/python -m tests.deck.run
+
+prometheus: setup ## Prometheus' own promtool over the guard's metrics, and over each alert of examples/observability (Go)
+	$(BIN)/python -m tests.prometheus.run
 
 # Each tool is pinned by hash, and what the bill of materials lists is what the lock file names.
 OUT ?= dist/release

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ class WorkingGuard:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.config.listen.port}/mcp"
+        listen = self.config.listen
+        return f"{'https' if listen.tls_certificate else 'http'}://{listen.address}:{listen.port}/mcp"
 
     @property
     def said(self) -> str:
@@ -118,8 +120,10 @@ def _write(folder: Path, config: GuardConfig, sequence: int, denied: tuple[str, 
 
 
 @contextlib.asynccontextmanager
-async def guard_workers(folder: Path, config: GuardConfig, workers: int = 2) -> AsyncIterator[WorkingGuard]:
-    """The guard, once every worker serves and has read the server's lists."""
+async def guard_workers(
+    folder: Path, config: GuardConfig, workers: int = 2, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[WorkingGuard]:
+    """The guard, once every worker serves and has read the server's lists. `tls` is its client's side of TLS."""
     private, public, _ = create_key_pair(folder / "keys")
     key = load_private_key(private)
     config = config.model_copy(update={"admin_port": free_port()})
@@ -135,7 +139,7 @@ async def guard_workers(folder: Path, config: GuardConfig, workers: int = 2) -> 
             start_new_session=True,
         )
     limits = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False, verify=tls or True) as client:
         guard = WorkingGuard(config, folder, key, process, client)
         try:
 
