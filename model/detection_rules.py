@@ -24,6 +24,7 @@ DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
     "command.lookup": ("arguments",),
     "command.operator": ("arguments",),
     "command.option": ("arguments",),
+    "command.piped_away": ("arguments",),
     "command.piped_to_shell": ("arguments",),
     "command.powershell": ("arguments",),
     "command.prototype": ("arguments",),

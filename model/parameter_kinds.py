@@ -16,18 +16,22 @@ from model.schema_references import referenced
 from model.tool_lock import ParameterKind, Risk, ToolEntry
 
 #: What a rule for arguments looks for: private addresses, among them this machine's own (`loopback`), files and pages by
-#: URL, metadata services, shell and template abuse, SQL, fields of a header behind a line end, key files and traversal.
-Subject = Literal["address", "loopback", "file_url", "data_url", "metadata", "command", "sql", "header", "path"]
+#: URL, metadata services, shell and template abuse, commands in a row, SQL that does harm and SQL that leaves the place of a
+#: value, fields of a header behind a line end, key files and traversal.
+Subject = Literal[
+    "address", "loopback", "file_url", "data_url", "metadata", "command", "chain", "sql", "breakout", "header", "path"
+]
 SUBJECTS: frozenset[Subject] = frozenset(get_args(Subject))
 
 #: The subjects of each kind. A shell may reach its own host anyway and writes whole requests and mails, a file's place may
-#: be given as a `file:` URL, and a `data:` URL carries its page along, whose text is judged like any other.
+#: be given as a `file:` URL, and a `data:` URL carries its page along, whose text is judged like any other. Whoever writes a
+#: whole command may write several.
 JUDGED: Mapping[ParameterKind, frozenset[Subject]] = {
     "text": frozenset(),
-    "url": SUBJECTS - {"sql", "data_url"},
-    "local_url": SUBJECTS - {"sql", "data_url", "loopback"},
-    "path": SUBJECTS - {"sql", "file_url", "data_url"},
-    "command": SUBJECTS - {"address", "loopback", "file_url", "header"},
+    "url": SUBJECTS - {"sql", "breakout", "data_url"},
+    "local_url": SUBJECTS - {"sql", "breakout", "data_url", "loopback"},
+    "path": SUBJECTS - {"sql", "breakout", "file_url", "data_url"},
+    "command": SUBJECTS - {"address", "loopback", "file_url", "header", "chain"},
     "query": SUBJECTS - {"address", "loopback", "file_url"},
 }
 

@@ -40,6 +40,14 @@ _OVERLONG = (
 #: A filter that takes out `../` once leaves it of `....//`; some servers drop what stands behind `;` in a step.
 _DOTS, _PARAMETER = re.compile(r"\.{3,}"), re.compile(r";[^/]*")
 
+#: How a whole statement of SQL begins, after comments; its literals and comments, an open one to the end.
+_STATEMENT = re.compile(
+    r"(?i)(?:\s|--[^\n]*\n|/\*[^*]*\*/)*(?:select|with|insert|update|delete|merge|explain|show|describe|create|alter|drop|values)\s"
+)
+_TOKEN = re.compile(r"'(?:[^']|'')*+(?:'|\Z)|\"(?:[^\"]|\"\")*+(?:\"|\Z)|--[^\n]*|/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)")
+
+_BREAKS_OUT = re.compile(r"(?i).\s*(?:(?:or|and|union|having|order|like|between|xor)\b|--|#|/\*|;|\)|\|\||&&)")
+
 #: Quotes of nothing and a backslash within a word, which a shell leaves out.
 _NOTHING = re.compile(r"''|\"\"|(?<=[A-Za-z])\\(?=[A-Za-z])")
 _WORD, _PATTERN = re.compile(r"[^\s'\"`;|&<>(){}]+"), re.compile(r"[*?\[]")
@@ -63,6 +71,20 @@ def readings(kind: ParameterKind | None, value: str) -> Iterator[str]:
         if (plain := _NOTHING.sub("", value)) != value:
             yield plain
         yield from _matched_files(value)
+
+
+def literals(value: str) -> list[str] | None:
+    """The literals of a whole statement of SQL, each as it would stand behind a quote; None for anything else.
+
+    Whoever writes the statement leaves no place by a comment, a union or a comparison. Whatever stands in quotes could be
+    where a value that looks like a statement was to end.
+    """
+    if not _STATEMENT.match(value):
+        return None
+    quoted = [token for token in _TOKEN.findall(value) if token[0] in "'\""]
+    if any(token.count(token[0]) % 2 or _BREAKS_OUT.match(token) for token in quoted):
+        return None  # it ends within a literal, or a literal goes on as a statement would behind a value
+    return quoted
 
 
 def _addresses(value: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from itertools import accumulate, chain
 
 from guard.engines import forms
-from guard.engines.argument_readings import readings
+from guard.engines.argument_readings import literals, readings
 from guard.engines.blocks import pieces
 from guard.engines.content_blocks import linked, seams, without_marks_between
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
@@ -146,6 +146,7 @@ class EmbeddedVerdictEngine:
             for kind, subjects in JUDGED.items()
             if subjects
         }
+        self._statement = _argument_table(rules, JUDGED["query"] - {"breakout"})
         self._kinds[None] = _argument_table(rules, SUBJECTS)
         if shadowing:
             self._tables[Leg.DEFINITIONS] += (RuleTable(shadowing),)
@@ -203,6 +204,7 @@ class EmbeddedVerdictEngine:
         def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[Table, ...], Sequence[Text]]]:
             yield (self._every_argument, form_table(Leg.ARGUMENTS)), texts
             parts: dict[ParameterKind | None, list[Text]] = {}
+            statements: list[Text] = []
             for text in texts:
                 kind = item.kinds.kind(text.pointer)
                 if text.value.startswith("$") and text.pointer.endswith("#"):
@@ -215,8 +217,15 @@ class EmbeddedVerdictEngine:
                 if kind == "query" and _BARE_URL.fullmatch(text.value):
                     kind = None
                 part = parts.setdefault(kind, [])
-                part.append(text)
+                quoted = literals(text.value) if kind == "query" else None
+                if quoted is None:
+                    part.append(text)
+                else:
+                    statements.append(text)
+                    part += [Text(text.pointer, literal) for literal in quoted]
                 part += [Text(text.pointer, reading) for reading in readings(kind, text.value)]
+            if statements:
+                yield (self._statement,), statements
             for kind, part in parts.items():
                 if table := self._kinds.get(kind):
                     yield (table,), part

@@ -181,8 +181,8 @@ def _block(path: Path, part: Mapping[str, Any]) -> dict[str, Any]:
     if part.get("file_id") is not None:
         # The provider could take the file that it keeps in place of the image.
         raise unsupported_member(shown(path), f"a file that the provider keeps: {_FETCHED}")
-    beside = [{**part, holder: None}, {**held, "url": None, "data": None} if isinstance(held, dict) else None]
-    if not _says_nothing(beside):
+    neighbours = [{**part, holder: None}, {**held, "url": None, "data": None} if isinstance(held, dict) else None]
+    if not _says_nothing(neighbours):
         text = "text stands beside an image or a sound, where nobody would inspect it; send it as a part of its own"
         raise unsupported_member(shown(path), text)
     if kind in ("image_url", "input_image"):

@@ -41,8 +41,9 @@ def _equal(value: str, before: str) -> bool:
     return len(sides) == 2 and left_side == right_side != ""
 
 
-def _rule(id_: str, pattern: str, **options: object) -> DetectionRule:
-    subject = id_.partition(".")[0]
+def _rule(id_: str, pattern: str, subject: str = "", **options: object) -> DetectionRule:
+    """A rule for arguments that may hold its subject, which is the first word of its name where none is given."""
+    subject = subject or id_.partition(".")[0]
     return DetectionRule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, subject=subject, **options)  # type: ignore[arg-type]
 
 
@@ -64,7 +65,9 @@ RULES = (
         "command.chained",
         r"(?:;|&&|\|\||\||&)\s*(?:(?:sudo\s+)?rm\s+-|(?:curl|wget)\s+[-\w]*\s*[\"']?(?:https?:|[a-z0-9.-]+/)|(?:nc|ncat|netcat)\s|"
         r"(?:ba|z)?sh\s+-|python[0-9.]*\s+-c|perl\s+-e|mkfifo\s|powershell\b|cat\s+/etc/|whoami\b|chmod\s+[+0-7])",
+        subject="chain",
     ),
+    _rule("command.piped_away", r"\|\s*(?:nc|ncat|netcat|telnet)\s|\bmkfifo\s[^|]*[;&|]"),
     _rule(
         "command.destroy",
         r"\brm\s+(?:-[a-z-]+\s+)+[\"']?(?:/|~|\*|\$\{?home\}?)[\"']?(?:\s|$|\*|;|/\*?(?:\s|$))|\bmkfs\.[a-z0-9]+\s+/dev|\bdd\s+if=/dev/(?:zero|u?random)\s+of=/dev|"
@@ -104,7 +107,7 @@ RULES = (
     # An option in the place of a value, and a repository whose address is a command: the program that gets it runs them.
     _rule(
         "command.option",
-        r"^\s*-(?:-(?:upload-pack|receive-pack|exec|open-files-in-pager|checkpoint-action|to-command|use-compress-program|rsh|ext-diff)\b|o\s*proxycommand\b)|"
+        r"^\s*-(?:-(?:upload-pack|receive-pack|exec|open-files-in-pager|checkpoint-action|to-command|use-compress-program|rsh|ext-diff)(?:=|$)|o\s*proxycommand\b)|"
         r"\bproxycommand\s*=\s*[\"']?\S|--checkpoint-action=exec|\b(?:ext|fd)::[^:\s]",
         trigger=r"^\s*-(?:-[a-z]|o\s*proxy)|\bproxycommand\s*=|--checkpoint-action|\b(?:ext|fd)::",
     ),
@@ -151,10 +154,12 @@ RULES = (
         r"\b(?:or|and)\s+(?:\(?\s*'[^'\n]{0,20}'\s*(?:=|like)\s*'[^'\n]{0,20}'?|\(?\s*\"[^\"\n]{0,20}\"\s*=\s*\"[^\"\n]{0,20}\"?|\d+\s*=\s*\d+)",
         trigger=r"\b(?:or|and)\s+\(?\s*[\"'\d]",
         check=_equal,
+        subject="breakout",
     ),
     _rule(
         "sql.quoted_tautology",
         rf"['\"]\s*\)?\s*(?:or{_BLANK}|\|\|\s+)(?:true\b|1\b|'1'|not\s+false)|'\s*\|\|\s*'[^'\n]{{0,20}}'\s*=\s*'|'\s*(?:or|and)/\*",
+        subject="breakout",
     ),
     _rule(
         "sql.stacked",
@@ -164,8 +169,9 @@ RULES = (
     _rule(
         "sql.union",
         rf"['\"\d)]\s*\)?\s*union{_BLANK}(?:all{_BLANK})?select\b|union{_BLANK}(?:all{_BLANK})?select{_BLANK}(?:null|\d+\s*,)|\bfrom\s+information_schema\.",
+        subject="breakout",
     ),
-    _rule("sql.comment", r"['\"]\s*\)?\s*(?:--\s*$|--\s+|#\s*$|/\*)"),
+    _rule("sql.comment", r"['\"]\s*\)?\s*(?:--\s*$|--\s+|#\s*$|/\*)", subject="breakout"),
     _rule(
         "sql.delay",
         r"\b(?:sleep|pg_sleep|benchmark)\s*\(\s*\d[^)\n]*\)\s*(?:\)|--|#|;|and|or|$)|\bwaitfor\s+delay\b|\bdbms_(?:pipe|lock)\.",

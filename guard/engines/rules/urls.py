@@ -150,7 +150,7 @@ def carries_data(value: str, before: str) -> bool:
 
 
 #: A place in a template for what the conversation holds.
-_SAID = (
+_CONVERSATION = (
     r"(?:\{{1,2}|<|\[|%7B|\$\{)[ _-]*(?:the[ _-])?(?:conversation|chat[ _-]?(?:history|log)|(?:system|user)[ _-]?(?:prompt|data|input|messages?|secrets?|query)|"
     r"secrets?|memor(?:y|ies)|credentials|passwords?|previous[ _-]messages?)[ _a-z-]{0,24}(?:\}|>|\]|%7D)"
 )
@@ -220,8 +220,8 @@ def rules(check: Check) -> tuple[DetectionRule, ...]:
             "url.conversation_sent",
             bad,
             rf"(?:!\[[^\]\n]*\]\(\s*<?|\b(?:src|srcset|href|action|poster|background)\s*=\s*[\"']?|\burl\(\s*[\"']?|@import\s+[\"']|;\s*url=)"
-            rf"https?://[^\s\"'<>)]*{_SAID}",
-            trigger=_SAID,
+            rf"https?://[^\s\"'<>)]*{_CONVERSATION}",
+            trigger=_CONVERSATION,
             legs=READ,
             confidence=0.75,
         ),

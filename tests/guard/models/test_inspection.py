@@ -276,7 +276,7 @@ async def test_an_image_in_the_request_passes_and_is_counted_and_one_elsewhere_i
 
 
 @pytest.mark.parametrize(
-    "beside",
+    "neighbours",
     [
         {"text": INJECTION},
         {"image_url": {"detail": INJECTION}},
@@ -285,10 +285,10 @@ async def test_an_image_in_the_request_passes_and_is_counted_and_one_elsewhere_i
         {"file_id": "file-1"},
     ],
 )
-async def test_nothing_is_said_beside_an_image(tmp_path: Path, beside: dict[str, Any]) -> None:
+async def test_nothing_is_said_beside_an_image(tmp_path: Path, neighbours: dict[str, Any]) -> None:
     url = f"DATA:image/png;BASE64,{base64.b64encode(png()).decode()}"
-    inner = {"url": url, **beside.get("image_url", {})}
-    part = {"type": "image_url", "cache_control": {"type": "ephemeral"}, **beside, "image_url": inner}
+    inner = {"url": url, **neighbours.get("image_url", {})}
+    part = {"type": "image_url", "cache_control": {"type": "ephemeral"}, **neighbours, "image_url": inner}
     async with route_guarded(tmp_path) as guard:
         answer = await guard.ask([{"role": "user", "content": [part]}])
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_parameter")

