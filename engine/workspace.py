@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 #: Where `init` keeps state unless told otherwise, below the project; Git ignores it. The address is relative, so that the
 #: committed Pulumi.yaml holds nobody's own path.
+BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
 DEFAULT_STATE = Path(".ringwall") / "state"
 DEFAULT_BACKEND = f"file://./{DEFAULT_STATE}"
 #: A checkpoint is written plain or compressed (`PULUMI_DIY_BACKEND_GZIP`).
@@ -68,11 +69,14 @@ class Target:
         """The backend to write into the private Pulumi.yaml; None leaves Pulumi's own default."""
         if self.sandbox_folder is not None:
             return f"file://{self.sandbox_folder / 'state'}"
-        if url := os.environ.get("PULUMI_BACKEND_URL"):
+        if url := os.environ.get(BACKEND_VARIABLE):
             return url
-        value = read(self.project.root / "Pulumi.yaml").value
+        document = read(self.project.root / "Pulumi.yaml")
+        value = document.value
         backend = value.get("backend") if isinstance(value, dict) else None
-        address = backend.get("url") if isinstance(backend, dict) else None
+        if not isinstance(backend, dict | None):
+            raise document.error(("backend",), "must be a mapping", "write it as backend: {url: …}")
+        address = backend.get("url") if backend else None
         if not isinstance(address, str):
             return None
         if address.startswith("file://") and not address.startswith(("file:///", "file://~")):
@@ -102,7 +106,9 @@ class Target:
             folder.mkdir(parents=True, exist_ok=True)
             return
         default_folder = self.project.root / DEFAULT_STATE
-        if default_folder.is_dir():
+        if os.environ.get(BACKEND_VARIABLE):
+            remedy = f"{BACKEND_VARIABLE} names it, before backend.url of Pulumi.yaml: unset or correct that variable"
+        elif default_folder.is_dir():
             remedy = (
                 f"the project was moved and its state is in {default_folder}: set backend.url in Pulumi.yaml to "
                 f"{DEFAULT_BACKEND}"
@@ -366,19 +372,22 @@ def backend_problem(output: str) -> str:
     # Several at once stand below a count, an asterisk before each.
     lines = re.findall(r"error: (.+(?:\n+\s+\* .+)*)", output)
     problem = _in_one_line(lines[-1]) if lines else "the engine stopped without saying why; use --debug"
+    overridden = bool(os.environ.get(BACKEND_VARIABLE))
     if "incorrect passphrase" in problem:
         problem += "; the passphrase in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE is not this stack's"
     elif "passphrase" in problem:
         problem += "; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     elif re.search(r"PULUMI_ACCESS_TOKEN|pulumi login", problem):
-        problem += "; set backend.url in Pulumi.yaml or run `pulumi login`"
+        place = f"unset {BACKEND_VARIABLE}, which stands before" if overridden else "set"
+        problem += f"; {place} backend.url in Pulumi.yaml, or run `pulumi login`"
     # A folder is an object store to the engine, so these come before what is said of stores.
     elif re.search(r"read-only file system|permission denied", problem, re.IGNORECASE):
         problem += "; the state cannot be written: let this user write there, or mount it writable"
     elif re.search(r"no space left|file too large|disk quota", problem, re.IGNORECASE):
         problem += "; the disk is full: make room, then run `ringwall repair STACK` with its name"
     elif re.search(_UNREACHED, problem):
-        problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
+        place = BACKEND_VARIABLE if overridden else "backend.url"
+        problem += f"; the backend cannot be reached: check {place}, its credentials and the network"
     elif "failed to load checkpoint: EOF" in problem:
         problem += (
             "; a killed run left a half-written file next to the state: run `ringwall repair STACK` with its name"

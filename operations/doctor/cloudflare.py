@@ -45,6 +45,7 @@ class Permission:
 
 _TUNNEL = Permission(("Cloudflare Tunnel Write", "Cloudflare One Connector: cloudflared Write"))
 _APPS = Permission((END_APPLICATION_SESSIONS,))
+_PORTALS = Permission(("MCP Portals Write",))
 NEEDS: dict[str, Permission] = {
     "zeroTrustTunnelCloudflared": _TUNNEL,
     "zeroTrustTunnelCloudflaredConfig": _TUNNEL,
@@ -57,7 +58,11 @@ NEEDS: dict[str, Permission] = {
     "ruleset": Permission(("Zone WAF Write",), zone=True),
     "zeroTrustAccessMtlsCertificate": Permission(("Access: Mutual TLS Certificates Write",)),
     "logpushJob": Permission(("Logs Write",)),
+    "zeroTrustAccessAiControlsMcpPortal": _PORTALS,
+    "zeroTrustAccessAiControlsMcpServer": _PORTALS,
 }
+#: The provider's client sends each of these beside the token (cloudflare-go, `DefaultClientOptions`), and each may do more.
+FURTHER_KEYS = ("CLOUDFLARE_API_KEY", "CLOUDFLARE_API_USER_SERVICE_KEY")
 #: Permissions for the API calls of `ringwall lockdown` and `revoke`, beside those of the engine. "Organizations Revoke" can
 #: end a user's sessions as well, and nothing more (changelog, 2026-01-22).
 IN_AN_INCIDENT = (
@@ -121,6 +126,8 @@ def check(account: Account, environ: Mapping[str, str] = os.environ) -> Iterator
     """Run every check that the token allows. The token is sent to `account.api` only."""
     subject = account.subject
     token = environ.get(TOKEN_VARIABLE)
+    if token or account.secret_in_stack:
+        yield from _further_keys(environ, subject)
     if not token:
         yield _no_token(account, environ)
         for id_ in ids(account)[1:]:
@@ -159,6 +166,15 @@ class _Api:
 
     def get(self, path: str) -> ServiceResponse:
         return fetch(self.base.rstrip("/") + path, {"authorization": f"Bearer {self.token}"})
+
+
+def _further_keys(environ: Mapping[str, str], subject: str) -> Iterator[Check]:
+    for name in FURTHER_KEYS:
+        if environ.get(name):
+            text = f"{name} is set too, and the provider sends it with every request beside the token"
+            yield Check(
+                "cloudflare.token", "error", text, f"unset {name}: the token alone is meant to be used", subject
+            )
 
 
 def _no_token(account: Account, environ: Mapping[str, str]) -> Check:

@@ -16,7 +16,7 @@ from engine.runs import execute
 from engine.state import live_resources, outputs
 from engine.workspace import Target, backend_problem, engine_failure
 from guard.bundle.keys import create_key_pair
-from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
+from model.errors import EngineFailed, InputError, NoSuchStack, SecretsLocked, StateMissing
 from model.project import open_project
 from tests.support.command_line import flags, ringwall
 from tests.support.ports import free_port
@@ -213,6 +213,27 @@ def test_a_clone_without_the_state_folder_is_refused_and_nothing_is_made(
     assert not (root / ".ringwall" / "state").exists()
 
 
+def test_a_variable_that_stands_before_the_projects_backend_is_named(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/nowhere")
+    remedy = r"PULUMI_BACKEND_URL names it, before backend\.url of Pulumi\.yaml: unset or correct that variable$"
+    with pytest.raises(StateMissing, match=remedy):
+        live_resources(open_project(root), "dev")
+    assert "unset PULUMI_BACKEND_URL, which stands before backend.url" in backend_problem(
+        "error: PULUMI_ACCESS_TOKEN must be set for login"
+    )
+    assert "check PULUMI_BACKEND_URL" in backend_problem("error: unable to open bucket s3://b: dial tcp: no such host")
+
+
+def test_a_backend_that_is_no_mapping_is_refused_with_its_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    file = root / "Pulumi.yaml"
+    file.write_text("name: perimeters\nruntime: python\nstackConfigDir: stacks\nbackend: [a]\n")
+    with pytest.raises(InputError, match=f"^{file}:4: backend: must be a mapping; write it as backend: {{url: …}}$"):
+        live_resources(open_project(root), "dev")
+
+
 def test_a_moved_project_of_today_takes_its_state_along(tmp_path: Path) -> None:
     assert ringwall("init", "dev", "--project", tmp_path / "before", *flags()).code == 0
     write_checkpoint(tmp_path / "before", "dev")
@@ -251,8 +272,9 @@ def test_a_moved_project_with_an_absolute_address_is_told_where_its_state_is(roo
     ],
 )
 def test_what_the_engine_says_is_of_the_kind_that_a_command_can_act_on(
-    output: str, kind: type[EngineFailed], remedy: str
+    output: str, kind: type[EngineFailed], remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     assert type(engine_failure(output)) is kind
     assert remedy in backend_problem(output)
 

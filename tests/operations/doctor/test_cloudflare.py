@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -231,6 +233,29 @@ def test_every_cloudflare_type_of_a_real_plan_has_its_permission(project: Projec
     needed, unknown = permissions_for(_types([plan_stack(project, environment), *servers]))
     assert unknown == []
     assert {str(permission) for permission in needed} >= {"DNS Write (zone)", "Zero Trust Write (account)"}
+
+
+def test_every_cloudflare_type_that_a_component_declares_has_its_permission() -> None:
+    sources = (Path(__file__).parents[3] / "components").rglob("*.py")
+    text = "\n".join(file.read_text(encoding="utf-8") for file in sources)
+    declared = set(re.findall(r"\bcloudflare\.((?:ZeroTrust|Dns|Ruleset|Logpush)\w*)\(", text))
+    assert {"DnsRecord", "Ruleset", "LogpushJob", "ZeroTrustAccessAiControlsMcpPortal"} <= declared
+    tokens = [f"cloudflare:index/{name[0].lower()}{name[1:]}:{name}" for name in declared]
+    needed, unknown = permissions_for(tokens)
+    assert unknown == []
+    assert Permission(("MCP Portals Write",)) in needed
+
+
+@pytest.mark.parametrize("name", ["CLOUDFLARE_API_KEY", "CLOUDFLARE_API_USER_SERVICE_KEY"])
+@pytest.mark.parametrize("in_stack", [False, True])
+def test_a_key_that_the_provider_would_send_beside_the_token_is_an_error(
+    cloudflare: CloudflareStandIn, name: str, in_stack: bool
+) -> None:
+    environ = {name: "a-key-of-the-account"} | ({} if in_stack else {"CLOUDFLARE_API_TOKEN": cloudflare.token})
+    (finding, *_) = check(account(cloudflare, secret_in_stack=in_stack), environ)
+    assert (finding.id, finding.status) == ("cloudflare.token", "error")
+    assert finding.message == f"{name} is set too, and the provider sends it with every request beside the token"
+    assert finding.remedy == f"unset {name}: the token alone is meant to be used"
 
 
 def test_a_log_that_the_account_cannot_have_is_an_error_that_says_what_records_it_instead(
