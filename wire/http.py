@@ -36,6 +36,8 @@ from model.loopback import is_loopback
 from wire.json import parse
 
 MAX_REDIRECTS = 5
+#: What shows that a file or folder is another: its place on the disk, its size and when it was written.
+_Stamp = tuple[int, int, int] | None
 _DEFAULT_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
@@ -44,7 +46,7 @@ class RefusedAnswer(httpx.HTTPError):
 
 
 class HttpPolicy:
-    """Makes the clients for one address. Reading the trusted authorities is slow: keep the policy where many are made.
+    """Makes the clients for one address. Policies that trust the same authorities share what was read of them.
 
     Args:
         url: the address the clients ask; None for several.
@@ -66,7 +68,7 @@ class HttpPolicy:
         redirects: bool = False,
         system_roots: bool = False,
     ) -> None:
-        self._context = tls_context(ca_file, system_roots=system_roots)
+        self._context = _shared_context(ca_file, system_roots)
         self._proxies = proxies and not (url is not None and is_loopback(urlsplit(url).hostname or ""))
         self._redirects = redirects
 
@@ -205,7 +207,7 @@ def whole_seconds(text: str | None) -> float | None:
 
 
 def tls_context(ca_file: str | None = None, *, system_roots: bool = False) -> ssl.SSLContext:
-    """The authorities that are trusted. Reading them is slow: keep the context where many clients are made.
+    """The authorities that are trusted, in a context of the caller's own.
 
     Raises:
         InputError: a file or folder that is named does not hold certificates.
@@ -216,6 +218,30 @@ def tls_context(ca_file: str | None = None, *, system_roots: bool = False) -> ss
     if file or folder:
         return _context("SSL_CERT_FILE" if file else "SSL_CERT_DIR", file or None, folder or None)
     return ssl.create_default_context() if system_roots else httpx.create_ssl_context(trust_env=False)
+
+
+#: What was read of the authorities of a (file named, SSL_CERT_FILE, SSL_CERT_DIR, the system's), and how those were then.
+_contexts: dict[tuple[str | None, str | None, str | None, bool], tuple[list[_Stamp], ssl.SSLContext]] = {}
+
+
+def _shared_context(ca_file: str | None, system_roots: bool) -> ssl.SSLContext:
+    """`tls_context`, read again where what is named has changed: a reading takes 25 ms and a megabyte, and a host of many
+    guards makes some for each of them."""
+    named = (ca_file, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    stamps = [_stamp(path) for path in named]
+    before, context = _contexts.get((*named, system_roots), (None, None))
+    if context is None or before != stamps:
+        context = tls_context(ca_file, system_roots=system_roots)
+        _contexts[*named, system_roots] = (stamps, context)
+    return context
+
+
+def _stamp(path: str | None) -> _Stamp:
+    try:
+        status = os.stat(path) if path else None
+    except OSError:
+        return None
+    return status and (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _context(name: str, file: str | None, folder: str | None) -> ssl.SSLContext:

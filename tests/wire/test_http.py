@@ -153,6 +153,19 @@ def test_authorities_that_cannot_be_read_are_named(
         tls_context()
 
 
+def test_authorities_are_read_once_and_again_where_they_changed(
+    port: int, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "before").mkdir()
+    file = Authority(tmp_path / "before").file
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with pytest.raises(Unreachable, match="certificate is not trusted"):
+        fetch_jwks(f"https://127.0.0.1:{port}")
+    assert HttpPolicy(None, proxies=True)._context is HttpPolicy("https://a.example", proxies=False)._context
+    authority.file.replace(file)
+    assert fetch_jwks(f"https://127.0.0.1:{port}") == KEYS
+
+
 @pytest.mark.parametrize("road", ["the guard's signing keys", "keys sync", "doctor", "Kong's Admin API"])
 def test_the_proxy_of_the_environment_leads_out_and_nowhere_within(
     road: str, port: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
