@@ -69,7 +69,7 @@ def sdk(request: pytest.FixtureRequest, edge: EdgeStandIn) -> Iterator[Trial]:
 
         yield trial
         asked.close()
-        process.wait(timeout=20)
+        process.wait(timeout=90)
 
 
 async def verdict(edge: EdgeStandIn) -> str:

@@ -22,6 +22,7 @@ from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from tests.support.guard_process import COMMAND, end
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -107,7 +108,8 @@ class WorkingGuard:
         return worker_log(Path(self.config.audit.path), worker)
 
     def records(self, worker: int, kind: str = "decision") -> list[dict[str, Any]]:
-        lines = self.log(worker).read_text().splitlines()
+        # A line that is being written has no end yet.
+        lines = self.log(worker).read_text().rpartition("\n")[0].splitlines()
         return [record for line in lines if (record := json.loads(line))["kind"] == kind]
 
 
@@ -135,7 +137,7 @@ async def guard_workers(folder: Path, config: GuardConfig, workers: int = 2) -> 
             start_new_session=True,
         )
     limits = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=60, trust_env=False, verify=NO_AUTHORITIES) as client:
         guard = WorkingGuard(config, folder, key, process, client)
         try:
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 #: Long, for a busy machine: only a test that fails waits this long.
-PATIENCE = 30.0
+PATIENCE = 60.0
 PAUSE = 0.01
 
 
