@@ -29,6 +29,7 @@ from model.server import Origin
 from model.tool_lock import ToolLock
 from operations.onboard.lock import build_lock
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENT_GUARD
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (str(Path(sys.executable).with_name("ringwall")), "guard", "run")
@@ -92,7 +93,7 @@ def config_of(
         "grants": everything_granted(lock),
         "limits": WIDE,
         # The toxic flow is a test of its own; a server that answers with odd text must not stop here what comes after.
-        "guard": {"taint": {"outbound_call": "allow"}},
+        "guard": {**PATIENT_GUARD, **changes.pop("guard", {"taint": {"outbound_call": "allow"}})},
         "audit": {"path": str(folder / "audit.jsonl")},
         "tool_lock_sha256": digest(lock.dump()),
         "tool_lock": lock.dump(),

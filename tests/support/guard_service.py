@@ -27,6 +27,7 @@ from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, readable_description
 from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENT_GUARD
 from wire.sse import KEEP_ALIVE_SECONDS
 
 LEGACY = "2025-11-25"
@@ -284,7 +285,7 @@ def config_for(server: Origin, state: Path, /, **changes: Any) -> GuardConfig:
         "identity": {"demo": {"principal": ME, "email": "ada@example.com"}},
         "grants": [grant],
         "limits": {**WIDE_REQUESTS, **changes.pop("limits", {})},
-        "guard": {},
+        "guard": {**PATIENT_GUARD, **changes.pop("guard", {})},
         "audit": {"path": str(state / "audit.jsonl")},
         "tool_lock": lock,
         "tool_lock_sha256": "sha256:" + "0" * 64,

@@ -28,7 +28,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in (RedisMarks, RedisCounters):
-        monkeypatch.setitem(kind.__init__.__kwdefaults__, "timeout", PATIENT)
+        monkeypatch.setitem(vars(kind)["__init__"].__kwdefaults__, "timeout", PATIENT)
 
 
 @asynccontextmanager

@@ -76,7 +76,7 @@ class Stack:
     async def run(self, **changes: Any) -> VerificationReport:
         """Run one verification; `changes` are fields of the context, or `subject`."""
         names = dict.fromkeys(AUDIENCES, Address("127.0.0.1", self.edge.port))
-        async with Client(names, insecure_http=True, timeout=10) as client:
+        async with Client(names, insecure_http=True, timeout=30) as client:
             values: dict[str, Any] = {"caller": AGENT, "second_caller": ADA, "subject": self.subject, **changes}
             return await verify(VerifyContext(client=client, **values))
 
