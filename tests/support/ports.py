@@ -12,6 +12,7 @@ import os
 import random
 import socket
 import tempfile
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +32,7 @@ def free_port(*, beside: int = 0) -> int:
     # Processes that begin at different places meet less often; what decides is the lock.
     last = LAST - beside
     begin = random.Random(f"{os.getpid()} {len(_held)}").randrange(FIRST, last)  # noqa: S311
-    for port in (*range(begin, last), *range(FIRST, begin)):
+    for port in chain(range(begin, last), range(FIRST, begin)):
         locks = [lock for each in {port, port + beside} if (lock := _lock(folder, each)) is not None]
         if len(locks) == len({port, port + beside}):
             _held.extend(locks)

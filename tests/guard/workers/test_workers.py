@@ -32,10 +32,10 @@ from tests.support.guard_workers import WorkingGuard, guard_workers
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
-#: Connections after which a rule that holds at one worker alone would have shown: all of them at one is 2 ** -23.
-MANY = 24
+#: Connections after which a rule that holds at one worker alone would have shown: all of them at one is 2 ** -15.
+MANY = 16
 #: Calls in flight at once.
-PLACES = 32
+PLACES = 24
 RESULTS = 'ringwall_guard_tool_decisions_total{decision="allow",leg="results",tool="search"}'
 
 
