@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
 .PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image manifests soak
-.PHONY: exposure interrupt faults readers servers toxic-flow detection deck prometheus wheel released lock clean help
+.PHONY: compiled-tests exposure interrupt faults readers servers toxic-flow detection deck prometheus wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,14 @@ lint: setup ## Style, floors and types
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-test: lint ## Lint, types and every test
+test: setup ## Lint, types and every test
+	@$(MAKE) --no-print-directory --jobs=2 lint compiled-tests
 	$(BIN)/pytest -n 3 --dist worksteal
+
+# In a clean clone each worker of pytest would compile every test file for itself. This is done beside mypy, on another core;
+# what is wrong with a file is said by the run itself.
+compiled-tests: setup
+	-@$(BIN)/pytest --quiet --collect-only > /dev/null 2>&1
 
 docs: setup ## Write the generated pages of docs/reference from the code
 	$(BIN)/python docs/generate.py

@@ -237,11 +237,13 @@ def _shared_context(ca_file: str | None, system_roots: bool) -> ssl.SSLContext:
 
 
 def _stamp(path: str | None) -> _Stamp:
+    if not path:
+        return None
     try:
-        status = os.stat(path) if path else None
+        status = os.stat(path)
     except OSError:
         return None
-    return status and (status.st_ino, status.st_size, status.st_mtime_ns)
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _context(name: str, file: str | None, folder: str | None) -> ssl.SSLContext:

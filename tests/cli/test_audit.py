@@ -171,7 +171,7 @@ def test_tail_follows_until_ctrl_c_and_ends_without_a_word(path: Path) -> None:
     log = AuditLog.open(Audit(path=str(path)), server="dev.desk", key=KEY)
     assert json.loads(process.stdout.readline())["sequence"] == 8
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     asyncio.run(log.close())
 

@@ -26,6 +26,7 @@ from guard.decide.reasons import Decision
 from model.guard_config import Audit
 from tests.support.command_line import ringwall
 from tests.support.company import Authority
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.node import NotAvailable
 from tests.support.ports import free_port
 from tests.support.state_backends import CREDENTIALS, s3
@@ -134,7 +135,9 @@ def test_following_sends_each_new_record_until_it_is_stopped_and_goes_on_after(
         eventually_sync(lambda: len(receiver.messages) == count(path), "what is new arrives")
 
         def shown() -> dict[str, float]:
-            lines = httpx.get(f"http://127.0.0.1:{metrics}/metrics", trust_env=False).text.splitlines()
+            lines = httpx.get(
+                f"http://127.0.0.1:{metrics}/metrics", trust_env=False, verify=NO_AUTHORITIES
+            ).text.splitlines()
             pairs = (line.split() for line in lines if line.startswith("ringwall_audit_export_"))
             return {name.removeprefix("ringwall_audit_export_"): float(value) for name, value in pairs}
 
@@ -143,7 +146,7 @@ def test_following_sends_each_new_record_until_it_is_stopped_and_goes_on_after(
         assert (values["lag_records"], values["records_total"], values["failures_total"]) == (0, count(path), 0)
         assert values["last_delivery"] > 1_700_000_000
         process.send_signal(end)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, f"metrics on http://127.0.0.1:{metrics}/metrics\n")
     write(path, 1)
     assert ringwall(*arguments(path, receiver)).code == 0

@@ -621,7 +621,7 @@ def test_watch_stops_cleanly_on_a_signal(folder: Path, kong: KongStandIn, idp: J
         assert process.stdout is not None
         assert process.stdout.readline() == "keycloak: k1: added\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (0, "")
     assert err.endswith(" stopped\n")
     assert kong.kids(consumer_username("dev", "keycloak")) == ["k1"]

@@ -23,6 +23,7 @@ from mcp.shared.exceptions import MCPError
 
 from operations.sockets import listeners
 from tests.support.command_line import ringwall, serve_desk
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 from tests.support.projects import write_project
 
@@ -43,7 +44,7 @@ def local(root: Path, *arguments: str, stack: str = "dev.tickets") -> Iterator[s
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 def said(process: subprocess.Popen[str]) -> str:
@@ -59,7 +60,7 @@ def said(process: subprocess.Popen[str]) -> str:
 
 def onboarded(root: Path) -> int:
     """A stack of the ticket desk; the port its file names, where nothing listens any more."""
-    for url in serve_desk("--port", "0"):
+    for url in serve_desk("--port", str(free_port())):
         done = ringwall(
             "onboard",
             "tickets",
@@ -88,7 +89,7 @@ def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
         assert process.stdout is not None
         admin = process.stdout.readline().strip().removeprefix("readiness and metrics on ")
         assert admin == f"http://127.0.0.1:{guard + 1000}"
-        assert httpx.get(f"{admin}/readyz", trust_env=False).status_code == 200
+        assert httpx.get(f"{admin}/readyz", trust_env=False, verify=NO_AUTHORITIES).status_code == 200
         log = root / ".ringwall" / "local" / "dev.tickets" / "audit.jsonl"
         assert process.stdout.readline() == f"audit log in {log}\n"
 
@@ -189,7 +190,7 @@ def test_a_command_runs_here_as_a_host_runs_it(tmp_path: Path, monkeypatch: pyte
     with local(root, *options, stack="dev.external") as process:
         ping = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
         accept = {"accept": "application/json, text/event-stream"}
-        httpx.post(said(process), json=ping, headers=accept, trust_env=False, timeout=60)
+        httpx.post(said(process), json=ping, headers=accept, trust_env=False, verify=NO_AUTHORITIES, timeout=60)
         seen = json.loads((state / "home" / "witness.json").read_text())
         commands = [item for item in psutil.Process(process.pid).children() if f"{root}/witness.py" in item.cmdline()]
     assert commands
@@ -215,7 +216,7 @@ def test_nobody_is_let_in_from_a_page_or_another_host(root: Path) -> None:
     with local(root, "--port", str(free_port(beside=1000)), "--", *desk) as process:
         url = said(process)
         body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, verify=NO_AUTHORITIES) as client:
             assert client.post(url, json=body).status_code != 403
             assert client.post(url, json=body, headers={"origin": "https://evil.example"}).status_code == 403
             assert client.post(url, json=body, headers={"host": "rebound.evil.example"}).status_code == 421

@@ -330,7 +330,7 @@ def test_an_interruption_leaves_a_true_word_of_every_ring(make_world: Any) -> No
         lambda: any(call[0] == "POST" for call in world.api.log), "the first deny policy is made", within=60
     )
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     closed = {name for name in world.servers if world.policies(f"dev-{name}")[0]["decision"] == "deny"}
     for name in world.servers:

@@ -36,7 +36,7 @@ def test_a_strangers_program_is_not_taken_for_a_part_of_the_project(tmp_path: Pa
     assert (manifest.origin.port, manifest.guard_port) == (3000, 9010)
     for port in TAKEN:
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=5)
+            socket.create_connection(("127.0.0.1", port), timeout=30)
     assert doctor_guard._server(manifest, "dev.one").message.startswith("nothing answers on port 3000")
     asked = ringwall("lock", "diff", "dev.one", "--project", root)
     assert asked.code == 6

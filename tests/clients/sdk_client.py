@@ -74,7 +74,7 @@ async def connected(url: str, mode: str) -> Any:
 
 async def unlimited(client: Any, name: str, arguments: Any) -> Any:
     """The first answer to a call that is not a limit's, waiting each time as long as the refusal says."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         while True:
             result = await client.call_tool(name, arguments)
             limit = (result.meta or {}).get("ringwall/limit")

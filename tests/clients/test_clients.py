@@ -118,7 +118,7 @@ def _upstream(name: str, transport: str, folder: Path, stack: ExitStack) -> Upst
 def sdk(python: Path, url: str, mode: str, steps: list[list[Any]]) -> dict[str, Any]:
     """What the SDK client made of the steps."""
     command = [str(python), str(HERE / "sdk_client.py"), url, mode, json.dumps(steps)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=HERE)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200, cwd=HERE)
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(json.loads(done.stdout))
 
@@ -197,7 +197,7 @@ def inspector(url: str, *arguments: str) -> tuple[int, str]:
     found = modules()
     script = found / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
     command = [node(found), str(script), "--cli", url, "--transport", "http", "--method", *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)
     return done.returncode, done.stdout + done.stderr
 
 

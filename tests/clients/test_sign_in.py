@@ -69,7 +69,7 @@ def sdk(request: pytest.FixtureRequest, edge: EdgeStandIn) -> Iterator[Trial]:
 
         yield trial
         asked.close()
-        process.wait(timeout=20)
+        process.wait(timeout=90)
 
 
 async def verdict(edge: EdgeStandIn) -> str:
@@ -79,7 +79,7 @@ async def verdict(edge: EdgeStandIn) -> str:
         issuer=edge.issuer.url, jwks_uri=edge.issuer.jwks_uri,
         lock=ToolLock.model_construct(tools=()),  # type: ignore[call-arg]
     )  # fmt: skip
-    async with Client({HOST: Address("127.0.0.1", edge.port)}, insecure_http=True, timeout=5) as client:
+    async with Client({HOST: Address("127.0.0.1", edge.port)}, insecure_http=True, timeout=30) as client:
         return (await probe_of(INSPECTOR).run(VerifyContext(subject, client, register=True), DOOR)).outcome
 
 

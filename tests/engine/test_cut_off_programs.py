@@ -37,7 +37,7 @@ print("ended")
 
 def said(coroutine: str) -> str:
     program = CUT_OFF.format(coroutine=coroutine)
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=200)
     assert ended.stdout == "ended\n"
     return ended.stderr
 

@@ -80,8 +80,10 @@ def test_program_that_fails_fails_the_preview_with_its_words(tmp_path: Path) -> 
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     run = [str(engine.path), "--non-interactive", "--color", "never", "--cwd", str(tmp_path)]
-    subprocess.run([*run, "stack", "init", "dev"], env=environment, capture_output=True, timeout=60, check=True)
-    answer = subprocess.run([*run, "preview"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    subprocess.run([*run, "stack", "init", "dev"], env=environment, capture_output=True, timeout=200, check=True)
+    answer = subprocess.run(
+        [*run, "preview"], env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
     assert answer.returncode != 0
     assert "this stack is refused" in answer.stdout + answer.stderr
 

@@ -26,6 +26,7 @@ from model.guard_config import GuardConfig
 from tests.support.command_line import ringwall
 from tests.support.guard_host import HostFolder, HostProcess, guard_host
 from tests.support.guard_process import PRINCIPAL, Upstream, everything_granted
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -133,7 +134,7 @@ async def written(folder: HostFolder, upstreams: dict[str, Upstream], **changes:
 
 
 async def readyz(config: GuardConfig) -> dict[str, Any]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as client:
         return dict((await client.get(f"http://127.0.0.1:{config.admin_port}/readyz")).json())
 
 

@@ -36,6 +36,7 @@ from model.guard_config import GuardConfig
 from operations.sockets import listeners
 from tests.support.command_line import ringwall
 from tests.support.guard_service import ME, Origin, answer_of, config_for, guarded, serving, sse, tool
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
 from tests.support.waiting import eventually, eventually_sync
@@ -44,7 +45,7 @@ RINGWALL = str(Path(sys.executable).with_name("ringwall"))
 
 
 async def until_healthy(port: int) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as client:
 
         async def healthy() -> bool:
             try:
@@ -96,7 +97,9 @@ async def test_a_signed_bundle_is_run_replaced_and_never_rolled_back(tmp_path: P
             )
             try:
                 await until_healthy(config.listen.port)
-                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{admin}", trust_env=False) as client:
+                async with httpx.AsyncClient(
+                    base_url=f"http://127.0.0.1:{admin}", trust_env=False, verify=NO_AUTHORITIES
+                ) as client:
 
                     async def ready(expected: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
                         async def state() -> dict[str, Any] | None:
@@ -172,7 +175,7 @@ def test_a_guard_that_cannot_be_sound_does_not_start(tmp_path: Path, signing: tu
                 [RINGWALL, "guard", "run", "--config", str(tmp_path / "guard.json"), *arguments],
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=200,
             )
         finally:
             if taken is not None:
@@ -456,7 +459,7 @@ async def test_an_expired_configuration_lets_nothing_pass_and_ends_its_streams(t
         listening.set()
         return sse(": hello\n\n", then=over.wait)  # type: ignore[arg-type]
 
-    ends = int(time.time()) + 5
+    ends = int(time.time()) + 12  # time to start on a busy machine
     async with guarded(Origin(get=listen), tmp_path, expires=ends) as guard:
         await guard.initialize()
         soon = readiness(guard.service.runtime)

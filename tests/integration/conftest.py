@@ -10,6 +10,13 @@ from model.project import open_project
 from sandbox import Sandbox
 from tests.support.engine_project import EngineProject
 from tests.support.projects import write_project
+from tests.support.warm_ringwall import WarmRingwall
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmRingwall]:
+    with WarmRingwall() as warm:
+        yield warm
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from sandbox import faults
 from tests.support.engine_project import EngineProject
 from tests.support.projects import ZONE, write_project
+from tests.support.warm_ringwall import WarmRingwall
 
 pytestmark = pytest.mark.engine
 
@@ -37,20 +38,22 @@ def root(tmp_path: Path) -> Path:
     return write_project(tmp_path)
 
 
-def ringwall(root: Path, *arguments: str, code: int = 0, engine: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ)
-    if engine is not None:
-        environment |= {"RINGWALL_ENGINE": engine}
-    process = subprocess.run(
-        [str(Path(sys.executable).with_name("ringwall")), *arguments, "--project", str(root)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == code, (process.returncode, process.stdout, process.stderr)
-    return process
+class Ringwall:
+    """Runs a command of `root` to the exit code that is expected."""
+
+    def __init__(self, warm: WarmRingwall, root: Path) -> None:
+        self._warm, self._root = warm, root
+
+    def __call__(self, *arguments: str, code: int = 0, engine: str | None = None) -> subprocess.CompletedProcess[str]:
+        environment = dict(os.environ) if engine is None else {**os.environ, "RINGWALL_ENGINE": engine}
+        process = self._warm.run([*arguments, "--project", str(self._root)], environment)
+        assert process.returncode == code, (process.returncode, process.stdout, process.stderr)
+        return process
+
+
+@pytest.fixture
+def ringwall(warm: WarmRingwall, root: Path) -> Ringwall:
+    return Ringwall(warm, root)
 
 
 def document(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -58,56 +61,56 @@ def document(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return parsed
 
 
-def test_the_whole_life_of_an_environment(root: Path) -> None:
-    refused = ringwall(root, "up", "dev", "--sandbox", code=2)
+def test_the_whole_life_of_an_environment(ringwall: Ringwall) -> None:
+    refused = ringwall("up", "dev", "--sandbox", code=2)
     assert "nobody can be asked here: " in refused.stderr
-    runs = document(ringwall(root, "up", "dev", "--sandbox", "--yes", "--json"))["runs"]
+    runs = document(ringwall("up", "dev", "--sandbox", "--yes", "--json"))["runs"]
     assert [(run["stack"], run["state"], run["error"]) for run in runs] == [
         ("dev", "done", None),
         ("dev.one", "done", None),
     ]
 
-    stacks = document(ringwall(root, "status", "--sandbox", "--json"))["stacks"]
+    stacks = document(ringwall("status", "--sandbox", "--json"))["stacks"]
     assert [(row["stack"], bool(row["resources"]), row["note"]) for row in stacks] == [
         ("dev", True, ""),
         ("dev.one", True, ""),
     ]
-    bundle = json.loads(ringwall(root, "outputs", "dev.one", "host_bundle", "--sandbox").stdout)
-    text = ringwall(root, "outputs", "dev.one", "guard_config", "--sandbox").stdout
+    bundle = json.loads(ringwall("outputs", "dev.one", "host_bundle", "--sandbox").stdout)
+    text = ringwall("outputs", "dev.one", "guard_config", "--sandbox").stdout
     guard = json.loads(text)
     assert bundle["hostnames"] == ["one.example.com"]
     assert len(guard["identity"]["access"]["front_doors"][0]["audience"]) == 64
     assert bundle["guard"]["config_sha256"] == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-    assert "[secret]" in ringwall(root, "outputs", "dev", "--sandbox").stdout
+    assert "[secret]" in ringwall("outputs", "dev", "--sandbox").stdout
 
-    (run,) = document(ringwall(root, "refresh", "dev.one", "--preview-only", "--sandbox", "--json"))["runs"]
+    (run,) = document(ringwall("refresh", "dev.one", "--preview-only", "--sandbox", "--json"))["runs"]
     assert (run["error"], run["changes"]) == (None, [])
-    assert "dev has a live stack: dev.one" in ringwall(root, "destroy", "dev", "--sandbox", "--yes", code=2).stderr
-    ringwall(root, "destroy", "dev", "--servers", "--sandbox", "--yes")
-    stacks = document(ringwall(root, "status", "--sandbox", "--json"))["stacks"]
+    assert "dev has a live stack: dev.one" in ringwall("destroy", "dev", "--sandbox", "--yes", code=2).stderr
+    ringwall("destroy", "dev", "--servers", "--sandbox", "--yes")
+    stacks = document(ringwall("status", "--sandbox", "--json"))["stacks"]
     assert [row["resources"] for row in stacks] == [0, 0]
 
 
 @pytest.mark.parametrize("command", [["preview"], ["up", "--yes"]])
-def test_a_server_before_its_environment_is_one_line(root: Path, command: list[str]) -> None:
-    process = ringwall(root, command[0], "dev.one", *command[1:], "--sandbox", code=2)
+def test_a_server_before_its_environment_is_one_line(ringwall: Ringwall, command: list[str]) -> None:
+    process = ringwall(command[0], "dev.one", *command[1:], "--sandbox", code=2)
     rehearsal, *lines = process.stderr.splitlines()
     assert (rehearsal.partition(":")[0], len(lines)) == ("rehearsal", 1)
     assert lines[0].startswith("error: environment dev is not ")
     assert "`ringwall up dev --sandbox" in lines[0]
 
 
-def test_a_zone_comes_up_and_its_rules_outlive_the_stack(root: Path) -> None:
+def test_a_zone_comes_up_and_its_rules_outlive_the_stack(ringwall: Ringwall, root: Path) -> None:
     (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE_STACK, encoding="utf-8")
-    ringwall(root, "up", "zone.example", "--sandbox", "--yes")
-    (second,) = document(ringwall(root, "preview", "zone.example", "--sandbox", "--json"))["runs"]
+    ringwall("up", "zone.example", "--sandbox", "--yes")
+    (second,) = document(ringwall("preview", "zone.example", "--sandbox", "--json"))["runs"]
     assert (second["error"], second["changes"]) == (None, [])
     # Protected: taking the zone's only entry point away is never a side effect.
-    assert "protect" in ringwall(root, "destroy", "zone.example", "--sandbox", "--yes", code=5).stderr
+    assert "protect" in ringwall("destroy", "zone.example", "--sandbox", "--yes", code=5).stderr
 
 
-def test_one_resource_alone_is_brought_up(root: Path) -> None:
-    ringwall(root, "up", "dev", "--sandbox", "--yes")
+def test_one_resource_alone_is_brought_up(ringwall: Ringwall, root: Path) -> None:
+    ringwall("up", "dev", "--sandbox", "--yes")
     file = root / "stacks" / "Pulumi.dev.one.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(
@@ -117,20 +120,20 @@ def test_one_resource_alone_is_brought_up(root: Path) -> None:
         ),
         "utf-8",
     )
-    changes = document(ringwall(root, "preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
+    changes = document(ringwall("preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
     size = next(change["urn"] for change in changes if "size" in change["name"])
-    ringwall(root, "up", "dev.one", "--target", size, "--sandbox", "--yes")
-    remaining = document(ringwall(root, "preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
+    ringwall("up", "dev.one", "--target", size, "--sandbox", "--yes")
+    remaining = document(ringwall("preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
     assert size in {change["urn"] for change in changes}
     assert size not in {change["urn"] for change in remaining}
     assert any(change["name"] == "one-edge-application" for change in remaining)
 
 
-def test_a_failure_in_the_middle_is_one_line_and_the_next_up_goes_on(root: Path) -> None:
+def test_a_failure_in_the_middle_is_one_line_and_the_next_up_goes_on(ringwall: Ringwall, root: Path) -> None:
     state = root / ".ringwall" / "sandbox" / "providers"
     state.mkdir(parents=True)
     faults.write(state, [faults.Fault("create", "kong:*Route", message="the gateway said no")])
-    failed = ringwall(root, "up", "dev", "--sandbox", "--yes", "--json", code=5)
+    failed = ringwall("up", "dev", "--sandbox", "--yes", "--json", code=5)
     shown = document(failed)
     assert {run["stack"]: run["error"] is None for run in shown["runs"]} == {"dev": True, "dev.one": False}
     assert shown["error"]["exit_code"] == 5
@@ -141,13 +144,13 @@ def test_a_failure_in_the_middle_is_one_line_and_the_next_up_goes_on(root: Path)
     world = "".join(path.read_text(encoding="utf-8") for path in state.rglob("*.json"))
     assert "DnsRecord" not in world
     faults.write(state, [])
-    ringwall(root, "up", "dev", "--sandbox", "--yes")
+    ringwall("up", "dev", "--sandbox", "--yes")
 
 
-def test_an_interrupted_up_says_so_in_one_line_and_the_next_one_goes_on(root: Path) -> None:
+def test_an_interrupted_up_says_so_in_one_line_and_the_next_one_goes_on(ringwall: Ringwall, root: Path) -> None:
     state = root / ".ringwall" / "sandbox" / "providers"
     state.mkdir(parents=True)
-    faults.write(state, [faults.Fault("create", "kong:*Consumer", nth=0, delay=5)])
+    faults.write(state, [faults.Fault("create", "kong:*Consumer", nth=0, delay=25)])
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("ringwall")), "up", "dev", "--sandbox", "--yes", "--project", str(root)],
         stdin=subprocess.DEVNULL,
@@ -169,20 +172,20 @@ def test_an_interrupted_up_says_so_in_one_line_and_the_next_one_goes_on(root: Pa
     )
     assert "Traceback" not in stderr
     faults.write(state, [])
-    ringwall(root, "up", "dev", "--sandbox", "--yes")
+    ringwall("up", "dev", "--sandbox", "--yes")
 
 
-def test_without_an_engine_preview_names_what_helps(root: Path) -> None:
-    failed = ringwall(root, "preview", "dev", "--sandbox", code=4, engine="/nowhere/pulumi")
+def test_without_an_engine_preview_names_what_helps(ringwall: Ringwall) -> None:
+    failed = ringwall("preview", "dev", "--sandbox", code=4, engine="/nowhere/pulumi")
     rehearsal, *lines = failed.stderr.splitlines()
     assert (rehearsal.partition(":")[0], len(lines)) == ("rehearsal", 1)
     assert "ringwall engine install" in failed.stderr
     assert "ringwall plan" in failed.stderr
 
 
-def test_a_plan_needs_no_engine_and_is_the_same_bytes_every_time(root: Path) -> None:
-    first = ringwall(root, "plan", "dev.one", "--format", "json", engine="/nowhere/pulumi").stdout
-    second = ringwall(root, "plan", "dev.one", "--json", engine="/nowhere/pulumi").stdout
+def test_a_plan_needs_no_engine_and_is_the_same_bytes_every_time(ringwall: Ringwall, root: Path) -> None:
+    first = ringwall("plan", "dev.one", "--format", "json", engine="/nowhere/pulumi").stdout
+    second = ringwall("plan", "dev.one", "--json", engine="/nowhere/pulumi").stdout
     assert first == second
     assert json.loads(first)["version"] == 1
     assert str(root) not in first
@@ -209,19 +212,17 @@ def test_an_existing_tunnel_is_taken_over_and_no_second_one_is_made(engine_proje
     assert [record.id for record in engine_project.sandbox.resources("*ZeroTrustTunnelCloudflared")] == [tunnel.id]
 
 
-def test_taking_over_never_changes_what_is_running(root: Path) -> None:
-    ringwall(root, "up", "dev", "--sandbox", "--yes")
-    application = json.loads(ringwall(root, "outputs", "dev.one", "application_ids", "--sandbox").stdout)[
-        "one.example.com"
-    ]
+def test_taking_over_never_changes_what_is_running(ringwall: Ringwall, root: Path) -> None:
+    ringwall("up", "dev", "--sandbox", "--yes")
+    application = json.loads(ringwall("outputs", "dev.one", "application_ids", "--sandbox").stdout)["one.example.com"]
     # The state is lost, the real thing runs on.
     for path in (root / ".ringwall" / "sandbox" / "state").rglob("dev.one.*"):
         path.unlink()
     file = root / "stacks" / "Pulumi.dev.one.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("    guard_port", "    oauth:\n      grant_lifetime: 1h\n    guard_port"), "utf-8")
-    refused = ringwall(root, "import", "dev.one", "application", application, "--sandbox", "--yes", code=3)
+    refused = ringwall("import", "dev.one", "application", application, "--sandbox", "--yes", code=3)
     assert "import-changes: one-edge-application as it runs differs from the stack file" in refused.stderr
     assert "grant.sessionDuration: 168h → 1h" in refused.stdout
     file.write_text(text, encoding="utf-8")
-    ringwall(root, "import", "dev.one", "application", application, "--sandbox", "--yes")
+    ringwall("import", "dev.one", "application", application, "--sandbox", "--yes")

@@ -20,7 +20,7 @@ from tests.support.interrupted import Stage
 from tests.support.projects import write_project
 
 pytestmark = pytest.mark.engine
-APPLICATION = Fault("create", "*AccessApplication", delay=3.0, after_effect=True)
+APPLICATION = Fault("create", "*AccessApplication", delay=15.0, after_effect=True)
 
 
 @pytest.fixture(scope="module")
@@ -111,4 +111,4 @@ def _interrupted_at(text: bytes, *arguments: str) -> tuple[int, str]:
         pass
     finally:
         os.close(master)
-    return process.wait(timeout=30), shown.decode().replace("\r\n", "\n")
+    return process.wait(timeout=90), shown.decode().replace("\r\n", "\n")

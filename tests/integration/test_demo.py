@@ -229,7 +229,7 @@ def test_an_interruption_leaves_nothing_behind() -> None:
         )
         assert len(logs) == 1
         os.killpg(process.pid, signal.SIGINT)
-        out, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=120)
         assert (process.returncode, json.loads(out)["error"]["exit_code"]) == (130, 130), errors
         assert "nothing was changed" in errors
         assert list(Path(home).iterdir()) == []

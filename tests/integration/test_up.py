@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from engine.locate import require
 from sandbox import Sandbox
 from tests.support.projects import server_text, write_project, write_server
+from tests.support.warm_ringwall import WarmRingwall
 
 pytestmark = pytest.mark.engine
 
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.engine
 class Project:
     """Environment `dev` with two servers that are up, an engine that notes what it was asked, and hands to change Kong."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warm: WarmRingwall) -> None:
+        self._warm = warm
         self.root = write_project(folder / "project")
         write_server(self.root, "dev.two", server_text("two", 1))
         self.log = folder / "engine.log"
@@ -31,14 +32,8 @@ class Project:
         self.engine.chmod(0o755)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = subprocess.run(
-            [str(Path(sys.executable).with_name("ringwall")), *arguments, "--sandbox", "--project", str(self.root)],
-            env={**os.environ, "RINGWALL_ENGINE": str(self.engine)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        options = ["--sandbox", "--project", str(self.root)]
+        process = self._warm.run([*arguments, *options], {**os.environ, "RINGWALL_ENGINE": str(self.engine)})
         assert process.returncode == 0, (process.stdout, process.stderr)
         return process
 
@@ -72,8 +67,8 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    two_servers = Project(tmp_path_factory.mktemp("up"))
+def project(tmp_path_factory: pytest.TempPathFactory, warm: WarmRingwall) -> Project:
+    two_servers = Project(tmp_path_factory.mktemp("up"), warm)
     two_servers.run("up", "dev", "--yes")
     return two_servers
 

@@ -80,6 +80,6 @@ def test_what_has_no_digest_is_equal_to_nothing() -> None:
 
 def test_a_set_of_many_values_takes_linear_time() -> None:
     values = [f"value-{number}" for number in range(50_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     assert same_meaning(tool({"enum": values}), tool({"enum": values[::-1]}))
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20

@@ -62,6 +62,6 @@ def test_backslash_before_anything_else_is_no_pattern(pattern: str) -> None:
 
 
 def test_pattern_full_of_stars_costs_little() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert not matches("*a" * 500, "a" * 1000 + "b")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

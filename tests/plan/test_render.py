@@ -132,7 +132,7 @@ def test_two_runs_with_other_hash_seeds_give_the_same_bytes() -> None:
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             check=True,
-            timeout=60,
+            timeout=200,
         ).stdout
         for seed in ("1", "2")
     ]

@@ -12,6 +12,7 @@ from tests.support.guard_service import Origin, guarded
 from tests.support.kong_gateway.configuration import Configuration, Plugin, Route, Service
 from tests.support.kong_gateway.server import KongGateway
 from tests.support.kong_manifests import server, stack
+from tests.support.loopback_http import NO_AUTHORITIES
 
 PAGE = "https://inspector.example"
 #: What the SDKs send, in either era.
@@ -37,7 +38,9 @@ async def test_a_page_may_send_what_an_sdk_sends_and_reads_session_and_challenge
         target = Service("mcp", (f"127.0.0.1:{guard.config.listen.port}",))
         routes = (Route("mcp", paths=("~/mcp$",)),)
         with KongGateway(Configuration((target,), routes, (Plugin(spec.name, spec.config, "mcp"),))) as gateway:
-            async with httpx.AsyncClient(base_url=gateway.url, timeout=20, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=gateway.url, timeout=60, trust_env=False, verify=NO_AUTHORITIES
+            ) as client:
                 asked = {"origin": PAGE, "access-control-request-method": "POST"}
                 asked["access-control-request-headers"] = ",".join(SENT)
                 preflight = await client.options("/mcp", headers=asked)
@@ -67,7 +70,9 @@ async def test_a_page_of_another_origin_is_not_named(tmp_path: Path, origin: str
         (Service("mcp", ("127.0.0.1:9",)),), (Route("mcp"),), (Plugin(spec.name, spec.config, "mcp"),)
     )
     with KongGateway(configuration) as gateway:
-        async with httpx.AsyncClient(base_url=gateway.url, timeout=20, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=gateway.url, timeout=60, trust_env=False, verify=NO_AUTHORITIES
+        ) as client:
             asked = {"origin": origin, "access-control-request-method": "POST"}
             answer = await client.options("/mcp", headers=asked)
             assert answer.headers.get("access-control-allow-origin") != origin

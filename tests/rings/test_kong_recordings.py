@@ -166,7 +166,7 @@ def request(step: dict[str, Any]) -> tuple[bytes, list[tuple[str, str]]]:
 
 def exchange(port: int, raw: bytes) -> bytes:
     answer = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(raw)
         while part := connection.recv(65536):
             answer += part

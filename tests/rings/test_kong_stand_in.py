@@ -70,7 +70,7 @@ def test_a_second_instance_at_one_place_is_refused_and_the_more_specific_one_run
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -104,7 +104,7 @@ def test_normalizing_decodes_unreserved_characters_only() -> None:
 def test_what_nginx_refuses_never_reaches_a_plugin(head: bytes, status: int) -> None:
     with (
         KongGateway(only(Plugin("request-termination", {"status_code": 503, "body": "x"}, "s"))) as gateway,
-        socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection,
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as connection,
     ):
         connection.sendall(head + b"\r\n")
         assert connection.recv(4096).split(b" ")[1] == b"%d" % status
@@ -123,7 +123,7 @@ def events() -> Iterator[tuple[int, threading.Event]]:
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             self.wfile.write(b"8\r\ndata: 1\n\r\n")
-            more.wait(10)
+            more.wait(30)
             self.wfile.write(b"8\r\ndata: 2\n\r\n0\r\n\r\n")
 
         def log_message(self, format: str, *args: Any) -> None:
@@ -143,7 +143,7 @@ def events() -> Iterator[tuple[int, threading.Event]]:
 def test_events_of_a_stream_pass_as_they_come(events: tuple[int, threading.Event]) -> None:
     port, more = events
     with KongGateway(only(port=port)) as gateway:
-        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
         connection.request("GET", "/mcp")
         answer = connection.getresponse()
         assert answer.read1(100) == b"data: 1\n"

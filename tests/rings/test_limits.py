@@ -74,7 +74,7 @@ async def two_at_once(road: Road) -> None:
 
     road.origin.replies["tools/call"] = slow
     first = asyncio.ensure_future(road.call())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not road.executed:
             await asyncio.sleep(0.01)
     answers = Answers(road)

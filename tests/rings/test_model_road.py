@@ -28,6 +28,7 @@ from tests.support.cloudflared import Cloudflared, cloudflared
 from tests.support.issued_tokens import CLIENT_ID, EMAIL, PERSON, SERVICE_TOKEN
 from tests.support.kong_gateway.planned import planned_configuration
 from tests.support.kong_gateway.server import KongGateway
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.model_provider import CREDENTIAL, Provider, listening
 from tests.support.model_routes import FILE
 from tests.support.ports import free_port
@@ -212,7 +213,7 @@ async def test_no_road_leads_past_the_guard(road: Road) -> None:
     inner = road.config.models[1]
     assert inner.name == "small"
     body = {"model": inner.provider_model, "messages": ASK}
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_AUTHORITIES) as client:
 
         async def status(port: int, host: str, **headers: str) -> int:
             sent = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}

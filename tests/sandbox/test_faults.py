@@ -83,7 +83,7 @@ def test_a_delay_after_the_effect_holds_the_answer_alone(sandbox: Sandbox, kong:
     assert not sandbox.faults.wait_for(fault, 0)
     asking = threading.Thread(target=create, args=(kong, "a"))
     asking.start()
-    assert sandbox.faults.wait_for(fault, 10)
+    assert sandbox.faults.wait_for(fault, 30)
     assert [record.outputs["name"] for record in sandbox.resources()] == ["a"]
     assert asking.is_alive()
     asking.join()

@@ -66,4 +66,4 @@ def test_signal_ends_it_cleanly(start_demo: Callable[..., Any], number: signal.S
         assert url.startswith("http://127.0.0.1:")
         assert url.endswith("/mcp")
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(90) == 0

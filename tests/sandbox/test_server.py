@@ -69,7 +69,7 @@ def test_module_serves_until_it_is_terminated(tmp_path: Path) -> None:
             with client.channel:
                 client.create("Service", name="s", protocol="http")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=90) == 0
         finally:
             process.kill()
     assert '"kong:index/service:Service"' in (tmp_path / "state.json").read_text()

@@ -129,7 +129,7 @@ def cloudflared(running: Cloudflared) -> Iterator[Cloudflared]:
                 self.send_header("content-length", "0")
                 self.end_headers()
                 return
-            connection = http.client.HTTPConnection("127.0.0.1", running.gateway, timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", running.gateway, timeout=60)
             try:
                 connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
                 for name, value in self.headers.items():

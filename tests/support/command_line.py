@@ -88,7 +88,7 @@ def on_a_terminal(arguments: list[str], answers: list[str], **environment: str) 
         pass
     finally:
         os.close(master)
-    return process.wait(timeout=30), shown.decode()
+    return process.wait(timeout=90), shown.decode()
 
 
 def serve_desk(*arguments: str) -> Iterator[str]:
@@ -101,5 +101,5 @@ def serve_desk(*arguments: str) -> Iterator[str]:
         yield process.stdout.readline().strip()
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=90)
         process.stdout.close()

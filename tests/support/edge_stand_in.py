@@ -218,7 +218,7 @@ def _handler(edge: EdgeStandIn) -> type[BaseHTTPRequestHandler]:
             return self._forward(edge.guard[hostname], target, edge.handed_on(headers, assertion), body)
 
         def _forward(self, port: int, target: str, headers: dict[str, str], body: bytes) -> None:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             try:
                 connection.request(self.command, target, body or None, headers)
                 answer = connection.getresponse()

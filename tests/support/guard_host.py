@@ -20,6 +20,7 @@ from model.guard_bundle import AnyGuardConfig
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
 from tests.support.guard_process import COMMAND, Upstream, config_of, end, lock_of
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_sync
 
@@ -55,7 +56,8 @@ class HostFolder:
 
     def records(self, name: str, kind: str = "decision") -> list[dict[str, Any]]:
         """The records of a kind in a server's audit log."""
-        lines = (self.root / "log" / name / "audit.jsonl").read_text().splitlines()
+        # A line that is being written has no end yet.
+        lines = (self.root / "log" / name / "audit.jsonl").read_text().rpartition("\n")[0].splitlines()
         return [record for line in lines if (record := json.loads(line))["kind"] == kind]
 
     def opened(self, name: str) -> int:
@@ -78,7 +80,11 @@ class HostProcess:
 
     def status(self) -> dict[str, Any]:
         try:
-            return dict(httpx.get(f"http://127.0.0.1:{self.admin_port}/readyz", trust_env=False, timeout=10).json())
+            return dict(
+                httpx.get(
+                    f"http://127.0.0.1:{self.admin_port}/readyz", trust_env=False, verify=NO_AUTHORITIES, timeout=10
+                ).json()
+            )
         except httpx.TransportError:
             return {}
 

@@ -29,6 +29,7 @@ from model.server import Origin
 from model.tool_lock import ToolLock
 from operations.onboard.lock import build_lock
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENT_GUARD
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (str(Path(sys.executable).with_name("ringwall")), "guard", "run")
@@ -60,7 +61,7 @@ class Upstream:
         return {"socket": self.socket} if self.socket else {"command": list(self.command)}
 
 
-def lock_of(upstream: Upstream, *, timeout: float = 30) -> ToolLock:
+def lock_of(upstream: Upstream, *, timeout: float = 90) -> ToolLock:
     """What the running server offers now, all of it approved."""
     return build_lock(probe(Origin.model_validate(upstream.origin), timeout=timeout))
 
@@ -92,7 +93,7 @@ def config_of(
         "grants": everything_granted(lock),
         "limits": WIDE,
         # The toxic flow is a test of its own; a server that answers with odd text must not stop here what comes after.
-        "guard": {"taint": {"outbound_call": "allow"}},
+        "guard": {**PATIENT_GUARD, **changes.pop("guard", {"taint": {"outbound_call": "allow"}})},
         "audit": {"path": str(folder / "audit.jsonl")},
         "tool_lock_sha256": digest(lock.dump()),
         "tool_lock": lock.dump(),
@@ -122,14 +123,16 @@ class GuardProcess:
     def records(self) -> list[dict[str, Any]]:
         """Every audit record, the rotated files' first."""
         files = sorted(self.folder.glob("audit.jsonl*"), key=lambda file: file.stat().st_mtime_ns)
-        return [json.loads(line) for file in files for line in file.read_text().splitlines() if line]
+        # A line that is being written has no end yet.
+        texts = [file.read_text().rpartition("\n")[0] for file in files]
+        return [json.loads(line) for text in texts for line in text.splitlines() if line]
 
-    def stop(self, timeout: float = 15) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """End it as a service manager would; its exit code."""
         return end(self.process, timeout)
 
 
-def end(process: subprocess.Popen[Any], timeout: float = 15) -> int:
+def end(process: subprocess.Popen[Any], timeout: float = 60) -> int:
     """SIGTERM, then after `timeout` seconds SIGKILL."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
@@ -196,7 +199,7 @@ def guard(
 
 @contextlib.contextmanager
 def first_line(
-    command: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float = 30
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float = 120
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server that says on the first line of its stdout where it is; that line and its process."""
     process = subprocess.Popen(

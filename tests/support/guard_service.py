@@ -25,7 +25,9 @@ from guard.service import GuardService
 from model.canonical import digest
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, readable_description
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENT_GUARD
 from wire.sse import KEEP_ALIVE_SECONDS
 
 LEGACY = "2025-11-25"
@@ -204,6 +206,13 @@ class Guarded:
 
     async def modern(self, method: str, params: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
         """One request of 2026-07-28 with the headers it needs."""
+        body, named = self.modern_request(method, params)
+        return await self.post(body, {**named, **headers})
+
+    def modern_request(
+        self, method: str, params: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """The body of such a request, and its headers."""
         self._ids += 1
         meta = {
             "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -214,8 +223,7 @@ class Guarded:
         name = whole.get("name", whole.get("uri"))
         if method in ("tools/call", "prompts/get", "resources/read") and isinstance(name, str):
             named["mcp-name"] = name
-        body = {"jsonrpc": "2.0", "id": self._ids, "method": method, "params": whole}
-        return await self.post(body, {**named, **headers})
+        return {"jsonrpc": "2.0", "id": self._ids, "method": method, "params": whole}, named
 
     async def initialize(self, capabilities: dict[str, Any] | None = None) -> Any:
         params = {
@@ -233,7 +241,8 @@ class Guarded:
 
     def records(self) -> list[dict[str, Any]]:
         """Every decision in the audit log so far."""
-        lines = self.audit.read_text().splitlines()
+        # A line that is being written has no end yet.
+        lines = self.audit.read_text().rpartition("\n")[0].splitlines()
         return [record for line in lines if (record := json.loads(line)).get("kind") == "decision"]
 
     def reasons(self) -> list[tuple[str, str, str]]:
@@ -276,7 +285,7 @@ def config_for(server: Origin, state: Path, /, **changes: Any) -> GuardConfig:
         "identity": {"demo": {"principal": ME, "email": "ada@example.com"}},
         "grants": [grant],
         "limits": {**WIDE_REQUESTS, **changes.pop("limits", {})},
-        "guard": {},
+        "guard": {**PATIENT_GUARD, **changes.pop("guard", {})},
         "audit": {"path": str(state / "audit.jsonl")},
         "tool_lock": lock,
         "tool_lock_sha256": "sha256:" + "0" * 64,
@@ -335,7 +344,9 @@ async def guarded(
             waiting.cancel()
             base = f"http://127.0.0.1:{config.listen.port}"
             try:
-                async with httpx.AsyncClient(base_url=base, headers=headers, timeout=20, trust_env=False) as client:
+                async with httpx.AsyncClient(
+                    base_url=base, headers=headers, timeout=60, trust_env=False, verify=NO_AUTHORITIES
+                ) as client:
                     yield Guarded(service, server, client, config, state / "audit.jsonl")
             finally:
                 service.runtime.end_work()

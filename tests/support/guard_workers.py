@@ -23,6 +23,7 @@ from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from tests.support.guard_process import COMMAND, end
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -109,7 +110,8 @@ class WorkingGuard:
         return worker_log(Path(self.config.audit.path), worker)
 
     def records(self, worker: int, kind: str = "decision") -> list[dict[str, Any]]:
-        lines = self.log(worker).read_text().splitlines()
+        # A line that is being written has no end yet.
+        lines = self.log(worker).read_text().rpartition("\n")[0].splitlines()
         return [record for line in lines if (record := json.loads(line))["kind"] == kind]
 
 
@@ -139,7 +141,7 @@ async def guard_workers(
             start_new_session=True,
         )
     limits = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False, verify=tls or True) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=60, trust_env=False, verify=tls or NO_AUTHORITIES) as client:
         guard = WorkingGuard(config, folder, key, process, client)
         try:
 

@@ -92,7 +92,7 @@ class Stage:
         process = self.start(*arguments)
         assert isinstance(process, subprocess.Popen)
         assert process.stderr is not None
-        assert self.sandbox.faults.wait_for(fault, 120), "no call met the fault"
+        assert self.sandbox.faults.wait_for(fault, 200), "no call met the fault"
         heard = ""
         for _ in range(times):
             if alone:

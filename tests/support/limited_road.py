@@ -22,6 +22,7 @@ from tests.support.kong_gateway.configuration import Configuration, Plugin, Rout
 from tests.support.kong_gateway.counters import starts
 from tests.support.kong_gateway.server import KongGateway
 from tests.support.kong_manifests import server, stack
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.token_issuer import TokenIssuer
 
 HOST = "raw.example.com"
@@ -125,5 +126,7 @@ async def limited_road(origin: Origin, state: Path, **limits: Any) -> AsyncItera
             configuration = Configuration((Service("mcp", (target,)),), (Route("mcp", paths=("~/mcp$",)),), plugins)
             clock = GatewayClock()
             with KongGateway(configuration, clock) as gateway:
-                async with httpx.AsyncClient(base_url=gateway.url, timeout=20, trust_env=False) as client:
+                async with httpx.AsyncClient(
+                    base_url=gateway.url, timeout=60, trust_env=False, verify=NO_AUTHORITIES
+                ) as client:
                     yield Road(gateway, guard, origin, issuer, clock, client)

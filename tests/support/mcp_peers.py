@@ -147,7 +147,7 @@ def demo(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         yield process.stdout.readline().strip(), process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(90)
         if process.stdout:
             process.stdout.close()
 

@@ -171,12 +171,12 @@ def servers(*names: str, host: str = "127.0.0.1") -> Iterator[tuple[dict[str, in
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], 60)
+        ready, _, _ = select.select([process.stdout], [], [], 200)
         assert ready, "the servers did not start"
         yield json.loads(process.stdout.readline()), process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(30)
         if process.stdout is not None:
             process.stdout.close()
 

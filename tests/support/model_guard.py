@@ -18,6 +18,7 @@ from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.listening import serve
 from guard.models.service import ModelGuardService
 from model.model_guard_config import ModelGuardConfig
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.model_provider import KEY, InnerStandIn, Provider, listening
 from tests.support.ports import free_port
 from tests.support.route_guard import route_config, small
@@ -54,7 +55,8 @@ class RouteGuard:
 
     def records(self) -> list[dict[str, Any]]:
         """Every decision in the audit log so far."""
-        lines = self.audit.read_text().splitlines()
+        # A line that is being written has no end yet.
+        lines = self.audit.read_text().rpartition("\n")[0].splitlines()
         return [record for line in lines if (record := json.loads(line)).get("kind") == "decision"]
 
     def decisions(self) -> list[tuple[str, str, str | None]]:
@@ -102,7 +104,9 @@ async def route_guarded(
         waiting.cancel()
         url = f"http://127.0.0.1:{config.listen.port}"
         try:
-            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20, trust_env=False) as raw:
+            async with httpx.AsyncClient(
+                base_url=url, headers=headers, timeout=60, trust_env=False, verify=NO_AUTHORITIES
+            ) as raw:
                 yield RouteGuard(service, provider, inner, config, state / "audit.jsonl", url, raw, dict(headers or {}))
         finally:
             service.runtime.end_work()

@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from guard.listening import _Server
+from tests.support.loopback_http import NO_AUTHORITIES
 
 KEY = "inner-key-of-the-guard"
 CREDENTIAL = "Bearer sk-live-of-the-operator"
@@ -249,7 +250,9 @@ class InnerStandIn:
     routes: Mapping[str, str]
     targets: list[str] = field(default_factory=list)
     seen: list[dict[str, str]] = field(default_factory=list)
-    client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=30, trust_env=False))
+    client: httpx.AsyncClient = field(
+        default_factory=lambda: httpx.AsyncClient(timeout=30, trust_env=False, verify=NO_AUTHORITIES)
+    )
 
     async def handle(self, request: Request) -> Response:
         headers = dict(request.headers)

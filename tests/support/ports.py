@@ -12,6 +12,7 @@ import os
 import random
 import socket
 import tempfile
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -29,8 +30,9 @@ def free_port(*, beside: int = 0) -> int:
     folder = Path(tempfile.gettempdir()) / f"ringwall-test-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     # Processes that begin at different places meet less often; what decides is the lock.
-    order = random.Random(f"{os.getpid()} {len(_held)}").sample(range(FIRST, LAST), LAST - FIRST)  # noqa: S311
-    for port in order:
+    last = LAST - beside
+    begin = random.Random(f"{os.getpid()} {len(_held)}").randrange(FIRST, last)  # noqa: S311
+    for port in chain(range(begin, last), range(FIRST, begin)):
         locks = [lock for each in {port, port + beside} if (lock := _lock(folder, each)) is not None]
         if len(locks) == len({port, port + beside}):
             _held.extend(locks)

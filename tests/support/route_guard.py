@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from model.model_guard_config import ModelGuardConfig
+from tests.support.waiting import PATIENT_GUARD
 
 ACCESS = {
     "issuer": "https://example.cloudflareaccess.com",
@@ -31,7 +32,7 @@ def route_document(**changes: Any) -> dict[str, Any]:
         "identity": {"access": ACCESS, "agents": {"abc.access": "ci"}},
         "grants": [{"to": {"all": True}, "models": ["small"]}],
         "limits": {},
-        "guard": {},
+        "guard": {**PATIENT_GUARD, **changes.pop("guard", {})},
         "audit": {"path": "/var/log/ringwall/models.jsonl"},
         **changes,
     }

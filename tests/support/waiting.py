@@ -10,8 +10,10 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 #: Long, for a busy machine: only a test that fails waits this long.
-PATIENCE = 30.0
+PATIENCE = 60.0
 PAUSE = 0.01
+#: Settings of a guard, whose verdicts have five seconds: the first one compiles the rules, which takes longer there.
+PATIENT_GUARD = {"deadline": "60s"}
 
 
 @overload

@@ -90,6 +90,13 @@ class WarmRingwall:
         self._server.wait()
         self._folder.cleanup()
 
+    def run(self, arguments: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """One command to its end."""
+        command = self.start(arguments, environment)
+        out, err = command.communicate()
+        assert command.returncode is not None
+        return subprocess.CompletedProcess(arguments, command.returncode, out, err)
+
     def start(self, arguments: list[str], environment: Mapping[str, str]) -> Command:
         assert self._server.stdin is not None
         assert self._server.stdout is not None

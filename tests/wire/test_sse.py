@@ -122,14 +122,14 @@ def test_no_bytes_crash_the_reader(chunks: list[bytes]) -> None:
 
 def test_a_long_line_in_many_pieces_costs_no_more_than_its_length() -> None:
     reader = Reader(16 << 20)
-    began = time.monotonic()
+    began = time.process_time()
     assert reader.feed(b"data: ") == []
     for _ in range(16_384):
         assert reader.feed(b"x" * 256) == []
     [event] = reader.feed(b"\n\n")
     assert event.data == "x" * (16_384 * 256)
     # Put together again for each piece it takes minutes.
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_an_event_is_out_with_the_byte_that_ends_it() -> None:

@@ -44,7 +44,7 @@ class Collector:
     received: queue.Queue[tuple[dict[str, str], bytes]] = field(default_factory=queue.Queue)
 
     def next(self) -> tuple[dict[str, str], bytes]:
-        return self.received.get(timeout=20)
+        return self.received.get(timeout=60)
 
 
 def serve(tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
@@ -74,7 +74,7 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
     yield collector
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(30)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ async def test_no_head_leaves_before_what_it_speaks_of_is_on_disk(
     first = json.loads(collector.next()[1])["sequence"]
     disk = threading.Event()
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: disk.wait(10) and fsync(fd))
+    monkeypatch.setattr(os, "fsync", lambda fd: disk.wait(30) and fsync(fd))
     for number in range(1000):
         log.write(call(number))
     assert (log.synced, log.anchor.waiting if log.anchor else None) == (first + 1, 0)

@@ -188,7 +188,7 @@ async def test_a_killed_guard_loses_no_acknowledged_record_and_leaves_a_chain_th
     acknowledged = [int(process.stdout.readline()) for _ in range(300)]
     process.send_signal(signal.SIGKILL)
     acknowledged += [int(line) for line in process.stdout.read().splitlines() if line]
-    process.wait(timeout=30)
+    process.wait(timeout=90)
     process.stdout.close()
     await open_log().close()
     report = verify(path, [PUBLIC])
@@ -203,7 +203,7 @@ async def test_a_killed_guard_loses_no_acknowledged_record_and_leaves_a_chain_th
 
 async def test_a_full_disk_closes_the_log_for_good(path: Path, open_log: Opener) -> None:
     process = child(path, UNTIL_FULL, 1000)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     number, healthy, texts, last, *reason = out.split()
     assert (healthy, texts, last) == ("False", "2", "durable")
     whole = path.read_bytes().rpartition(b"\n")[0].splitlines()
@@ -258,7 +258,7 @@ async def test_one_fsync_serves_all_who_wait(open_log: Opener, monkeypatch: pyte
     def slow(fd: int) -> None:
         count[0] += 1
         begun.set()
-        go.wait(10)
+        go.wait(30)
         real(fd)
 
     monkeypatch.setattr("guard.audit.log.os.fsync", slow)
@@ -290,7 +290,7 @@ async def test_batch_waits_for_nobody_and_syncs_256_records_at_once(
         await log.durable(log.write(call()))
     assert not called.is_set()
     log.write(call())
-    assert called.wait(10)
+    assert called.wait(30)
     await log.close()
 
 
@@ -300,7 +300,7 @@ async def test_batch_syncs_after_a_second_at_most(open_log: Opener, monkeypatch:
     called = threading.Event()
     monkeypatch.setattr("guard.audit.log.os.fsync", lambda fd: called.set())
     log.write(call())
-    assert called.wait(10)
+    assert called.wait(30)
     await log.close()
 
 

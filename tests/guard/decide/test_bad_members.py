@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.guard_messages import result
 from tests.support.guard_service import Origin, guarded, lock_of, tool
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 
 DANGLING = {"type": "object", "properties": {"screen": {"$ref": "#/$defs/Gone"}}}
@@ -56,7 +57,7 @@ async def test_a_locked_tool_that_cannot_be_enforced_is_refused_alone(
         assert (await guard.call("get_screen"))["error"]["message"].startswith("Unknown tool: get_screen.")
         assert [call["params"]["name"] for call in guard.origin.calls] == ["search"]
         assert {("lock", "refuse", "unenforceable"), ("tools/call", "refuse", "unenforceable")} <= set(guard.reasons())
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as client:
             state = (await client.get(f"http://127.0.0.1:{guard.config.admin_port}/readyz")).json()
     assert (state["ready"], state["refused_although_locked"]) == (True, ["tools/get_screen"])
     assert problem in state["unenforceable"]["tools/get_screen"]
@@ -90,7 +91,7 @@ async def test_what_the_lock_leaves_out_is_named_with_its_reason(tmp_path: Path)
         assert await names(guard) == ["search"]
         await guard.service.runtime.watch.reached()
         said = {shown: refusal.difference for shown, refusal in guard.service.runtime.refusals.items()}
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as client:
             state = (await client.get(f"http://127.0.0.1:{guard.config.admin_port}/readyz")).json()
     assert said == {
         "tools odd": "left out of the tool lock: it is offered 2 times",

@@ -13,7 +13,7 @@ from guard.decide.redis_counters import RedisCounters
 from guard.decide.tokens import ServerBudget, estimate, read_remaining, seconds_to_next_minute
 from guard.identity.principal import Principal
 from model.defaults import Limits as LimitSettings
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import PATIENT, RedisServer
 from tests.support.token_issuer import Clock
 
 KARI, OLA = Principal("person:kari", "person"), Principal("person:ola", "person")
@@ -90,7 +90,7 @@ async def test_refused_call_costs_nothing_and_holds_no_place(limits: Limiter) ->
 
 async def test_redis_that_does_not_answer_refuses_calls_and_ends_streams(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
-        counters = RedisCounters(server.url, None, "dev.one")
+        counters = RedisCounters(server.url, None, "dev.one", timeout=PATIENT)
         limits = Limiter(SETTINGS, counters)
         ticket = await limits.admit(KARI, None, None, 1)
         await ticket.charge(1)

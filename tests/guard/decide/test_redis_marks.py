@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from guard.decide.redis_counters import RedisCounters
 from guard.decide.redis_marks import RedisMarks
 from guard.decide.taint import MarksUnavailable
 from tests.support.guard_messages import ATTACK, result
 from tests.support.guard_service import Guarded, Origin, guarded, lock_of, tool
 from tests.support.ports import free_port
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import PATIENT, RedisServer
 from tests.support.waiting import eventually
 
 
@@ -22,6 +23,12 @@ from tests.support.waiting import eventually
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server.url
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in (RedisMarks, RedisCounters):
+        monkeypatch.setitem(vars(kind)["__init__"].__kwdefaults__, "timeout", PATIENT)
 
 
 @asynccontextmanager

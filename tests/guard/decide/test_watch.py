@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from guard.http.stdio import StdioUpstream
 from guard.http.upstream import UpstreamAnswer
 from tests.support.guard_messages import result
 from tests.support.guard_service import Guarded, Origin, guarded, lock_of, tool
+from tests.support.waiting import eventually
 
-#: A server that only one process can run, as one that locks its database or has a fixed port. `slow` takes all its time.
+#: A server that only one process can run, as one that locks its database or has a fixed port. `slow` waits for a file `go`.
 LONELY = """
 import json, os, sys, time
 folder = sys.argv[1]
@@ -41,7 +43,8 @@ try:
         elif method == "tools/call":
             if message["params"]["name"] == "slow":
                 open(folder + "/slow", "w").close()
-                time.sleep(2)
+                while not os.path.exists(folder + "/go"):
+                    time.sleep(0.01)
             send(id=id_, result={"content": [{"type": "text", "text": "done"}]})
         elif method and id_ is not None:
             send(id=id_, error={"code": -32601, "message": "no"})
@@ -91,15 +94,14 @@ async def test_a_command_is_asked_through_the_process_that_serves_and_no_second_
 async def test_a_call_waits_for_a_busy_process_and_other_sessions_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "PATIENCE", 1.0)
+    monkeypatch.setattr(watch, "PATIENCE", 0.2)
     settings = lonely(tmp_path, [tool("search"), tool("slow")], alone=False)
     async with guarded(Origin(), tmp_path, **settings) as guard:
         await begin(guard)
         busy = guard.session
         assert "result" in await guard.call("search")
         slow = asyncio.create_task(guard.call("slow"))
-        while not (tmp_path / "slow").exists():
-            await asyncio.sleep(0.01)
+        await eventually((tmp_path / "slow").exists, "the slow call is at the server")
         guard.service.runtime.watch.forget()
         guard.session = None
         await begin(guard)
@@ -109,7 +111,12 @@ async def test_a_call_waits_for_a_busy_process_and_other_sessions_do_not(
         assert await guard.service.runtime.watch.reached()
         assert not slow.done()
         guard.session = busy
-        assert "result" in await guard.call("search")
+        waiting = asyncio.create_task(guard.call("search"))
+        begun = time.monotonic()
+        await eventually(lambda: time.monotonic() - begun > 0.5, "more time passes than a server with a port has")
+        assert not waiting.done()
+        (tmp_path / "go").touch()
+        assert "result" in await waiting
         assert "result" in await slow
         assert busy != other
 
@@ -120,7 +127,9 @@ async def test_a_session_whose_process_fails_stops_its_own_calls_and_says_nothin
             send(id=id_, error={"code": 1, "message": "no"})
         elif method == "tools/list":"""
     code = LONELY.replace('\n        elif method == "tools/list":', failing)
-    code = code.replace('folder + "/slow"', 'folder + f"/slow{os.getpid()}"').replace("time.sleep(2)", "pass")
+    code = code.replace('folder + "/slow"', 'folder + f"/slow{os.getpid()}"').replace(
+        "while not", "while False and not"
+    )
     settings = lonely(tmp_path, [tool("search"), tool("slow")], alone=False)
     settings["origin"]["command"][2] = code.replace("os.O_CREAT | os.O_EXCL", "os.O_CREAT").replace("os.unlink", "str")
     async with guarded(Origin(), tmp_path, **settings) as guard:
@@ -160,7 +169,7 @@ for line in sys.stdin:
         )
         await asyncio.sleep(0)
         reading = asyncio.create_task(listed(upstream.place(session, "a", modern=False)))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             first = await anext(aiter((await asked).chunks()))
         assert b'"method":"ping"' in first
         reading.cancel()

@@ -20,6 +20,7 @@ from tests.soak.vendor import write_certificate
 from tests.support.engine_services import ATTACK, KEY, OWN_ID, ContractService, Reply, item
 from tests.support.guard_process import first_line
 from tests.support.guard_service import Origin, guarded, tool
+from tests.support.loopback_http import NO_AUTHORITIES
 
 ROOT = Path(__file__).parents[3]
 SERVER = ROOT / "examples" / "engine-server" / "server.py"
@@ -309,7 +310,7 @@ async def test_a_guard_whose_engine_is_gone_lets_nothing_pass(tmp_path: Path) ->
 def test_the_reference_server_refuses_a_foreign_token_and_what_is_no_request() -> None:
     import httpx
 
-    with engine_server() as (line, _), closing(httpx.Client(trust_env=False)) as client:
+    with engine_server() as (line, _), closing(httpx.Client(trust_env=False, verify=NO_AUTHORITIES)) as client:
         url = line.rpartition(" ")[2]
         right = {"authorization": f"Bearer {KEY}"}
         assert client.post(url, json={}).status_code == 401

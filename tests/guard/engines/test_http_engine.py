@@ -24,6 +24,7 @@ from guard.inspect.verdict import Leg, Outcome, ScanItem, Verdict
 from tests.soak.vendor import write_certificate
 from tests.support.engine_services import ATTACK, KEY, AirsService, EngineService, LakeraService, Reply, item
 from tests.support.token_issuer import Clock
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(params=[LakeraService, AirsService], ids=["lakera", "prisma_airs"])
@@ -38,7 +39,7 @@ def engine_for(service: EngineService, url: str | None = None, **options: Any) -
     return PrismaAirsVerdictEngine(url or service.url, "strict", KEY, **options)
 
 
-async def scan(service: EngineService, *items: ScanItem, seconds: float = 5.0, **options: Any) -> list[Verdict]:
+async def scan(service: EngineService, *items: ScanItem, seconds: float = 30.0, **options: Any) -> list[Verdict]:
     """One engine's verdicts on these items, one after the other."""
     engine = engine_for(service, **options)
     try:
@@ -191,9 +192,9 @@ async def test_429_whose_wait_does_not_fit_the_deadline_is_no_verdict_at_once(
 @pytest.mark.parametrize("status", [200, 500])
 async def test_slow_body_beyond_the_deadline_is_no_verdict(service: EngineService, status: int) -> None:
     service.always = Reply(service.good(), hold=True)
-    verdict = await one(service, seconds=1.0)  # on a busy machine the request itself takes a part of it
+    verdict = await one(service, seconds=2.0)  # on a busy machine the request itself takes a part of it
     silent(verdict, "deadline")
-    assert verdict.milliseconds < 3000
+    assert verdict.milliseconds < 20_000
     assert len(service.seen) == 1
 
 
@@ -223,15 +224,15 @@ async def test_answer_that_comes_in_drops_is_no_verdict_at_the_deadline(service:
     await engine.close()
     server.close()
     silent(verdict, "deadline")
-    assert verdict.milliseconds < 1500
+    assert verdict.milliseconds < 10_000
 
 
 async def test_deadline_counts_for_both_tries_together(service: EngineService) -> None:
     service.replies.append(Reply(status=500))
     service.always = Reply(service.good(), hold=True)
-    verdict = await one(service, seconds=0.2)
+    verdict = await one(service, seconds=2.0)
     silent(verdict, "deadline")
-    assert verdict.milliseconds < 1000
+    assert verdict.milliseconds < 20_000
     assert len(service.seen) == 2
 
 
@@ -351,10 +352,11 @@ async def test_scan_that_is_cancelled_frees_the_probe(service: EngineService) ->
     service.replies.append(Reply(service.good(), hold=True))
 
     engine = engine_for(service, breaker=breaker)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await engine.scan(item("hello"), time.monotonic() + 5)
-    verdict = await engine.scan(item("hello"), time.monotonic() + 5)
+    first = asyncio.ensure_future(engine.scan(item("hello"), time.monotonic() + 60))
+    await eventually(lambda: service.seen, "the service is asked")
+    first.cancel()
+    await asyncio.wait([first])
+    verdict = await engine.scan(item("hello"), time.monotonic() + 30)
     await engine.close()
     assert verdict.outcome is Outcome.ALLOW
 

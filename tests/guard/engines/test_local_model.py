@@ -51,12 +51,12 @@ class Marker:
         text = "".join(map(chr, window))
         self.windows.append(text)
         if self.pause is not None:
-            self.pause.wait(10)
+            self.pause.wait(60)
         return Scores(0.9 if "!" in text else 0.1, 0.1)
 
 
 async def judge(
-    classifier: local_model.Classifier, asked: ScanItem, seconds: float = 5.0, most: int = 20_000
+    classifier: local_model.Classifier, asked: ScanItem, seconds: float = 30.0, most: int = 20_000
 ) -> Verdict:
     engine = ModelVerdictEngine(classifier, most)
     try:
@@ -119,8 +119,8 @@ async def test_the_deadline_ends_the_wait_and_the_text_passes_with_a_note() -> N
     classifier = Marker(pause)
     engine = ModelVerdictEngine(classifier, 20_000)
     started = time.monotonic()
-    verdict = await engine.scan(item("words and " * 200 + "!"), started + 0.1)
-    assert time.monotonic() - started < 5
+    verdict = await engine.scan(item("words and " * 200 + "!"), started + 1)
+    assert time.monotonic() - started < 30
     assert (verdict.outcome, verdict.findings) == (Outcome.ALLOW, ())
     assert "not judged" in str(verdict.error)
     pause.set()

@@ -166,7 +166,7 @@ async def test_a_request_that_does_not_arrive_ends(tmp_path: Path, sent: bytes) 
     bounds = RequestBounds(head_seconds=0.2)
     async with guarded(Origin(), tmp_path, bounds=bounds) as guard, connected(guard) as (reader, writer):
         writer.write(sent)
-        answer = await asyncio.wait_for(reader.read(), 20)
+        answer = await asyncio.wait_for(reader.read(), 60)
         if sent.strip():
             refused(guard, answer, 408, "too_slow")
         else:
@@ -190,22 +190,22 @@ async def test_a_head_that_drips_ends(tmp_path: Path) -> None:
 
 
 async def test_a_second_request_on_a_connection_has_a_head_of_its_own_time(tmp_path: Path) -> None:
-    bounds = RequestBounds(head_seconds=0.2)
+    bounds = RequestBounds(head_seconds=1.5)
     async with guarded(Origin(), tmp_path, bounds=bounds) as guard, connected(guard) as (reader, writer):
         writer.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
         assert await reader.readuntil(b"ok\n")
         begun = time.monotonic()
         # The silence between two requests is the keep-alive's, which is longer.
-        await eventually(lambda: time.monotonic() - begun > 0.4, "more time passes than a head has")
+        await eventually(lambda: time.monotonic() - begun > 2, "more time passes than a head has")
         writer.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
         assert await reader.readuntil(b"ok\n")
         writer.write(b"GET /healthz HTTP/1.1\r\n")
-        refused(guard, await asyncio.wait_for(reader.read(), 20), 408, "too_slow")
+        refused(guard, await asyncio.wait_for(reader.read(), 60), 408, "too_slow")
 
 
 async def test_a_body_has_its_time_and_every_part_of_it_buys_more(tmp_path: Path) -> None:
     body = json.dumps(call(1)).encode()
-    async with guarded(Origin(), tmp_path, bounds=RequestBounds(body_seconds=0.3, body_rate=10)) as guard:
+    async with guarded(Origin(), tmp_path, bounds=RequestBounds(body_seconds=1.5, body_rate=10)) as guard:
         await guard.initialize()
         start = head(
             guard,
@@ -215,12 +215,12 @@ async def test_a_body_has_its_time_and_every_part_of_it_buys_more(tmp_path: Path
         async with connected(guard) as (reader, writer):
             writer.write(start + body[:60])  # which buys six seconds
             begun = time.monotonic()
-            await eventually(lambda: time.monotonic() - begun > 0.6, "more time passes than a body without parts has")
+            await eventually(lambda: time.monotonic() - begun > 2, "more time passes than a body without parts has")
             writer.write(body[60:])
-            assert b'"done"' in await asyncio.wait_for(reader.read(), 20)
+            assert b'"done"' in await asyncio.wait_for(reader.read(), 60)
         async with connected(guard) as (reader, writer):
             writer.write(start + body[:1])
-            refused(guard, await asyncio.wait_for(reader.read(), 20), 408, "too_slow")
+            refused(guard, await asyncio.wait_for(reader.read(), 60), 408, "too_slow")
         assert len(guard.origin.calls) == 1
 
 
@@ -228,10 +228,10 @@ async def test_the_time_of_a_call_is_not_the_clients(tmp_path: Path) -> None:
     begun = time.monotonic()
 
     async def slow(_: object) -> dict[str, object]:
-        await eventually(lambda: time.monotonic() - begun > 1.0, "the call takes longer than a request may")
+        await eventually(lambda: time.monotonic() - begun > 2, "the call takes longer than a request may")
         return result("late")
 
-    bounds = RequestBounds(head_seconds=0.2, body_seconds=0.2)
+    bounds = RequestBounds(head_seconds=1.5, body_seconds=1.5)
     async with guarded(Origin(replies={"tools/call": slow}), tmp_path, bounds=bounds) as guard:
         await guard.initialize()
         begun = time.monotonic()

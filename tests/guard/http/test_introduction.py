@@ -81,7 +81,7 @@ def http_server(port: int, jwks: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(90)
 
 
 async def test_a_server_of_the_sdk_verifies_the_token_with_the_keys_of_the_admin_port(

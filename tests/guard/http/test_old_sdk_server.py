@@ -51,7 +51,7 @@ def old_server(python: Path, port: int) -> Iterator[str]:
         yield url
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(90)
 
 
 def _listens(port: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -46,7 +47,7 @@ class Slow:
 async def read_until(response: httpx.Response, beats: int, slow: Slow) -> str:
     """The stream's text: `beats` keep-alives first, then whatever comes once the server may speak."""
     text = ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for chunk in response.aiter_text():
             text += chunk
             if text.count(":\n\n") >= beats:
@@ -136,7 +137,7 @@ async def test_keep_alives_end_with_the_session_they_are_for(tmp_path: Path) -> 
     async with guarded(slow.origin, tmp_path, keep_alive=BEAT) as guard:
         await guard.initialize()
         text = ""
-        async with asyncio.timeout(20), guard.client.stream("GET", "/mcp", headers=sent(guard)) as response:
+        async with asyncio.timeout(60), guard.client.stream("GET", "/mcp", headers=sent(guard)) as response:
             async for chunk in response.aiter_text():
                 if not text:
                     # The server leaves the stream of the session open that the client ends.
@@ -145,13 +146,13 @@ async def test_keep_alives_end_with_the_session_they_are_for(tmp_path: Path) -> 
         assert not slow.go.is_set()
 
 
-#: Answers its first line after some beats.
-THINKER = f"""
-import json, sys, time
+#: Answers its first line once somebody has written into the pipe that it is given.
+THINKER = """
+import json, sys
 asked = json.loads(sys.stdin.readline())
-time.sleep({BEAT * 6})
-result = {{"content": [{{"type": "text", "text": "done"}}], "resultType": "complete"}}
-print(json.dumps({{"jsonrpc": "2.0", "id": asked["id"], "result": result}}), flush=True)
+open(sys.argv[1]).read()
+result = {"content": [{"type": "text", "text": "done"}], "resultType": "complete"}
+print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
 sys.stdin.read()
 """
 
@@ -161,11 +162,17 @@ async def test_a_command_that_thinks_for_long_is_answered_as_a_stream(tmp_path: 
     async with guarded(Origin(), tmp_path, keep_alive=BEAT) as guard:
         await guard.call("search")  # the server's lists are looked at
         await guard.service.runtime.upstream.close()
-        guard.service.runtime.upstream = StdioUpstream((sys.executable, "-c", THINKER), {}, None)
-        async with asyncio.timeout(20):
-            response = await guard.modern("tools/call", {"name": "search", "arguments": {}})
-        assert response.text.startswith(":\n\n")
-        assert '"done"' in response.text
+        os.mkfifo(pipe := tmp_path / "pipe")
+        guard.service.runtime.upstream = StdioUpstream((sys.executable, "-c", THINKER, str(pipe)), {}, None)
+        body, headers = guard.modern_request("tools/call", {"name": "search", "arguments": {}})
+        text = ""
+        async with asyncio.timeout(60), guard.client.stream("POST", "/mcp", json=body, headers=headers) as response:
+            async for chunk in response.aiter_text():
+                if not text:
+                    await asyncio.to_thread(pipe.write_text, "go")
+                text += chunk
+        assert text.startswith(":\n\n")
+        assert '"done"' in text
 
 
 async def test_tokens_are_reported_to_the_gateway_and_the_servers_own_report_is_not_trusted(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def desk_lock() -> ToolLock:
-    return build_lock(probe(ServerOrigin(command=DESK, directory=ROOT), timeout=30))
+    return build_lock(probe(ServerOrigin(command=DESK, directory=ROOT), timeout=90))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ INIT = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": 
 
 @pytest.fixture(scope="module")
 def desk_lock() -> ToolLock:
-    return build_lock(probe(ServerOrigin(command=DESK, directory=ROOT), timeout=30))
+    return build_lock(probe(ServerOrigin(command=DESK, directory=ROOT), timeout=90))
 
 
 async def test_clients_of_both_eras_reach_a_command_through_its_socket(tmp_path: Path, desk_lock: ToolLock) -> None:
@@ -55,7 +55,7 @@ async def test_sessions_have_connections_of_their_own_and_end_with_them(tmp_path
             assert len(processes) == 2
             assert (await upstream.send("DELETE", {"mcp-session-id": sessions[0]}, None, owner="a")).status == 200
             # The end of its input reached the first one, and it ended by itself.
-            assert processes[0].wait(timeout=5) == 0
+            assert processes[0].wait(timeout=90) == 0
             assert processes[1].poll() is None
             die = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "die"}).encode()
             with pytest.raises(UpstreamDown, match="ended"):

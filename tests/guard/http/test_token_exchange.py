@@ -22,6 +22,7 @@ from tests.support.authorization_server import ACCESS_TOKEN, ASSERTION, EXCHANGE
 from tests.support.guard_messages import call
 from tests.support.guard_service import Origin, guarded
 from tests.support.issued_tokens import EXTERNAL_PERSON
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.token_issuer import TokenIssuer
 from wire.token_endpoint import TokenEndpoint, TokenRefused
 
@@ -352,6 +353,6 @@ def test_the_stand_in_is_as_strict_as_the_rfcs(
     }
     if changes.get("subject_token") == "expired":
         form["subject_token"] = bearer(server.subjects, exp=int(time.time()) - 10, iat=int(time.time()) - 100)
-    answer = httpx.post(server.url, data=form, trust_env=False)
+    answer = httpx.post(server.url, data=form, trust_env=False, verify=NO_AUTHORITIES)
     assert answer.json().get("error") == error
     assert answer.status_code == (200 if error is None else 401 if error == "invalid_client" else 400)

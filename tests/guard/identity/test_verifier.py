@@ -15,6 +15,7 @@ from guard.identity.principal import Principal
 from guard.identity.verifier import Forbidden, IdentityUnavailable, NotIdentified, Unauthenticated, Verifier
 from model.guard_config import Identity
 from tests.support.issued_tokens import EXTERNAL_PERSON, PERSON, SERVICE_TOKEN
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.token_issuer import NOW, Clock, TokenIssuer
 
 HOST, HOSTED = "tickets.example.com", "claude.example.com"
@@ -51,7 +52,7 @@ def identity(issuer: TokenIssuer, *kinds: str, scopes: tuple[str, ...] = ()) -> 
 
 
 async def ask(settings: Identity, headers: Headers, host: str = HOST, clock: Clock | None = None) -> Principal:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as client:
         clocks = clock or Clock()
         return await Verifier(settings, client, clock=clocks, monotonic=clocks).principal(headers, host)
 
@@ -311,16 +312,16 @@ async def test_remembered_token_is_quick_but_never_outlives_its_expiry_or_its_ho
         issuer.sign(PERSON.claims(ISS, AUD, NOW, exp=NOW + 20, custom={"groups": ["a"] * 20}))
     )
 
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as client:
         verifier = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
         first = await verifier.principal(headers, HOST)
         assert await verifier.principal(headers, HOST) is first
         with pytest.raises(Unauthenticated):
             await verifier.principal(headers, HOSTED)
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(2000):
             await verifier.principal(headers, HOST)
-        each = (time.perf_counter() - started) / 2000
+        each = (time.process_time() - started) / 2000
         clock.now += 51
         with pytest.raises(Unauthenticated, match="access_expired"):
             await verifier.principal(headers, HOST)
@@ -329,7 +330,7 @@ async def test_remembered_token_is_quick_but_never_outlives_its_expiry_or_its_ho
 
 
 async def test_new_bundle_keeps_the_keys_of_an_issuer_that_stays(issuer: TokenIssuer) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as client:
         headers, clock = assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))), Clock()
         first = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
         await first.principal(headers, HOST)
@@ -344,7 +345,7 @@ async def test_new_bundle_keeps_the_keys_of_an_issuer_that_stays(issuer: TokenIs
 async def test_remembered_token_is_verified_again_after_a_minute(issuer: TokenIssuer) -> None:
     clock = Clock()
     headers = assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW, exp=NOW + 7200)))
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as client:
         verifier = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
         await verifier.principal(headers, HOST)
         issuer.keys = [{**issuer.keys[0], "kid": "next"}]

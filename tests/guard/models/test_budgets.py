@@ -19,7 +19,7 @@ from guard.models.usage import ModelUsage, amount_of, read_usage
 from model.model_route import Price
 from tests.support.model_guard import ASK, WIDE, route_guarded
 from tests.support.model_provider import Provider, Said
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import PATIENT, RedisServer
 from tests.support.route_guard import route_config, small
 from tests.support.token_issuer import Clock
 
@@ -175,7 +175,7 @@ async def counters(request: pytest.FixtureRequest) -> AsyncIterator[Counters]:
         yield MemoryCounters(time.monotonic)
         return
     server: RedisServer = request.getfixturevalue("redis")
-    shared = RedisCounters(server.url, None, f"dev.{request.node.name}")
+    shared = RedisCounters(server.url, None, f"dev.{request.node.name}", timeout=PATIENT)
     yield shared
     await shared.close()
 

@@ -27,6 +27,7 @@ from model.errors import InputError
 from tests.support.guard_host import HostFolder, guard_host
 from tests.support.guard_process import COMMAND, await_http, end
 from tests.support.issued_tokens import PERSON, SERVICE_TOKEN
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.model_guard import ASK, ME, RouteGuard, route_guarded
 from tests.support.model_provider import KEY, InnerStandIn, Provider, Said, listening
 from tests.support.ports import free_port
@@ -280,7 +281,7 @@ def test_a_demo_of_a_route_runs_unsigned_on_ones_own_machine(tmp_path: Path) -> 
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         await_http(f"http://127.0.0.1:{port}/healthz", process, tmp_path / "guard.log")
-        answer = httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False)
+        answer = httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False, verify=NO_AUTHORITIES)
         assert [row["id"] for row in answer.json()["data"]] == ["small"]
     finally:
         assert end(process) == 0

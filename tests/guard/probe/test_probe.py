@@ -54,7 +54,9 @@ def test_real_server_over_http_speaks_the_modern_era(desk: str) -> None:
 def test_stdio_and_unix_socket_and_http_offer_the_same(
     desk: str, start_demo: Callable[..., Any], tmp_path: Path
 ) -> None:
-    by_stdio = probe(Origin(command=(sys.executable, "-m", "sandbox.mcp_server", "--stdio"), directory=str(ROOT)))
+    by_stdio = probe(
+        Origin(command=(sys.executable, "-m", "sandbox.mcp_server", "--stdio"), directory=str(ROOT)), timeout=60
+    )
     path = str(tmp_path / "s")
     with start_demo("--socket", path) as (line, process):
         assert line == f"unix:{path}:/mcp"
@@ -90,7 +92,7 @@ for line in sys.stdin:
 
 
 def test_legacy_stdio_server_that_ignores_discovery_is_still_reached() -> None:
-    assert probe(python(QUIET), timeout=3.0).name == "quiet"
+    assert probe(python(QUIET), timeout=12).name == "quiet"
 
 
 @pytest.mark.parametrize("era", ["peer", "modern"])
@@ -201,10 +203,10 @@ for line in sys.stdin:
     if r is not None:
         print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
 """
-    offer = probe(python(code), timeout=3.0)
+    offer = probe(python(code), timeout=12)
     assert [tool["name"] for tool in offer.tools] == ["t"]
     assert list(offer.failed) == ["resources"]
-    assert offer.failed["resources"].startswith("resources/list: it did not answer within 1.")
+    assert offer.failed["resources"].startswith("resources/list: it did not answer within ")
 
 
 def test_a_text_id_that_comes_back_as_a_number_is_a_note(peer: Any) -> None:
@@ -413,7 +415,7 @@ def test_the_line_of_stderr_that_names_the_error_is_shown(stderr: str, words: st
 
 
 def test_command_that_prints_other_things_is_still_asked() -> None:
-    text = refused(python("print('hello', flush=True); import sys; sys.stdin.read()"), timeout=1.0)
+    text = refused(python("print('hello', flush=True); import sys; sys.stdin.read()"), timeout=10)
     assert "did not answer as an MCP server" in text
     assert "the command wrote a line that is not a JSON-RPC message; it wrote nothing to stderr" in text
 
@@ -427,7 +429,7 @@ def test_a_command_is_asked_in_the_environment_that_the_guard_gives_it(monkeypat
     monkeypatch.setenv("LANG", "nb_NO.UTF-8")
     monkeypatch.setenv("PLANTED", "x")
     code = QUIET.replace('"tools": []', '"tools": [{"name": f"{k}={v}"} for k, v in os.environ.items()]')
-    names = {tool["name"] for tool in probe(python(code.replace("import json", "import os, json")), timeout=5.0).tools}
+    names = {tool["name"] for tool in probe(python(code.replace("import json", "import os, json")), timeout=12).tools}
     assert "LANG=nb_NO.UTF-8" in names
     assert f"PATH={os.environ['PATH']}" in names
     assert "PLANTED=x" not in names
@@ -445,13 +447,8 @@ def alive(pid: int) -> bool:
 
 def test_no_child_survives_the_probe(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    code = f"""
-import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
-time.sleep(600)
-"""
-    refused(python(code), timeout=1.5)
+    # A shell, as it has written its line long before the probe gives up.
+    refused(Origin(command=("sh", "-c", 'sleep 600 & echo $$ $! > "$0"; wait', str(pids))), timeout=5)
     for pid in pids.read_text(encoding="utf-8").split():
         assert not alive(int(pid))
 

@@ -15,6 +15,7 @@ import pytest
 
 from model.known_clients import KNOWN_CLIENTS
 from operations.clients.snippets import agents, people, person, python_person
+from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.managed_oauth import managed_oauth
 
 URL = "https://notes.example.com/mcp"
@@ -76,7 +77,9 @@ class Browser:
     """A browser with a session at the identity provider: it follows the sign-in back to the person's machine."""
 
     def open(self, address: str) -> None:
-        threading.Thread(target=lambda: httpx.get(address, follow_redirects=True, timeout=20, trust_env=False)).start()
+        threading.Thread(
+            target=lambda: httpx.get(address, follow_redirects=True, timeout=60, trust_env=False, verify=NO_AUTHORITIES)
+        ).start()
 
 
 def test_persons_script_registers_signs_in_and_lists_tools_where_loopback_may_register(

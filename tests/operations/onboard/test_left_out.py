@@ -182,9 +182,9 @@ def test_a_lock_of_many_tools_half_of_them_bad_takes_linear_time() -> None:
         schemas = ({"type": "object"}, {"type": "object", "properties": []})
         return replace(OFFER, tools=tuple({"name": f"t{n:04}", "inputSchema": schemas[n % 2]} for n in range(count)))
 
-    started = time.perf_counter()
+    started = time.process_time()
     build_lock(offer(400))
-    small = time.perf_counter() - started
+    small = time.process_time() - started
     lock = build_lock(offer(2000))
-    assert time.perf_counter() - started - small < 20 * small
+    assert time.process_time() - started - small < 20 * small
     assert (len(lock.tools), len(lock.left_out)) == (1000, 1000)

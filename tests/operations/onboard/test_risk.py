@@ -335,10 +335,10 @@ def test_time_is_linear_in_the_size_of_a_definition() -> None:
     def seconds(size: int) -> float:
         properties = {f"p{number}": {"description": "word " * 20} for number in range(size)}
         definition = {"name": "a" * size, "description": "A" * size, "inputSchema": {"properties": properties}}
-        started = time.perf_counter()
+        started = time.process_time()
         assess(definition)
         warnings("tool", [definition])
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     small = min(seconds(500) for _ in range(3))
     assert seconds(5000) < 60 * small + 0.2

@@ -67,7 +67,7 @@ async def run(
         issuer=edge.issuer.url, jwks_uri=edge.issuer.jwks_uri,
         lock=ToolLock.model_construct(tools=()),  # type: ignore[call-arg]
     )  # fmt: skip
-    async with Client({HOST: Address("127.0.0.1", edge.port)}, insecure_http=True, timeout=5) as client:
+    async with Client({HOST: Address("127.0.0.1", edge.port)}, insecure_http=True, timeout=30) as client:
         context = VerifyContext(subject, client, register=register)
         planned = list(clients.planned((door,)))
         return {probe.id.rpartition(".")[2]: await probe.run(context, at) for probe, at in planned}, context

@@ -89,7 +89,7 @@ async def outcomes(
     subject: VerifySubject, portal: Portal, caller: CallerIdentity | None = CI
 ) -> dict[str, ProbeResult]:
     with portal_peer(portal) as port:
-        async with Client({HOST: Address("127.0.0.1", port)}, insecure_http=True, timeout=5) as client:
+        async with Client({HOST: Address("127.0.0.1", port)}, insecure_http=True, timeout=30) as client:
             context = VerifyContext(subject, client, caller=caller)
             return {probe.id: await probe.run(context, door) for probe, door in planned(subject.portal)}
 

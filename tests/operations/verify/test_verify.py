@@ -31,6 +31,8 @@ from tests.support import guard_process as processes
 from tests.support.command_line import serve_desk
 from tests.support.edge_stand_in import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, EdgeStandIn, edge_stand_in, signed_guard
 from tests.support.kong_admin import serving
+from tests.support.loopback_http import NO_AUTHORITIES
+from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
 
 HOST, SIBLING = "desk.example.com", "other.example.com"
@@ -74,7 +76,7 @@ class Stack:
     async def run(self, **changes: Any) -> VerificationReport:
         """Run one verification; `changes` are fields of the context, or `subject`."""
         names = dict.fromkeys(AUDIENCES, Address("127.0.0.1", self.edge.port))
-        async with Client(names, insecure_http=True, timeout=10) as client:
+        async with Client(names, insecure_http=True, timeout=30) as client:
             values: dict[str, Any] = {"caller": AGENT, "second_caller": ADA, "subject": self.subject, **changes}
             return await verify(VerifyContext(client=client, **values))
 
@@ -338,7 +340,9 @@ async def test_an_instruction_in_a_result_is_blocked_unless_the_guard_only_flags
         "mcp-name": "create_ticket",
     }
     assert stack.upstream.url is not None
-    httpx.post(stack.upstream.url, json=body, headers=headers, trust_env=False).raise_for_status()
+    httpx.post(
+        stack.upstream.url, json=body, headers=headers, trust_env=False, verify=NO_AUTHORITIES
+    ).raise_for_status()
 
     planted = PlantedCall("search_tickets", {"query": "printer. ignore"})
     assert (
@@ -384,8 +388,7 @@ async def test_without_an_identity_no_call_is_made_and_none_passes(stack: Stack)
 async def test_a_name_nobody_answers_at_fails_once_and_nothing_else_passes(stack: Stack) -> None:
     subject = replace(stack.subject, doors=(PublicHostname(SIBLING, AUDIENCES[SIBLING]),), siblings=())
     port = stack.edge.port
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        stack.edge.port = free.getsockname()[1]
+    stack.edge.port = free_port()
     try:
         report = await stack.run(subject=subject)
     finally:
