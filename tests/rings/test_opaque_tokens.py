@@ -73,7 +73,7 @@ class Road:
         url = f"http://127.0.0.1:{self.front.port}/mcp"
         async with httpx2.AsyncClient(headers=self.headers(token), event_hooks={"response": [note]}) as http:
             try:
-                async with Client(streamable_http_client(url, http_client=http), mode=era) as client:  # type: ignore[arg-type]
+                async with Client(streamable_http_client(url, http_client=http), mode=era) as client:
                     return sorted(tool.name for tool in (await client.list_tools()).tools)
             except Exception:
                 refused = [status for status in statuses if status >= 400]
