@@ -55,6 +55,7 @@ class EnvironmentResources(pulumi.ComponentResource):
             EdgeEnvironmentArgs(environment, gateway=(self.gateway,)),
             child,
         )
+        protectors = [self.gateway, *self.edge.protectors]
         #: Where clients connect to the portal; None without one.
         self.portal_url: str | None = None
         if environment.settings.portal is not None:
@@ -66,16 +67,14 @@ class EnvironmentResources(pulumi.ComponentResource):
                     self.edge.policy_ids,
                     self.edge.agent_client_ids,
                     self.edge.agent_client_secrets,
-                    [self.gateway, *self.edge.protectors],
+                    protectors,
                 ),
                 child,
             ).url
         if environment.settings.logpush:
             LogpushRing(
                 f"{name}-logpush",
-                LogpushArgs(
-                    environment, args.log_destinations, args.log_challenges, [self.gateway, *self.edge.protectors]
-                ),
+                LogpushArgs(environment, args.log_destinations, args.log_challenges, protectors),
                 child,
             )
         self.contract = contract_value(environment, self.edge.policy_ids, self.edge.agent_client_ids)

@@ -101,7 +101,7 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
 
 def _logs(environment: EnvironmentStack) -> PushedLogs | None:
     settings = environment.settings
-    jobs = {
+    jobs: dict[str, tuple[str, tuple[str, ...]]] = {
         name: (job_name(environment.name, name), pushed_fields(name, log)) for name, log in settings.logpush.items()
     }
     return PushedLogs(environment.name, settings.cloudflare, jobs) if jobs else None

@@ -9,6 +9,7 @@ import pytest
 from model.project import load, open_project
 from plan.offline import plan_stack
 from plan.protectors import PROTECTORS, UNPROTECTIVE, Protects
+from tests.support.client_authorities import TestAuthority, add_authorities
 from tests.support.model_routes import FILE as ROUTE_FILE
 from tests.support.model_routes import ROUTE
 from tests.support.portals import add_portal
@@ -52,6 +53,7 @@ def planned(root: Path, topology: str, changes: dict[str, str]) -> dict[str, set
         text = text.replace(old, new)
     file.write_text(text, encoding="utf-8")
     add_portal(root)
+    add_authorities(root, agents=TestAuthority.made("agents").pem)
     server = root / "stacks" / "Pulumi.dev.two.yaml"
     server.write_text(server.read_text(encoding="utf-8").replace("    guard_port:", CLOSED), encoding="utf-8")
     project = open_project(root)

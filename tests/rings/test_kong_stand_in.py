@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from components.gateway.options import PLUGINS
-from tests.support import kong_schema
+from tests.support import kong_published_schema, kong_schema
 from tests.support.kong_gateway.configuration import Configuration, Plugin, Route, Service, Unsupported
 from tests.support.kong_gateway.plugins import HANDLERS
 from tests.support.kong_gateway.server import KongGateway, normalized
@@ -44,7 +44,13 @@ def test_what_the_stand_in_does_not_know_is_refused(plugin: Plugin) -> None:
         KongGateway(only(plugin))
 
 
-@pytest.mark.parametrize("name", sorted(set(HANDLERS) - {"prometheus", "http-log", "file-log", "opentelemetry"}))
+#: Plugins of the licensed editions, which OSS has not.
+LICENSED = {"openid-connect", "rate-limiting-advanced"}
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(HANDLERS) - LICENSED - {"prometheus", "http-log", "file-log", "opentelemetry"})
+)
 def test_its_options_and_defaults_are_those_of_kongs_schema(name: str) -> None:
     schema = kong_schema.config_schema(name)
     options = kong_schema.fields(schema)
@@ -54,10 +60,15 @@ def test_its_options_and_defaults_are_those_of_kongs_schema(name: str) -> None:
             assert HANDLERS[name].OPTIONS[option] == one.get("default"), option
 
 
+@pytest.mark.parametrize("name", sorted(LICENSED))
+def test_the_options_of_a_licensed_plugin_are_those_of_kongs_published_schema(name: str) -> None:
+    assert set(HANDLERS[name].OPTIONS) == set(kong_published_schema.config_schema(name)["properties"])
+
+
 def test_plugins_run_in_the_order_that_is_listed() -> None:
     listed = {name: re.search(r"\(priority (-?\d+)\)", table.source) for name, table in PLUGINS.items()}
     found = {name: int(match[1]) for name, match in listed.items() if match}
-    assert found == {name: handler.PRIORITY for name, handler in HANDLERS.items()}
+    assert found == {name: handler.PRIORITY for name, handler in HANDLERS.items() if name not in LICENSED}
 
 
 def test_a_second_instance_at_one_place_is_refused_and_the_more_specific_one_runs() -> None:

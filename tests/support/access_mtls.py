@@ -90,7 +90,7 @@ def _handler(access: AccessWithCertificates) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers["content-length"]))
-            certificate: Any = self.connection.getpeercert() or {}  # type: ignore[attr-defined]
+            certificate: Any = self.connection.getpeercert() or {}
             subject = {key: value for part in certificate.get("subject", ()) for key, value in part}
             common_name = subject.get("commonName")
             access.shown.append(common_name)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import functools
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tests.support.loopback_issuer import LoopbackIssuer
 
 NOW = 1_790_000_000
 
@@ -32,60 +32,24 @@ def public_jwk(kind: str, number: int = 0, **extra: Any) -> dict[str, Any]:
     return jwk | {"use": "sig"} | extra
 
 
-class TokenIssuer:
-    """Serves `keys` at `jwks_uri` and signs with them. `fault` is None, an HTTP status, or a whole body; `hits` counts."""
+class TokenIssuer(LoopbackIssuer):
+    """Serves `keys` at `jwks_uri` and signs with them; `hits` counts the requests."""
+
+    VERB = "GET"
 
     def __init__(self) -> None:
+        super().__init__()
         self.keys: list[dict[str, Any]] = [public_jwk("rsa", kid="one", alg="RS256")]
-        self.fault: int | bytes | None = None
-        self.headers: dict[str, str] = {}
         self.hits = 0
-        self.gate = threading.Event()
-        self.gate.set()
-        issuer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                issuer.hits += 1
-                issuer.gate.wait(30)
-                issuer._answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.jwks_uri = f"{self.url}/certs"
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.gate.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def rotate(self, kid: str, number: int = 1) -> None:
         """As Cloudflare does: the new key and the one before it."""
         self.keys = [public_jwk("rsa", number, kid=kid, alg="RS256"), *self.keys[:1]]
 
-    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        body = self.fault if isinstance(self.fault, bytes) else json.dumps({"keys": self.keys}).encode()
-        handler.send_response(self.fault if isinstance(self.fault, int) else 200)
-        for name, value in {
-            "content-type": "application/json",
-            "content-length": str(len(body)),
-            **self.headers,
-        }.items():
-            handler.send_header(name, value)
-        # A client that has read enough hangs up.
-        with contextlib.suppress(ConnectionError):
-            handler.end_headers()
-            handler.wfile.write(body)
+    def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, Any]:
+        self.hits += 1
+        return 200, {"keys": self.keys}
 
     def sign(
         self, claims: dict[str, Any], *, kid: str = "one", algorithm: str = "RS256", number: int = 0, **headers: Any

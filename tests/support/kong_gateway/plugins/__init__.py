@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.kong_gateway.plugins import answers, functions, identity, limits, models, requests, silent
+from tests.support.kong_gateway.plugins import answers, functions, identity, licensed, limits, models, requests, silent
 from tests.support.kong_gateway.plugins.handler import Handler
 
 HANDLERS: dict[str, type[Handler]] = {
@@ -15,6 +15,8 @@ HANDLERS: dict[str, type[Handler]] = {
         identity.KeyAuth,
         requests.RequestSizeLimiting,
         identity.Acl,
+        licensed.OpenidConnect,
+        licensed.RateLimitingAdvanced,
         limits.RateLimiting,
         limits.ResponseRateLimiting,
         requests.RequestTransformer,

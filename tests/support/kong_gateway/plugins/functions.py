@@ -18,6 +18,9 @@ class PreFunction(Handler):
     NAME = "pre-function"
     PRIORITY = 1000000
     OPTIONS: ClassVar[dict[str, Any]] = {phase: [] for phase in _PHASES}
+    ADDED: ClassVar[dict[str, Any]] = {
+        f"ws_{phase}": [] for phase in ("client_frame", "close", "handshake", "upstream_frame")
+    }
 
     def check(self) -> None:
         for phase in _PHASES:

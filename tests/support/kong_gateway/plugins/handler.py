@@ -15,13 +15,18 @@ class Handler:
     NAME: ClassVar[str]
     PRIORITY: ClassVar[int]
     OPTIONS: ClassVar[dict[str, Any]] = {}
+    #: What Kong 3.15 adds to these, each with the one value that changes nothing here.
+    ADDED: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, plugin: Plugin, configuration: Configuration, counters: Counters) -> None:
-        if unknown := sorted(set(plugin.config) - set(self.OPTIONS)):
+        if unknown := sorted(set(plugin.config) - set(self.OPTIONS) - set(self.ADDED)):
             raise Unsupported(f"{self.NAME}: option {unknown[0]}")
+        for name, value in self.ADDED.items():
+            if plugin.config.get(name, value) != value:
+                raise Unsupported(f"{self.NAME}: {name} {plugin.config[name]!r}")
         self.config: dict[str, Any] = {**self.OPTIONS, **plugin.config}
         for name, value in self.config.items():
-            if value is None and self.OPTIONS[name] is not None:
+            if value is None and self.OPTIONS.get(name) is not None:
                 raise Unsupported(f"{self.NAME}: {name} null, though it has a default")
         self.scope = plugin.service or ""
         self.configuration = configuration
