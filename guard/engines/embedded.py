@@ -26,7 +26,7 @@ from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may
 from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
 from guard.engines.rules import behaviour, commands, hidden_text, instructions, languages, personal_data, secrets, urls
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, TriggerSet
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, TriggerSet
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
 from model.parameter_kinds import JUDGED, SUBJECTS, Subject
@@ -183,7 +183,7 @@ class EmbeddedVerdictEngine:
             self._read(self._split(item), item.texts, matches, item.leg)
         except OverBounds as over:
             error = str(over) or OVER
-        decisive = any(not finding.advisory for finding in matches.findings)
+        decisive = bool(matches.findings) and any(not finding.advisory for finding in matches.findings)
         if decisive and not (error and item.leg in self._thorough):
             outcome = Outcome.BLOCK
         else:
@@ -200,7 +200,7 @@ class EmbeddedVerdictEngine:
             return lambda texts: ((tables, texts),)
 
         def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[Table, ...], Sequence[Text]]]:
-            yield (self._every_argument, form_table(Leg.ARGUMENTS)), texts
+            always: tuple[Table, ...] = (self._every_argument, form_table(Leg.ARGUMENTS))
             parts: dict[ParameterKind | None, list[Text]] = {}
             for text in texts:
                 kind = item.kinds.kind(text.pointer)
@@ -212,9 +212,14 @@ class EmbeddedVerdictEngine:
                 if kind == "query" and _BARE_URL.fullmatch(text.value):
                     kind = None
                 parts.setdefault(kind, []).append(text)
-            for kind, part in parts.items():
-                if table := self._kinds.get(kind):
-                    yield (table,), part
+            tables = [(table, part) for kind, part in parts.items() if (table := self._kinds.get(kind))]
+            if len(parts) == 1 and len(tables) == 1 and len(tables[0][1]) == len(texts):
+                # All are of one kind, and both tables are served by one pass.
+                yield (*always, tables[0][0]), texts
+                return
+            yield always, texts
+            for table, part in tables:
+                yield (table,), part
 
         return split
 
@@ -253,7 +258,7 @@ class _JoinedText:
 
     def __init__(self, texts: Sequence[Text]) -> None:
         self.texts = texts
-        joined = "\n".join(text.value for text in texts)
+        joined = texts[0].value if len(texts) == 1 else "\n".join([text.value for text in texts])
         self.ascii = joined.isascii()
         self.data = _encoded(joined)
         self._starts: list[int] | None = None
@@ -354,8 +359,12 @@ def _match(
     original, so a value counts only where it occurs more often than there.
     """
     matches.in_time()
+    passes: Passes = {}
+    hits = [places for table in tables if (places := table.places(joined_text.data, passes))]
+    if not hits:  # as in most texts
+        return
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
-    for rule, places in chain.from_iterable(table.places(joined_text.data) for table in tables):
+    for rule, places in chain.from_iterable(hits):
         for start, end in places:
             matches.in_time()
             value = _decoded(joined_text.data[start:end])
@@ -419,10 +428,12 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
     Arguments are left out: their names are the tool's own parameters, which the tool lock approved.
     """
     for text in texts:
+        if len(text.value) < 8:
+            continue
         above, _, name = text.pointer.rpartition("/")
         if name in _OF_A_CARD and "card" in (holder := above.rpartition("/")[2]).lower():
             name = f"{holder}_{name}"
-        if len(text.value) < 8 or not may_be_secret(name):
+        if not may_be_secret(name):
             continue
         matches.in_time()
         prefix = f"{name}="
