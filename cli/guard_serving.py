@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import console, invocation
-from operations.sockets import require_free
+from operations.ports import require_free
 
 if TYPE_CHECKING:
     from guard.bundle.bundle import Opened

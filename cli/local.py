@@ -21,8 +21,8 @@ from operations.audit_logs import local_log
 from operations.host.machine import HostMember
 from operations.host.server_process import server_process
 from operations.host.sources import local_member
+from operations.ports import require_free
 from operations.project.server_files import model_route
-from operations.sockets import require_free
 
 
 def local(

@@ -215,7 +215,7 @@ class GuardMetrics:
 
     def decided(self, decision: Decision, reason: str | None, leg: Leg | None, tool: str | None = None) -> None:
         """Count a decision; `tool` is the name of a locked tool or UNLISTED where it is about a call, else None."""
-        part = leg.value if leg else ""
+        part = leg or ""
         self._outcomes[decision].inc()
         if reason is Reason.NO_VERDICT:
             self._no_verdicts.inc()
@@ -248,7 +248,7 @@ class GuardMetrics:
             self._uninspected.labels(kind if kind in _KINDS else UNLISTED).inc(size)
 
     def engine(self, verdict: Verdict) -> None:
-        self._engine_seconds.observe(verdict.milliseconds / 1000, verdict.engine, verdict.outcome.value)
+        self._engine_seconds.observe(verdict.milliseconds / 1000, verdict.engine, verdict.outcome)
 
     def answered(self, status: int, seconds: float) -> None:
         """Count a request that was answered with this HTTP status, and how long it took."""

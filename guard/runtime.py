@@ -241,12 +241,12 @@ class Runtime(GuardWork[Policy]):
             reason=str(reason or decision),
             key=key or (inspected.key if inspected else None) or deciding_key(reason),
             problem=problem or (inspected.problem if inspected else None),
-            exceptions=tuple(dict.fromkeys(item.rule for item in inspected.covered)) if inspected else (),
+            exceptions=_exceptions(inspected),
             bundle=policy.sha256,
             principal=caller.principal.id,
-            session=hashlib.sha256(caller.session.encode()).hexdigest()[:16] if caller.session else None,
+            session=caller.session_digest,
             request_id=context.id if context.id != "" else None,
-            leg=leg.value if leg else None,
+            leg=str(leg) if leg else None,
             name=context.name or None,
             incident=context.incident,
             engines=tuple(EngineNote.from_verdict(verdict) for verdict in verdicts),
@@ -271,7 +271,8 @@ class Runtime(GuardWork[Policy]):
             self.metrics.passed_unseen(inspected.uninspected)
         if self._wait_for_disk:
             await self.audit.durable(sequence)
-        await self.agree()
+        if self.agreement is not None or self.taints.shared is not None:
+            await self.agree()
 
     async def agree(self) -> None:
         """Return once every process that must know has heard what this one learned: nothing is sent on before.
@@ -337,6 +338,12 @@ _LAST_PAUSE = 60.0
 def _unshared(what: str) -> HttpRefusal:
     text = f"The guard cannot {what}. What was asked for may have been executed."
     return HttpRefusal(503, Reason.UNSHARED, error(None, answers.WITHHELD, text))
+
+
+def _exceptions(inspected: Inspected | None) -> tuple[str, ...]:
+    if inspected is None or not inspected.covered:
+        return ()
+    return tuple(dict.fromkeys(item.rule for item in inspected.covered))
 
 
 async def _close_later(replaced: Policy | Upstream) -> None:

@@ -27,7 +27,11 @@ from model.problems import PATTERN_WORDS, Wrong, plain
 
 
 class Model(BaseModel):
-    """Frozen; unknown keys are errors, and no value is coerced from another type."""
+    """Frozen; unknown keys are errors, and no value is coerced from another type.
+
+    A model is compiled when it is first validated, as most commands need few of them. A default that is a model is therefore
+    made by `model_construct`, which validates nothing; a test does it in its place.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True, defer_build=True)
 

@@ -141,12 +141,14 @@ class GuardRedis(Model):
 class Guard(Model):
     """The settings of the guard, which is the third ring."""
 
-    engines: Engines = Field(Engines(embedded=EmbeddedEngine()), description="Verdict engines.")
+    engines: Engines = Field(
+        Engines.model_construct(embedded=EmbeddedEngine.model_construct()), description="Verdict engines."
+    )
     deadline: Duration = Field("5s", description="For all engines together; no verdict in time is a refusal.")
-    legs: LegPolicy = Field(LegPolicy(), description="What a finding on each leg leads to.")
-    taint: Taint = Field(Taint(), description="The toxic flow.")
+    legs: LegPolicy = Field(LegPolicy.model_construct(), description="What a finding on each leg leads to.")
+    taint: Taint = Field(Taint.model_construct(), description="The toxic flow.")
     questions: Questions = Field(
-        Questions(),
+        Questions.model_construct(),
         exclude_if=lambda value: value == Questions(),
         description="What the server may ask of a client.",
     )

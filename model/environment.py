@@ -356,18 +356,20 @@ class Environment(Model):
     )
     hosted_clients: dict[Name, HostedClient] = {}
     issuers: dict[Name, Issuer] = {}
-    logs: Logs = Logs()
+    logs: Logs = Logs.model_construct()
     logpush: Logpush = Field(
         {},
         exclude_if=lambda value: not value,
         description="Logs of Cloudflare's own that it pushes to your store, by dataset; an Enterprise plan has it.",
     )
-    metrics: Metrics = Field(Metrics(), description="Metrics of the gateway.")
+    metrics: Metrics = Field(Metrics.model_construct(), description="Metrics of the gateway.")
     portal: Portal | None = Field(
         None, exclude_if=lambda value: value is None, description="MCP portal of its servers."
     )
-    quotas: Quotas = Quotas()
-    defaults: ServerDefaults = Field(ServerDefaults(), description="What its servers inherit; a server's own key wins.")
+    quotas: Quotas = Quotas.model_construct()
+    defaults: ServerDefaults = Field(
+        ServerDefaults.model_construct(), description="What its servers inherit; a server's own key wins."
+    )
     # Not part of what is deployed: an exception changes no configuration and no digest.
     waivers: Many[Waiver] = Field(
         (), exclude=True, description="Exceptions from `ringwall check`'s rules in this stack."

@@ -151,7 +151,7 @@ class ResolvedGrant(Model):
         (), description="Resource URIs or patterns, as a grant of the stack file writes them."
     )
     arguments: dict[str, dict[str, Any]] = Field({}, description="Per tool, a JSON Schema its arguments must meet too.")
-    limits: Rate = Field(Rate(), description="Tighter than the server's.")
+    limits: Rate = Field(Rate.model_construct(), description="Tighter than the server's.")
 
 
 class ServerName(Model):

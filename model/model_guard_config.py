@@ -34,7 +34,9 @@ class ModelRight(Model):
 
     to: Principals = Field(description="To whom.")
     models: Many[ModelName] = Field(description="Exact public names.")
-    budget: ModelBudget = Field(ModelBudget(), description="Of each of these principals and for these models.")
+    budget: ModelBudget = Field(
+        ModelBudget.model_construct(), description="Of each of these principals and for these models."
+    )
 
 
 class InnerGateway(Model):
@@ -65,7 +67,7 @@ class ModelGuardConfig(Model):
     grants: Many[ModelRight] = Field((), description="Who may use which model.")
     limits: ModelLimits = Field(description="How much.")
     cache: ExactCache | None = Field(None, description="Answers that the guard keeps.")
-    timeouts: Timeouts = Field(Timeouts(), description="Waiting for the inner route.")
+    timeouts: Timeouts = Field(Timeouts.model_construct(), description="Waiting for the inner route.")
     guard: ModelGuard = Field(description="Engines, legs and exceptions.")
     audit: Audit = Field(description="The audit log.")
 

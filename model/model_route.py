@@ -99,10 +99,12 @@ class ModelLimits(Model):
     """Limits of a route. The guard counts them; the gateway cuts off floods, as it does before a server."""
 
     principal: ModelBudget = Field(
-        ModelBudget(requests_per_minute=60, tokens_per_minute=200_000, tokens_per_day=2_000_000),
+        ModelBudget.model_construct(requests_per_minute=60, tokens_per_minute=200_000, tokens_per_day=2_000_000),
         description="Of each principal, for all models together.",
     )
-    all: ModelBudget = Field(ModelBudget(tokens_per_minute=2_000_000), description="Of all principals together.")
+    all: ModelBudget = Field(
+        ModelBudget.model_construct(tokens_per_minute=2_000_000), description="Of all principals together."
+    )
     body_kilobytes: Annotated[int, Field(gt=0, le=65536)] = Field(1024, description="Request size.")
     concurrency: Positive = Field(8, description="Requests in flight per principal.")
 
@@ -113,7 +115,8 @@ class ModelGrant(Model):
     to: Grantees = Field(description="To whom.")
     models: Many[Pattern] = Field(min_length=1, description="Public model names, or patterns with * and ?.")
     budget: ModelBudget = Field(
-        ModelBudget(), description="Of each of these principals and for these models; tighter than limits.principal."
+        ModelBudget.model_construct(),
+        description="Of each of these principals and for these models; tighter than limits.principal.",
     )
 
 
@@ -168,11 +171,14 @@ class ModelTaint(Model):
 class ModelGuard(Model):
     """The guard's settings of one route."""
 
-    engines: Engines = Field(Engines(embedded=EmbeddedEngine()), description="Verdict engines, as before a server.")
+    engines: Engines = Field(
+        Engines.model_construct(embedded=EmbeddedEngine.model_construct()),
+        description="Verdict engines, as before a server.",
+    )
     deadline: Duration = Field("5s", description="For all engines together; no verdict in time is a refusal.")
-    legs: ModelLegs = Field(ModelLegs(), description="What a finding on each leg leads to.")
+    legs: ModelLegs = Field(ModelLegs.model_construct(), description="What a finding on each leg leads to.")
     taint: ModelTaint = Field(
-        ModelTaint(), exclude_if=lambda value: value == ModelTaint(), description="The toxic flow."
+        ModelTaint.model_construct(), exclude_if=lambda value: value == ModelTaint(), description="The toxic flow."
     )
     hold_back: Annotated[int, Field(ge=64, le=65536)] = Field(
         1024, description="Characters of a stream that wait for their verdict before they are sent."
@@ -248,7 +254,7 @@ class ModelRoute(Model):
         description="Where the host finds the key by which the guard enters the inner route; needed unless it has none.",
     )
     models: dict[ModelName, RoutedModel] = Field(min_length=1, description="Models by public name.")
-    oauth: OAuth = Field(OAuth(), description="The one OAuth front door.")
+    oauth: OAuth = Field(OAuth.model_construct(), description="The one OAuth front door.")
     access: Access = Field(description="Who may reach it.")
     session: Duration = Field("8h", description="How long a sign-in lasts.")
     posture: Names = Field(
@@ -256,19 +262,23 @@ class ModelRoute(Model):
     )
     countries: Countries | None = Field(None, description="From where people may come; else the environment's.")
     grants: Many[ModelGrant] = Field((), description="Which models they may use.")
-    limits: ModelLimits = Field(ModelLimits(), description="How much they may use.")
-    prompt_policy: PromptPolicy = Field(PromptPolicy(), description="What every prompt must be like.")
-    cache: ModelCache = Field(ModelCache(), description="Answers that are kept.")
+    limits: ModelLimits = Field(ModelLimits.model_construct(), description="How much they may use.")
+    prompt_policy: PromptPolicy = Field(PromptPolicy.model_construct(), description="What every prompt must be like.")
+    cache: ModelCache = Field(ModelCache.model_construct(), description="Answers that are kept.")
     gateway: ModelGateway = Field(
-        ModelGateway(), description="What Kong itself does in edition ai, beside the guard or without one."
+        ModelGateway.model_construct(),
+        description="What Kong itself does in edition ai, beside the guard or without one.",
     )
-    timeouts: Timeouts = Field(Timeouts(), description="Waiting for the provider.")
-    circuit_breaker: CircuitBreaker = Field(CircuitBreaker(), description="When the gateway stops sending.")
+    timeouts: Timeouts = Field(Timeouts.model_construct(), description="Waiting for the provider.")
+    circuit_breaker: CircuitBreaker = Field(
+        CircuitBreaker.model_construct(), description="When the gateway stops sending."
+    )
     guard: OptionalGuard = Field(
-        ModelGuard(), description="The guard's settings; or `none`, in edition ai: Kong alone stands before the models."
+        ModelGuard.model_construct(),
+        description="The guard's settings; or `none`, in edition ai: Kong alone stands before the models.",
     )
     cors: Cors | None = Field(None, description="Browser clients.")
-    logs: Logs = Field(Logs(), description="Sinks of its own, of a kind its environment does not use.")
+    logs: Logs = Field(Logs.model_construct(), description="Sinks of its own, of a kind its environment does not use.")
     lockdown: Lockdown | None = Field(
         None, description="Closed to everyone in every ring while this is here; `ringwall lockdown` writes it."
     )

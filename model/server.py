@@ -270,7 +270,7 @@ class Grant(Model):
     resources: Patterns = Field((), description="Resource URIs or patterns, written like tools.")
     read_only: bool = Field(True, description="Only tools whose lock says risk: read.")
     arguments: dict[str, dict[str, Any]] = Field({}, description="Per tool, a JSON Schema its arguments must meet too.")
-    limits: Rate = Field(Rate(), description="Tighter than the server's.")
+    limits: Rate = Field(Rate.model_construct(), description="Tighter than the server's.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -313,7 +313,7 @@ class Server(Model):
         None, description="Loopback port of the guard's /readyz and /metrics; guard_port + 1000 unless given."
     )
     origin: Origin = Field(description="Where the guard finds the server.")
-    oauth: OAuth = Field(OAuth(), description="The one OAuth front door.")
+    oauth: OAuth = Field(OAuth.model_construct(), description="The one OAuth front door.")
     access: Access = Field(description="Who may reach it.")
     session: Duration = Field("8h", description="How long a sign-in lasts.")
     posture: Names = Field(
@@ -321,12 +321,14 @@ class Server(Model):
     )
     countries: Countries | None = Field(None, description="From where people may come; else the environment's.")
     grants: Many[Grant] = Field((), description="What they may use.")
-    limits: Limits = Field(Limits(), description="How much they may ask.")
-    timeouts: Timeouts = Field(Timeouts(), description="Waiting for the origin.")
-    circuit_breaker: CircuitBreaker = Field(CircuitBreaker(), description="When the gateway stops sending.")
-    guard: ServerGuard = Field(ServerGuard(), description="The guard's settings.")
+    limits: Limits = Field(Limits.model_construct(), description="How much they may ask.")
+    timeouts: Timeouts = Field(Timeouts.model_construct(), description="Waiting for the origin.")
+    circuit_breaker: CircuitBreaker = Field(
+        CircuitBreaker.model_construct(), description="When the gateway stops sending."
+    )
+    guard: ServerGuard = Field(ServerGuard.model_construct(), description="The guard's settings.")
     cors: Cors | None = Field(None, description="Browser clients.")
-    logs: Logs = Field(Logs(), description="Sinks of its own, of a kind its environment does not use.")
+    logs: Logs = Field(Logs.model_construct(), description="Sinks of its own, of a kind its environment does not use.")
     lockdown: Lockdown | None = Field(
         None, description="Closed to everyone in every ring while this is here; `ringwall lockdown` writes it."
     )

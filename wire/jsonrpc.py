@@ -6,10 +6,10 @@ What a method may do is not decided here.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from model.value_types import value_type
 from wire.json import Malformed
 
 Id = str | int
@@ -48,7 +48,7 @@ MEMBERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Request:
     """`body` is the whole message in its usual form, the very object that is forwarded."""
 
@@ -58,14 +58,14 @@ class Request:
     body: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Notification:
     method: str
     params: dict[str, Any]
     body: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Answer:
     """Either `result` or `error` is there. An error about a message that could not be read has no id (`None`).
 

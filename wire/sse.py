@@ -7,8 +7,8 @@ kept without its text: clients ignore the text, so it could only hide something.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from model.value_types import value_type
 from wire.json import Malformed
 
 KEEP_ALIVE = b":\n\n"
@@ -24,7 +24,7 @@ class OverLimit(Malformed):
     """An event of more bytes than is passed on."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Event:
     """One event. `data` is None when it had no data line (a keep-alive, a bare `retry`); then it is not dispatched
     by a client, but its `id` and `retry` still count."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from guard.decide.reasons import Decision
 from guard.inspect.verdict import Verdict
 from model.finding_exceptions import rule_of
+from model.value_types import value_type
 
 VERSION = 1
 #: Characters kept of a name, principal or reference, and of a payload.
@@ -25,7 +26,7 @@ MAX_PAYLOAD = 1024 * 1024
 MAX_FINDINGS = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type(kw_only=True)
 class EngineNote:
     """What one engine answered, without the text it judged. `findings` are (category, rule, JSON pointer)."""
 
@@ -40,15 +41,15 @@ class EngineNote:
     def from_verdict(cls, verdict: Verdict) -> EngineNote:
         return cls(
             engine=verdict.engine,
-            outcome=verdict.outcome.value,
+            outcome=str(verdict.outcome),
             reference=verdict.reference,
             milliseconds=verdict.milliseconds,
             error=verdict.error,
-            findings=tuple((finding.category.value, finding.rule, finding.pointer) for finding in verdict.findings),
+            findings=tuple([(str(finding.category), finding.rule, finding.pointer) for finding in verdict.findings]),
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type(kw_only=True)
 class AuditRecord:
     """One decision. The log adds version, kind, sequence, time, server, previous and hash.
 
@@ -111,7 +112,7 @@ class AuditRecord:
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
-            "decision": self.decision.value,
+            "decision": str(self.decision),
             "engines": [_engine(note) for note in self.engines],
             "incident": self.incident,
             "leg": self.leg,

@@ -10,7 +10,7 @@ JSON-RPC and MCP reserve (-32768 to -32000). The reasons, for the audit log, are
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,7 +118,7 @@ def status_of(code: int, *, modern: bool) -> int:
 
 def new_incident() -> str:
     """A new incident id, which links an answer to its audit record: 16 random hexadecimal digits."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def error(

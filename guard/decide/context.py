@@ -5,8 +5,9 @@ Decisions about messages are in `guard.decide.from_client` and `guard.decide.fro
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from guard.decide.cache import CacheKey
@@ -50,6 +51,7 @@ class Caller:
     version: str
     session: str | None
     hostname: str
+    _digest: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def channel(self) -> str:
@@ -58,6 +60,13 @@ class Caller:
         A principal's begins with a blank, which no session id holds.
         """
         return self.session or f" {self.principal.id}"
+
+    @property
+    def session_digest(self) -> str | None:
+        """What the audit log and the traces show of the session: the beginning of its id's SHA-256."""
+        if self._digest is None and self.session:
+            self._digest = hashlib.sha256(self.session.encode()).hexdigest()[:16]
+        return self._digest
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from model.value_types import value_type
+
 MAX_BUDGETS = 65_536
 SWEEP_EVERY = 1.0
 
@@ -21,7 +23,7 @@ class CountersUnavailable(Exception):
     key = "guard.redis"
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Charge:
     """`amount` to be taken from the budget `key`, which holds `most` and is full again after `seconds`.
 
@@ -34,7 +36,7 @@ class Charge:
     seconds: int = 60
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Slot:
     """One of `most` calls that `owner` may have in flight."""
 

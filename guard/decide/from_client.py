@@ -6,6 +6,7 @@ limits (`guard.decide.admission`), then by the engines. What the server sends is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -155,19 +156,20 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
 async def judge_tool(exchange: Exchange, request: Request, context: Context, name: str) -> tuple[ToolRight, PinnedTool]:
     """Judge a tool by grants, lock and engines, whatever the arguments are; raises Stop where it may not be called."""
     context.name = name
-    unknown = _unknown("tool", name[:128], context)
     right = exchange.caller.rights.tools.get(name)
     pins, tool = exchange.policy.pins, exchange.policy.tool(name)
     if right is None or tool is None:
         missing = Reason.UNENFORCEABLE if f"{Section.TOOLS}/{name}" in pins.unenforceable else Reason.NOT_IN_LOCK
         reason = Reason.NOT_GRANTED if tool else missing
-        await exchange.refuse(context, reason, answers.INVALID_PARAMS, unknown)
+        await exchange.refuse(context, reason, answers.INVALID_PARAMS, _unknown("tool", name[:128], context))
     if "task" in request.params:
         await exchange.refuse(context, Reason.TASKS, answers.INVALID_PARAMS, "tasks are not carried")
     await _fresh(exchange, context, "tools")
     if pins.entry(Section.TOOLS, name) is None:
-        await exchange.refuse(context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, unknown)
-    await _passed(exchange, context, [(Section.TOOLS, name)], unknown)
+        await exchange.refuse(
+            context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, _unknown("tool", name[:128], context)
+        )
+    await _passed(exchange, context, [(Section.TOOLS, name)], lambda: _unknown("tool", name[:128], context))
     return right, tool
 
 
@@ -212,7 +214,7 @@ async def _passed(
     exchange: Exchange,
     context: Context,
     definitions: list[tuple[str, str]],
-    unknown: str,
+    unknown: Callable[[], str],
     data: dict[str, Any] | None = None,
 ) -> None:
     """Refuse what no list shows: the engines' findings withhold every one of these definitions. Raises Stop."""
@@ -221,24 +223,26 @@ async def _passed(
         inspected = await exchange.judge_definition(kind, key, context)
         if inspected.passed:
             return
-    begun = context.incident
     if inspected is not None:
         await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
-    code, unknown = answers.INVALID_PARAMS, unknown.replace(begun, context.incident)
-    message = error(context.id, code, unknown, data, context.incident)
+    code = answers.INVALID_PARAMS
+    message = error(context.id, code, unknown(), data, context.incident)
     raise Stop(status_of(code, modern=context.modern), message)
 
 
 async def _prompt(exchange: Exchange, request: Request, context: Context) -> None:
     name = request.params.get("name")
     context.name = name if isinstance(name, str) else ""
-    unknown = _unknown("prompt", context.name[:128], context)
     known = context.name in exchange.caller.rights.prompts
     if known:
         await _fresh(exchange, context, "prompts")
     if not known or exchange.policy.pins.entry(Section.PROMPTS, context.name) is None:
-        await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, unknown)
-    await _passed(exchange, context, [(Section.PROMPTS, context.name)], unknown)
+        await exchange.refuse(
+            context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, _unknown("prompt", context.name[:128], context)
+        )
+    await _passed(
+        exchange, context, [(Section.PROMPTS, context.name)], lambda: _unknown("prompt", context.name[:128], context)
+    )
 
 
 async def _resource(exchange: Exchange, uri: Any, context: Context) -> None:
@@ -246,11 +250,12 @@ async def _resource(exchange: Exchange, uri: Any, context: Context) -> None:
     known = exchange.caller.rights.resource(context.name)
     if known:
         await _fresh(exchange, context, "resources", "resource_templates")
-    text, data = _unknown("resource", context.name[:256], context), {"uri": context.name[:2048]}
+    data = {"uri": context.name[:2048]}
     pinning = exchange.policy.pinning(context.name) if known else []
     if not pinning:
+        text = _unknown("resource", context.name[:256], context)
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, text, data)
-    await _passed(exchange, context, pinning, text, data)
+    await _passed(exchange, context, pinning, lambda: _unknown("resource", context.name[:256], context), data)
 
 
 async def _reference(exchange: Exchange, request: Request, context: Context) -> None:
@@ -273,7 +278,7 @@ async def _reference(exchange: Exchange, request: Request, context: Context) -> 
                 pinning = exchange.policy.pinning(context.name)
     if not pinning:
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, "Unknown reference")
-    await _passed(exchange, context, pinning, "Unknown reference")
+    await _passed(exchange, context, pinning, lambda: "Unknown reference")
 
 
 async def _subscriptions(exchange: Exchange, request: Request, context: Context) -> None:

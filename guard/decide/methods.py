@@ -8,7 +8,7 @@ they would let a result be fetched apart from the call that was granted. The cod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -122,11 +122,11 @@ class Method:
     endless: bool = False
     #: The notification says that a list of the server has changed.
     changes_lists: bool = False
+    #: The method runs a tool. Its refusals are answered as tool errors, which the model reads.
+    is_call: bool = field(init=False)
 
-    @property
-    def is_call(self) -> bool:
-        """Whether the method runs a tool. Its refusals are answered as tool errors, which the model reads."""
-        return self.names is Names.NAME and self.section is Section.TOOLS
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_call", self.names is Names.NAME and self.section is Section.TOOLS)
 
     def unknown_members(self, params: Mapping[str, Any], *, modern: bool) -> list[str]:
         """The members of a client's params that MCP does not know for this method, in order.

@@ -27,7 +27,7 @@ from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may
 from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
 from guard.engines.rules import behaviour, commands, hidden_text, instructions, languages, personal_data, secrets, urls
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, TriggerSet
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, TriggerSet
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
 from model.parameter_kinds import JUDGED, SUBJECTS, Subject
@@ -185,7 +185,7 @@ class EmbeddedVerdictEngine:
             self._read(self._split(item), item.texts, matches, item.leg)
         except OverBounds as over:
             error = str(over) or OVER
-        decisive = any(not finding.advisory for finding in matches.findings)
+        decisive = bool(matches.findings) and any(not finding.advisory for finding in matches.findings)
         if decisive and not (error and item.leg in self._thorough):
             outcome = Outcome.BLOCK
         else:
@@ -202,7 +202,7 @@ class EmbeddedVerdictEngine:
             return lambda texts: ((tables, texts),)
 
         def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[Table, ...], Sequence[Text]]]:
-            yield (self._every_argument, form_table(Leg.ARGUMENTS)), texts
+            always: tuple[Table, ...] = (self._every_argument, form_table(Leg.ARGUMENTS))
             parts: dict[ParameterKind | None, list[Text]] = {}
             statements: list[Text] = []
             for text in texts:
@@ -224,11 +224,16 @@ class EmbeddedVerdictEngine:
                     statements.append(text)
                     part += [Text(text.pointer, literal) for literal in quoted]
                 part += [Text(text.pointer, reading) for reading in readings(kind, text.value)]
+            tables = [(table, part) for kind, part in parts.items() if (table := self._kinds.get(kind))]
+            if not statements and len(parts) == 1 and len(tables) == 1 and len(tables[0][1]) == len(texts):
+                # All are of one kind, and both tables are served by one pass.
+                yield (*always, tables[0][0]), texts
+                return
+            yield always, texts
             if statements:
                 yield (self._statement,), statements
-            for kind, part in parts.items():
-                if table := self._kinds.get(kind):
-                    yield (table,), part
+            for table, part in tables:
+                yield (table,), part
 
         return split
 
@@ -267,7 +272,7 @@ class _JoinedText:
 
     def __init__(self, texts: Sequence[Text]) -> None:
         self.texts = texts
-        joined = "\n".join(text.value for text in texts)
+        joined = texts[0].value if len(texts) == 1 else "\n".join([text.value for text in texts])
         self.ascii = joined.isascii()
         self.data = _encoded(joined)
         self._starts: list[int] | None = None
@@ -368,8 +373,12 @@ def _match(
     original, so a value counts only where it occurs more often than there.
     """
     matches.in_time()
+    passes: Passes = {}
+    hits = [places for table in tables if (places := table.places(joined_text.data, passes))]
+    if not hits:  # as in most texts
+        return
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
-    for rule, places in chain.from_iterable(table.places(joined_text.data) for table in tables):
+    for rule, places in chain.from_iterable(hits):
         for start, end in places:
             matches.in_time()
             value = _decoded(joined_text.data[start:end])
@@ -433,10 +442,12 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
     Arguments are left out: their names are the tool's own parameters, which the tool lock approved.
     """
     for text in texts:
+        if len(text.value) < 8:
+            continue
         above, _, name = text.pointer.rpartition("/")
         if name in _OF_A_CARD and "card" in (holder := above.rpartition("/")[2]).lower():
             name = f"{holder}_{name}"
-        if len(text.value) < 8 or not may_be_secret(name):
+        if not may_be_secret(name):
             continue
         matches.in_time()
         prefix = f"{name}="

@@ -7,7 +7,7 @@ places are looked at only where those could reach the threshold of the leg, in o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, islice
@@ -24,7 +24,7 @@ from guard.engines.rules.contexts import (
     is_wanted,
 )
 from guard.engines.rules.grammar import GROUPS, SIGNS
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, spans
 from guard.engines.rules.sign import FRAMES, ORDERING, THRESHOLDS, Family, Sign
 from guard.inspect.verdict import Category, Leg
 
@@ -97,11 +97,22 @@ class FormTable:
         """Whether the signs of each group fit into one automaton."""
         return all(table.one_pass for table in self._tables)
 
-    def places(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
-        """The rules that match in `data` (UTF-8), each with one place."""
-        hits = [(self._named[rule.id], expression) for table in self._tables for rule, expression in table.hits(data)]
+    def places(
+        self, data: bytes, passes: Passes | None = None
+    ) -> Iterable[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
+        """The rules that match in `data` (UTF-8), each with one place; an empty sequence where no signs could add up."""
+        hits = [
+            (self._named[rule.id], expression)
+            for table in self._tables
+            for rule, expression in table.hits(data, passes)
+        ]
         if not hits or not self._reaches(sign for sign, _ in hits):
-            return
+            return ()
+        return self._sums(hits, data)
+
+    def _sums(
+        self, hits: Sequence[tuple[Sign, Any]], data: bytes
+    ) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         #: The latest mark by family and weight.
         latest: dict[tuple[Family, int], Mark] = {}
         for mark in sorted(chain.from_iterable(self._marks(sign, expression, data) for sign, expression in hits)):

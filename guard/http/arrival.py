@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -20,11 +19,12 @@ from guard.decide.reasons import Reason
 from guard.http.http_rules import HttpRefusal
 from guard.http.sink import HttpSink
 from guard.identity.principal import Principal
+from model.value_types import value_type
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Arrival:
     """A request with its sender and public name, the policy that judges it, and the sink of its answer."""
 

@@ -122,6 +122,11 @@ class UpstreamAnswer:
 
     async def read(self, limit: int) -> bytes:
         """The whole body; raises AnswerTooLarge when it is over `limit` bytes, UpstreamDown when it breaks off."""
+        if self._decoder is None and self._response is not None and self._response.ended:
+            body = await self._response.part()  # all of it is there, as it is for most answers
+            if len(body) > limit:
+                raise AnswerTooLarge("the answer is over the limit")
+            return body
         parts: list[bytes] = []
         size = 0
         async for chunk in self.chunks():

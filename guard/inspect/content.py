@@ -11,13 +11,14 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from guard.decide.methods import opaque_places
 from guard.inspect.card_numbers import LEAST_CARD, may_be_card
 from guard.inspect.media_types import JudgedBytes, judge_bytes
 from guard.inspect.verdict import Text
+from model.value_types import value_type
 from wire.json import dump
 from wire.jsonrpc import MEMBERS
 from wire.protocol_versions import META_KEYS
@@ -37,7 +38,7 @@ _HANDLE = re.compile(r"[!-~]*")
 MAX_POINTERS = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Content:
     """The texts of a message part. `texts` are in document order. `uninspected` counts bytes that pass unseen, by media
     type. `unreadable` is a place that no engine can look into and that may not pass, or where the pointers became too long;

@@ -8,7 +8,7 @@ finding that an exception of the stack file covers is no longer among them (`gua
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from guard.decide.reasons import Decision, Reason
@@ -30,9 +30,10 @@ from guard.inspect.verdict import (
 from model.defaults import LegPolicy
 from model.model_route import ModelLegs
 from model.parameter_kinds import KindTree
+from model.value_types import value_type
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Inspected:
     """The decision on one message part. `value` is what may pass (None when blocked). `reason` is a stable word: a
     finding's category, `no_verdict` or `unreadable`. `uninspected` counts bytes that no engine could look into, by media
@@ -138,7 +139,7 @@ class Inspector:
             return Inspected(
                 Decision.BLOCK, None, Reason.NO_VERDICT, judgement.verdicts, content.uninspected, document, value
             )
-        if not judgement.findings and judgement.outcome is Outcome.ALLOW:
+        if judgement.outcome is Outcome.ALLOW and not judgement.findings:
             return Inspected(Decision.ALLOW, value, None, judgement.verdicts, content.uninspected, document, value)
         # Nothing is known from an engine without answer, so nothing can rely on the other engines alone.
         silent = any(verdict.outcome is Outcome.NO_VERDICT for verdict in judgement.verdicts)

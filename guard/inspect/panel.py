@@ -16,7 +16,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, cast
 
 from guard.inspect.definitions import pinned_definitions
@@ -34,6 +34,7 @@ from guard.inspect.verdict import (
 from model.base import seconds
 from model.guard_config import GuardConfig
 from model.model_guard_config import ModelGuardConfig
+from model.value_types import value_type
 from wire.secrets import read_secret
 
 log = logging.getLogger("ringwall.guard.engines")
@@ -56,7 +57,7 @@ class LocalEngine(Protocol):
     def judge(self, item: ScanItem, deadline: float) -> Verdict: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Judgement:
     """The outcome of all engines. `verdicts` holds no verdict of an engine that another engine's BLOCK made needless."""
 
@@ -269,6 +270,8 @@ def _accepting(verdict: Verdict, rules: frozenset[str]) -> Verdict:
 
 
 def _outcome(verdicts: tuple[Verdict, ...]) -> Outcome:
+    if len(verdicts) == 1:
+        return verdicts[0].outcome
     outcomes = {verdict.outcome for verdict in verdicts}
     if Outcome.BLOCK in outcomes:
         return Outcome.BLOCK

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from model.parameter_kinds import KindTree
+from model.value_types import value_type
 
 
 class Leg(StrEnum):
@@ -67,7 +67,7 @@ class Category(StrEnum):
     POLICY = "policy"
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Text:
     """One string of a message and where it stands (JSON pointer, RFC 6901)."""
 
@@ -79,7 +79,7 @@ class Text:
 EVERYTHING = KindTree({})
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class ScanItem:
     """One message part as an engine judges it: every string of it, keys included.
 
@@ -101,7 +101,7 @@ class ScanItem:
     principal_kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class EngineFinding:
     """One thing that an engine found, without the matched text. `rule` is the engine's own label. `span` holds character
     offsets in the string at `pointer`, only when the engine is certain of them: redaction cuts there. `untrusted` marks
@@ -131,7 +131,7 @@ def rule_id(engine: str, finding: EngineFinding) -> str:
     return f"{engine}.{_NO_WORD.sub('_', finding.rule.lower()).strip('_') or 'unnamed'}"
 
 
-@dataclass(frozen=True, slots=True)
+@value_type()
 class Verdict:
     """One engine's answer. `reference` is the vendor's id of the scan, `milliseconds` its duration. An answer that does not
     cover the whole text is NO_VERDICT, with the reason in `error`, which holds no payload text; an engine that never blocks

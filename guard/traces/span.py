@@ -7,7 +7,6 @@ Names are those of the tool lock; a session is shown by the same digest as in th
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -177,8 +176,8 @@ def described(
     }
     if id_ is not None:
         attributes["jsonrpc.request.id"] = str(id_)[:MAX_ID]
-    if caller.session is not None:
-        attributes["mcp.session.id"] = hashlib.sha256(caller.session.encode()).hexdigest()[:16]
+    if caller.session_digest is not None:
+        attributes["mcp.session.id"] = caller.session_digest
     if row is not None and row.is_call:
         attributes["gen_ai.operation.name"] = "execute_tool"
     if named is None:

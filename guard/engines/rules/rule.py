@@ -161,6 +161,10 @@ class TriggerSet:
         return matches if matches and self._end in matches else None
 
 
+#: What automata told of one text: tables that share one read the text once.
+Passes = dict[TriggerSet, list[int] | None]
+
+
 class RuleTable:
     """The rules of one leg. `triggers` is an automaton that holds theirs among others; without it they get their own, of
     `memory` bytes. Where that is too little, the rules are applied one by one, which is slower and finds the same.
@@ -179,10 +183,13 @@ class RuleTable:
         """Whether all triggers fit into one automaton."""
         return self._triggers.one_pass
 
-    def hits(self, data: bytes) -> list[tuple[DetectionRule, Any]]:
+    def hits(self, data: bytes, passes: Passes | None = None) -> list[tuple[DetectionRule, Any]]:
         """The rules that may match in `data` (UTF-8), with their expressions: those whose trigger matches, or all rules when
-        the pass ran out of memory."""
-        matches = self._triggers.hits(data)
+        the pass ran out of memory. `passes` are those over the same data so far."""
+        passes = {} if passes is None else passes
+        if self._triggers not in passes:
+            passes[self._triggers] = self._triggers.hits(data)
+        matches = passes[self._triggers]
         if matches is not None and len(matches) == 1:  # the end alone, as in most texts
             return []
         return [
@@ -191,9 +198,11 @@ class RuleTable:
             if matches is None or number in matches
         ]
 
-    def places(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
-        """The rules that may match in `data`, each with the places where it does."""
-        return ((rule, spans(expression, rule.group, data)) for rule, expression in self.hits(data))
+    def places(
+        self, data: bytes, passes: Passes | None = None
+    ) -> Sequence[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
+        """The rules that may match in `data`, each with the places where it does, which are looked for as they are read."""
+        return [(rule, spans(expression, rule.group, data)) for rule, expression in self.hits(data, passes)]
 
 
 def spans(expression: Any, group: int, data: bytes) -> Iterator[tuple[int, int]]:
