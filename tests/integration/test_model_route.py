@@ -101,7 +101,3 @@ def test_a_guard_is_taken_off_by_one_update_of_the_route_between_two_whole_servi
     assert {operation for operation, _ in order[moved + 1 :]} == {"delete"}
     assert not engine_project.sandbox.resources("kong:*:ConsumerKeyAuth")
     assert len(engine_project.sandbox.resources("kong:*:Route")) == 1
-    assert not engine_project.run("dev.models", "preview").steps.differs
-    exports = outputs(engine_project.project, "dev.models", target=engine_project.target)
-    assert "guard_config" not in exports
-    assert json.loads(exports["host_bundle"])["guard"] is None

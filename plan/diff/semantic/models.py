@@ -136,6 +136,8 @@ TABLE: Table = {
         for key, entry in guard_settings.RULES.items()
         if not key.startswith(("guard.legs.", "guard.taint.", "guard.questions."))
     },
+    # Whether there is one; its settings are judged below.
+    "guard": Delegated("models"),
     "guard.taint.tool_calls": KeyRule(
         ladder("allow", "block"), "a tool call after a tool result that tries to steer the model meets", "guard", 85
     ),
