@@ -1,6 +1,6 @@
 """`make soak`: many calls through the guard while its engine, its server and its clients misbehave, and then the books.
 
-    .venv/bin/python tests/soak/run.py [--calls 100000] [--clients 16] [--seed 1]
+    .venv/bin/python tests/soak/run.py [--calls 100000] [--clients 16] [--seed 1] [--deadline 1s]
 
 Clients of both eras call the fast server through the guard, with the embedded engine and a stand-in for a vendor's. That one
 answers some requests with faults, the server is killed and started again, clients leave in mid-call, some calls name
@@ -240,9 +240,11 @@ def books(tally: Tally, tags: list[tuple[str, str]], records: list[dict[str, Any
     passed: set[str] = set()
     recorded: set[str] = set()
     results: set[str] = set()
+    counted = 0
     for record in records:
         if record.get("method") != "tools/call":
             continue
+        counted += record.get("repeats") or 0
         id = str(record["request_id"])
         recorded.add(id)
         if record["leg"] == "arguments" and record["decision"] in PASSED:
@@ -251,13 +253,17 @@ def books(tally: Tally, tags: list[tuple[str, str]], records: list[dict[str, Any
             results.add(id)
     arrived = [tag for _, tag in tags]
     refused = {"unknown", "override", "flagged"}
+    unrecorded = sorted(tally.answered.keys() - recorded)
+    # Of many refusals in a second each has its place in a count, no more (`guard.audit.repeats`).
+    if len(unrecorded) <= counted and all(tally.answered[id].startswith("error") for id in unrecorded):
+        unrecorded = []
     wrong = {
         "reached the server without a verdict that let it pass": sorted(set(arrived) - passed),
         "reached the server more than once": sorted(tag for tag, n in Counter(arrived).items() if n > 1),
         "reached the server though it is to be refused": sorted(
             t for t in set(arrived) if tally.kinds.get(t) in refused
         ),
-        "was answered and has no audit record": sorted(tally.answered.keys() - recorded),
+        "was answered and has no audit record": unrecorded,
         "gave a result and has no record of it": sorted(
             id for id, what in tally.answered.items() if what == "result" and id not in results
         ),
@@ -272,8 +278,8 @@ def books(tally: Tally, tags: list[tuple[str, str]], records: list[dict[str, Any
     return [f"{len(ids)} x {what}: {', '.join(ids[:5])}" for what, ids in wrong.items() if ids]
 
 
-def run(folder: Path, *, calls: int, clients: int, seed: int) -> Outcome:
-    """One soak with its files in `folder`."""
+def run(folder: Path, *, calls: int, clients: int, seed: int, deadline: str = "1s") -> Outcome:
+    """One soak with its files in `folder`; `deadline` is that of the engines."""
     began = time.monotonic()
     server = Server(folder)
     try:
@@ -290,7 +296,7 @@ def run(folder: Path, *, calls: int, clients: int, seed: int) -> Outcome:
                     grants=everything_granted(lock),
                     guard={
                         "engines": {"embedded": {}, **engine.settings},
-                        "deadline": "1s",
+                        "deadline": deadline,
                         "taint": {"outbound_call": "allow"},
                     },
                 )
@@ -346,10 +352,13 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--deadline", default="1s", help="of the engines; longer on a machine that others use")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ringwall-soak-") as folder:
-        found = run(Path(folder), calls=options.calls, clients=options.clients, seed=options.seed)
+        found = run(
+            Path(folder), calls=options.calls, clients=options.clients, seed=options.seed, deadline=options.deadline
+        )
     document = {
         "calls": found.calls,
         "seconds": round(found.seconds, 1),
