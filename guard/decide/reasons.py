@@ -145,6 +145,10 @@ class Reason(_Explained):
         "Elicitation sends the person to an address whose host the stack file does not name.",
         "guard.questions.url_hosts",
     )
+    SECRET_QUESTION = (
+        "secret_question",
+        "A form asks for a password, a key, a card number or a code, which MCP forbids (2025-11-25, Elicitation).",
+    )
     UNCLEAR_QUESTION = "unclear_question", "The server's question has no single meaning, or is of no known mode."
     TAINT = (
         "taint",

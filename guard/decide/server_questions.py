@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guard.decide.reasons import Reason
+from guard.engines.decoding import fold
 from model.base import split_url
 from model.defaults import Questions
 from wire.jsonrpc import Answer, blurred
@@ -22,6 +23,21 @@ _CONTEXTS = ("none", "thisServer", "allServers")
 _DECIDING = frozenset(("mode", "url", "includeContext", "requestedSchema"))
 #: MCP 2025-11-25, "Elicitation": URLElicitationRequiredError.
 _URL_REQUIRED = -32042
+#: Members of a field whose value is chosen and not typed in.
+_CHOSEN = frozenset(("enum", "const", "oneOf", "anyOf", "items"))
+#: Characters of a label that are looked at, and its words.
+_LONGEST_LABEL = 200
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+#: Names of secrets by which accounts and cards are opened; accents are gone (`fold`).
+_SECRET_LABEL = re.compile(
+    r"\b(?:pass ?(?:word|phrase|code|wd)s?|pwd|credentials?|api ?keys?|(?:access|auth|bearer|refresh|session|api) tokens?|"
+    r"(?:access|secret|private|client|ssh) (?:keys?|secrets?)|^(?:secret|token)$|secret access|"
+    r"pin (?:code|number)|^(?:your |enter |enter your )?pin$|cvv ?2?|cvc ?2?|card (?:number|no)|credit card|"
+    r"otp|totp|(?:2 ?fa|mfa|one time|verification|security|authenticat\w+|backup|recovery|sms|login) codes?|"
+    r"(?:seed|recovery|secret|mnemonic) phrase|mnemonic|ssn|social security(?: number)?|"
+    r"passwort|kennwort|mot de passe|contrasena|senha|losenord|passord|adgangskode|wachtwoord|haslo|salasana|heslo|sifre)\b|"
+    r"парол|密码|密碼|パスワード|비밀번호"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,7 @@ def _sampling(settings: Questions, params: Mapping[str, Any]) -> QuestionFault |
 def _elicitation(settings: Questions, params: Mapping[str, Any]) -> QuestionFault | None:
     mode, url = params.get("mode"), params.get("url")
     if mode in (None, "form") and url is None:
-        return None
+        return _form(params.get("requestedSchema"))
     if mode != "url" or not isinstance(url, str):
         return QuestionFault(Reason.UNCLEAR_QUESTION, "the mode is neither form nor url, or does not fit the members")
     host = _host(url)
@@ -95,6 +111,31 @@ def _elicitation(settings: Questions, params: Mapping[str, Any]) -> QuestionFaul
     if host not in settings.url_hosts:
         return QuestionFault(Reason.URL_NOT_GRANTED, f"the address is at {host}")
     return None
+
+
+def _form(schema: Any) -> QuestionFault | None:
+    """The fault of a form: a field that is typed in, whose name or title says that a secret belongs there."""
+    groups = [schema]
+    while groups:
+        group = groups.pop()
+        if not isinstance(group, dict):
+            continue
+        if blurred(group, ("properties",)):
+            return QuestionFault(Reason.UNCLEAR_QUESTION, "properties is in another spelling")
+        fields = group.get("properties")
+        for name, field in fields.items() if isinstance(fields, dict) else ():
+            groups.append(field)  # no group in a group by the schema of MCP, which a client may not enforce
+            typed = isinstance(field, dict) and field.get("type") != "boolean" and _CHOSEN.isdisjoint(field)
+            labels = (name, field.get("title")) if typed else ()
+            if any(isinstance(label, str) and _asks_for_secret(label) for label in labels):
+                return QuestionFault(Reason.SECRET_QUESTION, "a field of the form is named as a secret")
+    return None
+
+
+def _asks_for_secret(label: str) -> bool:
+    """Whether the name or title of a field is that of a secret: `password`, `apiKey`, `Card number`."""
+    words = " ".join(_WORDS.findall(fold(label[:_LONGEST_LABEL]))).lower()
+    return _SECRET_LABEL.search(words) is not None
 
 
 def _host(url: str) -> str | None:

@@ -43,6 +43,8 @@ _ONCE = frozenset(
 _PARAM = mirrored_headers.PREFIX.lower()
 _VALUE = re.compile(rb"[\x20-\x7e\t]*")
 _TOKEN = re.compile(r"[!-~]{1,1024}")
+#: A name, or an address of IPv6 in brackets, with a port (RFC 9110 section 7.2); what else there is names nobody.
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/@,\s]+))(?::[0-9]*)?")
 #: Values of one header that are kept with what they say: clients send the same few, and one may have 32 KiB.
 _CACHED_VALUES = 64
 _DEFAULT_LEGACY = "2025-03-26"
@@ -126,10 +128,8 @@ def hostnames_of(identity: Identity) -> list[str]:
 
 
 def _name(host: str) -> str:
-    name = host.strip().lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return name.rpartition(":")[0] if name.count(":") == 1 else name
+    match = _HOST.fullmatch(host.strip().lower())
+    return (match[1] or match[2]) if match else ""
 
 
 def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
@@ -148,9 +148,10 @@ def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
 @lru_cache(maxsize=_CACHED_VALUES)
 def _is_json(content_type: str) -> bool:
     """Whether a content type is JSON in UTF-8."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    charset = content_type.partition("charset=")[2].strip(' "').lower()
-    return media_type == "application/json" and charset in ("", "utf-8", "utf8")
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    named = (parameter.partition("=") for parameter in parameters)
+    charsets = [value.strip('" ') for name, _, value in named if name.strip() == "charset"]
+    return media_type == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
 
 
 def accepts_stream(headers: Mapping[str, str]) -> bool:

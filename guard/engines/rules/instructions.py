@@ -524,7 +524,7 @@ _ELICITATION = (
     DetectionRule(
         "elicitation.sensitive",
         Category.POLICY,
-        rf"\b(?:enter|type|paste|provide|give|confirm|submit|send|share){gap(5)}(?:password|passphrase|secret (?:access )?key|api[ _-]?key|private key|pin code|cvv|cvc|seed phrase|recovery phrase|credit card|card number|access token|one-time code)\b",
+        rf"\b(?:enter|type|paste|provide|give|confirm|submit|send|share){gap(5)}(?:password|passphrase|secret (?:access )?key|api[ _-]?key|private key|pin(?: code| number)?|cvv|cvc|seed phrase|recovery phrase|credit card|card number|access token|(?:one-time|verification|authenticator|[0-9]-digit|two-factor|2fa) (?:pass)?code|social security number)\b",
         context=is_wanted,
         legs=frozenset((Leg.SERVER_REQUESTS,)),
         confidence=0.8,

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from guard.decide.server_questions import fault_of
+from model.defaults import Questions
 from tests.support.guard_messages import call, result
 from tests.support.guard_service import Guarded, Origin, answer_of, guarded, sse
 from tests.support.waiting import eventually
@@ -34,6 +36,12 @@ FORM: dict[str, Any] = {
 }
 SIGN_IN = "https://accounts.example.com/connect?state=1#top"
 
+
+def form(name: str, **field: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {name: {"type": "string", **field}}}
+    return {"method": "elicitation/create", "params": {"message": "Go on?", "requestedSchema": schema}}
+
+
 CASES: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
     (sampling(), {}, None),
     (sampling("none"), {}, None),
@@ -49,6 +57,12 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
     ({**FORM, "params": {**FORM["params"], "mode": "popup"}}, HOSTS, "unclear_question"),
     ({**FORM, "params": {**FORM["params"], "url": SIGN_IN}}, HOSTS, "unclear_question"),
     ({**FORM, "params": {**FORM["params"], "Mode": "url", "URL": SIGN_IN}}, HOSTS, "unclear_question"),
+    (form("password"), {}, "secret_question"),
+    (
+        {**FORM, "params": {**FORM["params"], "requestedSchema": {"Properties": {"password": {}}}}},
+        {},
+        "unclear_question",
+    ),
     (visit(SIGN_IN), {}, "url_not_granted"),
     (visit(SIGN_IN), HOSTS, None),
     (visit("https://ACCOUNTS.example.com:443/x"), HOSTS, None),
@@ -140,3 +154,55 @@ async def test_the_record_names_the_key_that_would_allow_it(tmp_path: Path) -> N
             "guard.questions.url_hosts",
             "the address is at accounts.example.com",
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("apiKey", {}),
+        ("DB_PASSWORD", {}),
+        ("x", {"title": "API key"}),
+        ("x", {"title": "Please enter your Pass\u200bword"}),
+        ("p\u0430ssw\u043erd", {}),
+        ("cardNumber", {"type": "integer"}),
+        ("cvv", {}),
+        ("login", {"type": "object", "properties": {"password": {"type": "string"}}}),
+        ("pin", {}),
+        ("otp_code", {}),
+        ("x", {"title": "Verification code"}),
+        ("recovery-phrase", {}),
+        ("ssn", {}),
+        ("Passwort", {}),
+        ("x", {"title": "Contraseña"}),
+        ("x", {"title": "Mot de passe"}),
+        ("x", {"title": "请输入密码"}),
+        ("secret", {"type": ["string", "null"]}),
+    ],
+)
+def test_a_field_that_is_named_as_a_secret_is_not_asked_for(name: str, field: dict[str, Any]) -> None:
+    asked = form(name, **field)
+    fault = fault_of(Questions(), asked["method"], asked["params"])
+    assert fault is not None
+    assert fault.reason == "secret_question"
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("city", {}),
+        ("email", {"format": "email"}),
+        ("zip_code", {}),
+        ("secretary", {}),
+        ("pinned", {"title": "Pin to top"}),
+        ("use_password", {"type": "boolean"}),
+        ("method", {"enum": ["password", "key"], "title": "Password or key"}),
+        ("page_token_count", {"type": "integer"}),
+        ("description", {"description": "How the password is kept"}),
+        ("passenger", {}),
+        ("compass", {}),
+        ("country code", {}),
+    ],
+)
+def test_the_fields_of_everyday_are_asked_for(name: str, field: dict[str, Any]) -> None:
+    asked = form(name, **field)
+    assert fault_of(Questions(), asked["method"], asked["params"]) is None

@@ -17,9 +17,12 @@ from tests.support.guard_service import LEGACY, Origin, guarded, tool
     [
         ({"content-type": "text/plain"}, 415),
         ({"content-type": "application/json; charset=utf-16"}, 415),
+        ({"content-type": "application/json; charset=utf-8; charset=utf-16"}, 415),
         ({"content-encoding": "gzip"}, 415),
         ({"origin": "https://evil.example"}, 403),
         ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1:x"}, 421),
+        ({"host": "[::1]evil.example"}, 421),
         ({"upgrade": "websocket", "connection": "upgrade"}, 400),
         ({"mcp-protocol-version": "1999-01-01"}, 400),
     ],
@@ -73,6 +76,21 @@ async def test_the_server_gets_what_was_inspected_and_no_header_that_names_anybo
         }
         assert headers.keys() <= allowed
         assert headers["host"] == f"127.0.0.1:{guard.origin.port}"
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/json",
+        "Application/JSON; Charset=UTF-8",
+        'application/json;charset="utf-8"',
+        "application/json; charset=utf-8; odata=verbose",
+        "application/json; odata=verbose; charset=utf8",
+    ],
+)
+async def test_json_in_utf_8_is_taken_with_any_further_parameter(tmp_path: Path, media_type: str) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        assert (await guard.post(call(1), {"content-type": media_type})).status_code == 200
 
 
 @pytest.mark.parametrize(
