@@ -197,12 +197,12 @@ def _ending(note: Note) -> Iterator[None]:
     """
     note("interrupted: the engine finishes what it has begun; Ctrl-C once more makes it stop at once")
 
-    def again(number: int, _frame: FrameType | None) -> None:
+    def stop_at_once(number: int, _frame: FrameType | None) -> None:
         note("interrupted again: the engine stops at once")
         if number == signal.SIGTERM:
             interrupt_engines()
 
-    previous = {number: signal.signal(number, again) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, stop_at_once) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

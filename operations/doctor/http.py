@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from model.errors import Unreachable
 from model.json import parse_json
+from model.loopback import is_loopback
 from wire.http import HttpPolicy, RefusedAnswer, exchange, reason_of
 
 MAX_BYTES = 1024 * 1024
@@ -61,10 +63,18 @@ def fetch(
     except RefusedAnswer as error:
         raise Unreachable(f"{shown}: {error}") from None
     except httpx.TimeoutException:
-        raise Unreachable(f"{shown} does not answer in time") from None
+        raise Unreachable(f"{shown} does not answer in time", remedy=_remedy(url)) from None
     except httpx.HTTPError as error:
-        raise Unreachable(f"{shown} does not answer ({reason_of(error)})") from None
+        raise Unreachable(f"{shown} does not answer ({reason_of(error)})", remedy=_remedy(url)) from None
     return ServiceResponse(answer.status, answer.body, _skew(answer.headers.get("date"), time.time()), parts.netloc)
+
+
+def _remedy(url: str) -> str:
+    parts = urlsplit(url)
+    proxies = {} if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc) else getproxies()
+    variable = next((f"{scheme.upper()}_PROXY" for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
+    places = f"the address, the network and the proxy of {variable}" if variable else "the address and the network"
+    return f"check {places}, then run this again"
 
 
 def _skew(date: str | None, local_time: float) -> float | None:
