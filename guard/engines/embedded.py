@@ -374,7 +374,7 @@ def _match(
     """
     matches.in_time()
     passes: Passes = {}
-    hits = [places for table in tables if (places := table.places(joined_text.data, passes))]
+    hits = [ruled for table in tables if (ruled := table.places(joined_text.data, passes))]
     if not hits:  # as in most texts
         return
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
