@@ -194,12 +194,17 @@ class GuardHost:
                 ) from None
             log.error("%s cannot be read (%s): what is served stays so", self._folder, error.strerror)
             return set(self._served)
-        names = {name for name in folders if _NAME.fullmatch(name) and not (self._folder / name / NO_GUARD).exists()}
+        names = {name for name in folders if _NAME.fullmatch(name) and not self._does_without(name)}
         strangers = frozenset(name for name in folders if not _NAME.fullmatch(name))
         for name in sorted(strangers - self._strangers):
             log.warning("%s is no server's name such as prod.tickets, so this folder is not served", name)
         self._strangers = strangers
         return names
+
+    def _does_without(self, name: str) -> bool:
+        """Whether a folder is of a model route without a guard. A bundle says that it has one again."""
+        folder = self._folder / name
+        return (folder / NO_GUARD).exists() and not (folder / BUNDLE).exists()
 
     async def _serve(self, served: ServedFolder, listens: asyncio.Event, count: int) -> None:
         """Serve one folder until it is stopped. Ends with a `problem` where that fails."""

@@ -19,6 +19,7 @@ import uvicorn
 from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
 
+from components.guard.settings import NO_GUARD
 from guard.host import BUNDLE, PUBLIC_KEY
 from guard.listening import _Server
 from model.canonical import digest
@@ -235,6 +236,8 @@ async def test_a_server_that_cannot_be_served_is_refused_by_name_and_no_other(tm
         bundle = folder.path / "dev.forged" / BUNDLE
         bundle.write_text(bundle.read_text().replace('"path": "/mcp"', '"path": "/mcq"'))
         (folder.path / "dev.empty").mkdir()
+        # Left from when it had no guard: a bundle says that it has one again.
+        (folder.path / "dev.desk" / NO_GUARD).touch()
         (folder.path / "Notes").mkdir()
         taken, forged = configs["dev.taken"].listen.port, configs["dev.forged"].listen.port
         with socket.create_server(("127.0.0.1", taken)):

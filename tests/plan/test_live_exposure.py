@@ -76,9 +76,20 @@ def second_application(**inputs: Any) -> Callable[[State], None]:
     return apply
 
 
+def proxied_to_a_provider(*checks: str) -> Callable[[State], None]:
+    """The public route of a model route without a guard, with these checks of content."""
+
+    def apply(state: State) -> None:
+        for name in ("ai-proxy-advanced", *checks):
+            put(state, name, KONG_PLUGIN, name=name, serviceId="service-id")
+
+    return apply
+
+
 BARE = f"{HOST} resolves, and no Access application covers it"
 OPEN_INGRESS = f"{HOST} is served by ingress without required Access"
 OPEN_ROUTE = f"{HOST} is routed by route, whose service authenticates nobody"
+UNREAD = f"{HOST} is routed by route to a provider, and nothing inspects what is said"
 CATCH_ALL = {"service": "http_status:404"}
 
 
@@ -95,6 +106,7 @@ CATCH_ALL = {"service": "http_status:404"}
         changed("tunnel", configSrc="local"),
         second_application(aud="another"),
         changed("app", destinations=[{"type": "public", "uri": "*.example.com"}]),
+        proxied_to_a_provider("ai-lakera-guard"),
     ],
 )
 def test_a_running_server_and_what_is_closed_expose_nothing(change: Callable[[State], None]) -> None:
@@ -125,6 +137,7 @@ def test_a_running_server_and_what_is_closed_expose_nothing(change: Callable[[St
         (changed("jwt", enabled=False), OPEN_ROUTE),
         (changed("jwt", routeId="x"), OPEN_ROUTE),
         (changed("route", hosts=None, serviceId="x"), OPEN_ROUTE),
+        (proxied_to_a_provider(), UNREAD),
         (changed("record", proxied=False), f"{HOST} resolves without Cloudflare's proxy, and so without Access"),
     ],
 )
