@@ -140,13 +140,13 @@ def server_policies(settings: Environment, manifest: PerimeterManifest) -> dict[
 
 def certificate_hostnames(settings: Environment, servers: Mapping[str, PerimeterManifest]) -> list[str]:
     """The public names at which Access asks for a client certificate: some agent there has a common name."""
-    asked = {
+    certified = {
         agent_policy(settings, name).key for name, agent in settings.agents.items() if agent.common_name is not None
     }
     policies = [item for manifest in servers.values() for item in server_policies(settings, manifest).items()]
     if settings.portal is not None:
         policies.append((settings.portal.hostname, portal_policies(settings, settings.portal)))
-    return sorted(hostname for hostname, keys in policies if asked.intersection(keys))
+    return sorted(hostname for hostname, keys in policies if certified.intersection(keys))
 
 
 def lockdown_policy(manifest: PerimeterManifest) -> PolicySpec | None:

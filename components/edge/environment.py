@@ -118,8 +118,8 @@ class EdgeEnvironment(pulumi.ComponentResource):
             for keys in server_policies(settings, manifest).values()
             for key in keys
         }
-        made = (self.postures, self.tokens, self.authorities, self.groups)
-        earlier: list[pulumi.Resource] = [*args.gateway, *(each for group in made for each in group.values())]
+        kinds = (self.postures, self.tokens, self.authorities, self.groups)
+        earlier: list[pulumi.Resource] = [*args.gateway, *(each for kind in kinds for each in kind.values())]
         for keys in (specs.keys() - used, used):
             after = pulumi.ResourceOptions(parent=self, depends_on=[*earlier, *self.policies.values()])
             for key in sorted(keys):
