@@ -335,8 +335,8 @@ _FIRST_PAUSE = 1.0
 _LAST_PAUSE = 60.0
 
 
-def _unshared(what: str) -> HttpRefusal:
-    text = f"The guard cannot {what}. What was asked for may have been executed."
+def _unshared(task: str) -> HttpRefusal:
+    text = f"The guard cannot {task}. What was asked for may have been executed."
     return HttpRefusal(503, Reason.UNSHARED, error(None, answers.WITHHELD, text))
 
 

@@ -87,7 +87,7 @@ class FollowedLog:
             if chunk := stream.read(_CHUNK):
                 *lines, self._remainder = (self._remainder + chunk).split(b"\n")
                 for line in lines:
-                    records += self._taken(line + b"\n")
+                    records += self._records_of(line + b"\n")
             elif not self._is_current(stream):
                 self.close()
             elif os.fstat(stream.fileno()).st_size < stream.tell():
@@ -120,7 +120,7 @@ class FollowedLog:
             self._stream.close()
         self._stream = None
 
-    def _taken(self, line: bytes) -> list[dict[str, Any]]:
+    def _records_of(self, line: bytes) -> list[dict[str, Any]]:
         """The record of a line, where it is new, after those that were rotated away since the last look."""
         record = record_of(line)
         if record is None:

@@ -84,7 +84,7 @@ class RedisTools:
     async def announce(self, bundle: str, names: frozenset[str]) -> None:
         """Tell the others the names under this bundle at once, if Redis answers, and again and again until `close`."""
         self._own = json.dumps([self._server, bundle, sorted(names)], ensure_ascii=False) if names else ""
-        await self._look()
+        await self._exchange()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._keep())
 
@@ -106,9 +106,9 @@ class RedisTools:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._refresh)
-            await self._look()
+            await self._exchange()
 
-    async def _look(self) -> None:
+    async def _exchange(self) -> None:
         arguments: list[Any] = [LEASE_SECONDS, MOST_BYTES, self._digest, *([self._own] if self._own else [])]
         try:
             answer = await cast("Any", self._script(keys=[self._key], args=arguments))

@@ -107,10 +107,10 @@ class Taints:
 
     def tools(self) -> frozenset[str]:
         """The tools that change something of every server that is known of; the same object until they change."""
-        here = self.acting if self.circle is None else self.circle.tools()
+        local = self.acting if self.circle is None else self.circle.tools()
         elsewhere = _NONE if self.shared is None else self.shared.tools.names()
-        if self._tools[0] is not here or self._tools[1] is not elsewhere:
-            self._tools = (here, elsewhere, here | elsewhere)
+        if self._tools[0] is not local or self._tools[1] is not elsewhere:
+            self._tools = (local, elsewhere, local | elsewhere)
         return self._tools[2]
 
     def mark(self, principal_id: str, incident: str, *, suspected: bool = False) -> None:

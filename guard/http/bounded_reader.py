@@ -84,8 +84,8 @@ class BoundedReader(RequestReader):
         if self.transport.is_closing():
             return
         if self._chunked and self._phase is _Phase.BODY and not self._began:
-            beside = len(data) - (self._body_bytes - content)
-            self._framing = framing_after(self._framing, beside, self._chunks - chunks)
+            overhead = len(data) - (self._body_bytes - content)
+            self._framing = framing_after(self._framing, overhead, self._chunks - chunks)
             if self._framing > MOST_FRAMING:
                 text = f"the chunks of a body hold at most {MOST_FRAMING} bytes beside its content"
                 self._refuse(413, Reason.CHUNK_FRAMING, text)

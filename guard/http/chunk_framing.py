@@ -14,9 +14,9 @@ MOST_FRAMING = 16 * 1024
 _FREE = 32
 
 
-def framing_after(framing: int, beside: int, chunks: int) -> int:
+def framing_after(framing: int, overhead: int, chunks: int) -> int:
     """The count for a body after a piece of it with so many bytes beside its content and so many chunks begun.
 
     It never falls below zero, so that many small chunks buy no room for a large extension.
     """
-    return max(0, framing + beside - _FREE * chunks)
+    return max(0, framing + overhead - _FREE * chunks)

@@ -315,8 +315,8 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
             if in_body and not answer.ended:
-                beside = len(data) - (self._content - content)
-                self._framing = framing_after(self._framing, beside, self._chunks - chunks)
+                overhead = len(data) - (self._content - content)
+                self._framing = framing_after(self._framing, overhead, self._chunks - chunks)
                 if self._framing > MOST_FRAMING:
                     raise LongFraming(f"its chunks hold more than {MOST_FRAMING} bytes beside the content")
             elif self._in_head:

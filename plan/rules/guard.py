@@ -140,11 +140,11 @@ def taint_ignored(subject: Subject) -> Iterator[Broken]:
 def taint_apart(subject: Subject) -> Iterator[Broken]:
     if not subject.production or subject.guard is None or subject.server is None or subject.environment is None:
         return
-    own = subject.server.manifest
+    judged = subject.server.manifest
     apart = sorted(
         server.stack
         for server in subject.environment.servers.values()
-        if server.manifest.host != own.host and not _share(own.guard.redis, server.manifest.guard.redis)
+        if server.manifest.host != judged.host and not _share(judged.guard.redis, server.manifest.guard.redis)
     )
     tools = (mapping(tool) for tool in items(mapping(subject.guard.get("tool_lock")).get("tools")))
     writing = sorted(str(tool.get("name")) for tool in tools if tool.get("outbound") and tool.get("risk") != "read")
@@ -153,8 +153,8 @@ def taint_apart(subject: Subject) -> Iterator[Broken]:
         yield Broken(text, subject.guard_resource, key=("guard", "redis"))
 
 
-def _share(redis: GuardRedis | None, another: GuardRedis | None) -> bool:
-    return redis is not None and another is not None and redis.url == another.url
+def _share(redis: GuardRedis | None, sibling: GuardRedis | None) -> bool:
+    return redis is not None and sibling is not None and redis.url == sibling.url
 
 
 @rule(
