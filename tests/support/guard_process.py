@@ -143,7 +143,7 @@ def end(process: subprocess.Popen[Any], timeout: float = 60) -> int:
     return process.wait()
 
 
-def await_http(url: str, process: subprocess.Popen[Any], log: Path, timeout: float = 90) -> None:
+def await_http(url: str, process: subprocess.Popen[Any], log: Path, timeout: float = 200) -> None:
     """Return as soon as `url` answers 200; raise with the process's last words when it ends or stays silent."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
