@@ -132,7 +132,7 @@ async def test_an_order_read_at_the_guard_of_one_process_closes_the_tool_of_anot
     forge.touch()
     upstream = Upstream(command=(sys.executable, str(SERVER), str(files), str(forge)))
     lock = await asyncio.to_thread(lock_of, upstream)
-    shared = {"redis": {"url": redis.url}}
+    shared: dict[str, Any] = {"redis": {"url": redis.url}}
 
     def process(name: str, tool: str) -> contextlib.AbstractContextManager[GuardProcess]:
         return guard(
