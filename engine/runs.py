@@ -74,11 +74,13 @@ def execute(
     exclude: Sequence[str] = (),
     only: Sequence[str] = (),
     program: Callable[[], None] | None = None,
+    stop: threading.Event | None = None,
     **options: Any,
 ) -> Run:
     """Run one operation on one stack and record what the engine reports; a failure is in `run.error`, never raised.
 
-    Where an API takes no more calls (429) it waits and runs again: nothing was made by what was refused.
+    Where an API takes no more calls (429) it waits and runs again: nothing was made by what was refused. Once `stop` is set
+    no engine begins.
     """
     if not target.debug:
         _quiet_sdk()
@@ -88,11 +90,11 @@ def execute(
     if run.operation in _CHANGING:
         effects.record(lambda: outcome(target, run))
     for _ in range(_REFUSALS):
-        _attempt(target, run, exclude=exclude, only=only, program=program, **options)
+        _attempt(target, run, exclude=exclude, only=only, program=program, stop=stop, **options)
         if budget is None or not (run.error and _REFUSED.search(run.error)) or not budget.pause(run.stack):
             return run
         run.steps, run.error, run.ended = Steps(), None, None
-    _attempt(target, run, exclude=exclude, only=only, program=program, **options)
+    _attempt(target, run, exclude=exclude, only=only, program=program, stop=stop, **options)
     return run
 
 
@@ -103,9 +105,21 @@ def _attempt(
     exclude: Sequence[str],
     only: Sequence[str],
     program: Callable[[], None] | None,
+    stop: threading.Event | None,
     **options: Any,
 ) -> None:
     from pulumi.automation.errors import CommandError
+
+    declare = program or program_for(target.project, run.stack)
+
+    def go_on() -> None:
+        """A signal that comes before the engine is there reaches nobody but this process."""
+        if stop is not None and stop.is_set():
+            raise EngineFailed(f"interrupted before the engine began: nothing of {run.stack} was changed")
+
+    def declare_unless_stopped() -> None:
+        go_on()
+        declare()
 
     run.state, run.began = "running", time.monotonic()
     create = run.operation in ("preview", "up")
@@ -117,7 +131,7 @@ def _attempt(
         with workspace(
             target,
             run.stack,
-            program or program_for(target.project, run.stack),
+            declare_unless_stopped,
             create=create,
             file_needed=run.operation != "destroy",
             results=False,
@@ -136,8 +150,13 @@ def _attempt(
                 arguments["exclude"] = list(exclude)
             if run.operation in _CHANGING:
                 arguments["show_secrets"] = False
+
+            def engine() -> None:
+                go_on()
+                getattr(stack, run.operation)(**arguments)
+
             try:
-                with_lock(stack, run.stack, lambda: getattr(stack, run.operation)(**arguments), target.progress.note)
+                with_lock(stack, run.stack, engine, target.progress.note)
             except CommandError as error:
                 for failure in run.steps.failures.values():
                     if failure.is_conflict:
@@ -163,13 +182,16 @@ def execute_all(
     """Independent stacks side by side; `program_of` gives each its program, else it reads its files itself. `ended` is
     called with each run that has ended, from its own thread."""
 
+    stop = threading.Event()
+
     def work(run: Run) -> None:
-        ended(execute(target, run, program=program_of(run.stack) if program_of else None, **options))
+        ended(execute(target, run, program=program_of(run.stack) if program_of else None, stop=stop, **options))
 
     pool = ThreadPoolExecutor(max_workers=engines_at_once())
     try:
         list(pool.map(work, runs))
     except KeyboardInterrupt:
+        stop.set()
         if target.budget is not None:
             target.budget.close()
         with _ending(target.progress.note):
