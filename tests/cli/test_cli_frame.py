@@ -45,7 +45,8 @@ try:
     run(sys.argv[1:] or None)
 except SystemExit as end:
     code = end.code
-print(sorted({name.partition(".")[0] for name in sys.modules} & set(HEAVY)), file=sys.stderr)
+loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
+print(sorted(loaded & set(HEAVY)), file=sys.stderr)
 sys.exit(code)
 """
 
