@@ -34,9 +34,10 @@ from model.project import SECRET_KEYS, Project
 if TYPE_CHECKING:
     from pulumi.automation import Stack
 
+#: Stands before the backend that Pulumi.yaml names.
+BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
 #: Where `init` keeps state unless told otherwise, below the project; Git ignores it. The address is relative, so that the
 #: committed Pulumi.yaml holds nobody's own path.
-BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
 DEFAULT_STATE = Path(".ringwall") / "state"
 DEFAULT_BACKEND = f"file://./{DEFAULT_STATE}"
 #: A checkpoint is written plain or compressed (`PULUMI_DIY_BACKEND_GZIP`).

@@ -23,7 +23,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from components.guard.settings import NO_GUARD
 from guard.bundle.bundle import Opened, OpenedBundle
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, NeedsRestart, pause
@@ -33,6 +32,7 @@ from guard.listening import listening_on, serve, settle
 from guard.logs import SERVER
 from guard.running import AnyGuardService, running
 from model.errors import InputError, RingwallError
+from model.guardless import NO_GUARD
 
 log = logging.getLogger("ringwall.guard")
 

@@ -1,8 +1,11 @@
-"""What a model route without a guard does without, in a reviewer's words."""
+"""A model route without a guard: what it does without, in a reviewer's words, and the file that says so on its host."""
 
 from __future__ import annotations
 
 from typing import Final
+
+#: Stands in the folder of a model route without a guard, so that the host's guard does not wait for its bundle.
+NO_GUARD: Final = "no-guard"
 
 LOST: Final = (
     "nobody reads tool results, tool definitions and tool calls",

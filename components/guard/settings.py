@@ -31,10 +31,6 @@ ETC = "/etc/ringwall"
 OUTPUT = "guard_config"
 
 
-#: Stands in the folder of a model route without a guard, so that the host's guard does not wait for its bundle.
-NO_GUARD = "no-guard"
-
-
 def bundle_file(stack: str) -> str:
     """Where the host keeps the configuration once `ringwall guard bundle` has signed it."""
     return f"{ETC}/{stack}/guard.bundle.json"

@@ -8,7 +8,7 @@ calls out reaches nobody.
 
 from __future__ import annotations
 
-from components.guard.settings import NO_GUARD
+from model.guardless import NO_GUARD
 from operations.host.declared import CONFIGURATION, SCRIPT, declare_script
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import KONG_CONF, kong_conf

@@ -176,7 +176,7 @@ def test_a_backend_that_is_out_of_reach_is_one_line(root: Path, monkeypatch: pyt
     done = ringwall("status", "--project", root)
     assert done.code == 5
     (error,) = done.errors
-    assert "the backend cannot be reached: check backend.url, its credentials and the network" in error
+    assert "the backend cannot be reached: check PULUMI_BACKEND_URL, its credentials and the network" in error
     assert "postgres://nobody:[secret]@127.0.0.1" in error
     assert "planted-pass" not in done.err
 

@@ -19,11 +19,11 @@ import uvicorn
 from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
 
-from components.guard.settings import NO_GUARD
 from guard.host import BUNDLE, PUBLIC_KEY
 from guard.listening import _Server
 from model.canonical import digest
 from model.guard_config import GuardConfig
+from model.guardless import NO_GUARD
 from tests.support.command_line import ringwall
 from tests.support.guard_host import HostFolder, HostProcess, guard_host
 from tests.support.guard_process import PRINCIPAL, Upstream, everything_granted
