@@ -26,6 +26,7 @@ from tests.support.command_line import ringwall, serve_desk
 from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 from tests.support.projects import write_project
+from tests.support.waiting import eventually_sync
 
 RINGWALL = str(Path(sys.executable).with_name("ringwall"))
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
@@ -89,7 +90,11 @@ def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
         assert process.stdout is not None
         admin = process.stdout.readline().strip().removeprefix("readiness and metrics on ")
         assert admin == f"http://127.0.0.1:{guard + 1000}"
-        assert httpx.get(f"{admin}/readyz", trust_env=False, verify=NO_AUTHORITIES).status_code == 200
+
+        def is_ready() -> bool:
+            return httpx.get(f"{admin}/readyz", trust_env=False, verify=NO_AUTHORITIES).status_code == 200
+
+        eventually_sync(is_ready, "the guard's first look at its server")
         log = root / ".ringwall" / "local" / "dev.tickets" / "audit.jsonl"
         assert process.stdout.readline() == f"audit log in {log}\n"
 
