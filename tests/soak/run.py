@@ -251,24 +251,25 @@ def books(tally: Tally, tags: list[tuple[str, str]], records: list[dict[str, Any
             passed.add(id)
         if record["leg"] == "results":
             results.add(id)
-    arrived = [tag for _, tag in tags]
+    calls = Counter(tag for _, tag in tags)
+    arrived = set(calls)
     refused = {"unknown", "override", "flagged"}
     unrecorded = sorted(tally.answered.keys() - recorded)
     # Of many refusals in a second each has its place in a count, no more (`guard.audit.repeats`).
     if len(unrecorded) <= counted and all(tally.answered[id].startswith("error") for id in unrecorded):
         unrecorded = []
     wrong = {
-        "reached the server without a verdict that let it pass": sorted(set(arrived) - passed),
-        "reached the server more than once": sorted(tag for tag, n in Counter(arrived).items() if n > 1),
+        "reached the server without a verdict that let it pass": sorted(arrived - passed),
+        "reached the server more than once": sorted(tag for tag, count in calls.items() if count > 1),
         "reached the server though it is to be refused": sorted(
-            t for t in set(arrived) if tally.kinds.get(t) in refused
+            tag for tag in arrived if tally.kinds.get(tag) in refused
         ),
         "was answered and has no audit record": unrecorded,
         "gave a result and has no record of it": sorted(
             id for id, what in tally.answered.items() if what == "result" and id not in results
         ),
         "gave a result and never reached the server": sorted(
-            id for id, what in tally.answered.items() if what == "result" and id not in set(arrived)
+            id for id, what in tally.answered.items() if what == "result" and id not in arrived
         ),
         "gave a result though it is to be refused": sorted(
             id for id, what in tally.answered.items() if what == "result" and tally.kinds[id] in refused
