@@ -23,6 +23,7 @@ from typing import Any, Literal
 from engine.progress import Progress
 from model import effects
 from model.errors import RingwallError
+from plan.rings import RINGS
 
 JOURNAL = Path(".ringwall") / "operations.jsonl"
 #: `done`: the ring is as wanted, and that was seen. `waiting`: somebody must still do something. `failed`: the ring is not
@@ -63,6 +64,11 @@ def timestamp() -> str:
 def operator(root: Path) -> dict[str, str | None]:
     """The user of this project by Git's configuration and by the operating system, None where unknown. Neither is proven."""
     return {"name": _git(root, "user.name"), "email": _git(root, "user.email"), "os_user": _os_user()}
+
+
+def _order(ring: str) -> tuple[int, str]:
+    """Rings close side by side, so the order in which they answer says nothing. What is no ring, as a file, goes first."""
+    return (RINGS.index(ring) if ring in RINGS else -1, ring)
 
 
 @dataclass
@@ -118,10 +124,12 @@ class Operation:
         result = "done" if not open_steps else "not complete"
         self._write({"result": result, "steps": [step.as_json() for step in self.steps]})
         if open_steps:
-            rings: dict[str, list[str]] = {}
+            rings: dict[str, set[str]] = {}
             for step in open_steps:
-                rings.setdefault(step.stack, []).append(step.ring)
-            places = ", ".join(f"{stack} ({', '.join(dict.fromkeys(names))})" for stack, names in sorted(rings.items()))
+                rings.setdefault(step.stack, set()).add(step.ring)
+            places = ", ".join(
+                f"{stack} ({', '.join(sorted(names, key=_order))})" for stack, names in sorted(rings.items())
+            )
             raise NotComplete(
                 f"{self.command} is not complete: {places}", remedy="each line above says what is left, and what to do"
             )
