@@ -29,7 +29,7 @@ lint: setup ## Style, floors and types
 
 test: setup ## Lint, types and every test
 	@$(MAKE) --no-print-directory --jobs=2 lint compiled-tests
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/python tests/suite.py
 
 # In a clean clone each worker of pytest would compile every test file for itself. This is done beside mypy, on another core;
 # what is wrong with a file is said by the run itself.
