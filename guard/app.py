@@ -13,7 +13,6 @@ from guard.decide.reasons import Reason
 from guard.health import HEALTH, healthz_of
 from guard.http.endpoint import McpEndpoint
 from guard.logs import SERVER
-from guard.readiness import readiness
 from guard.runtime import Runtime
 
 #: Where the server finds the keys of the token about its caller, on the guard's admin port.
@@ -46,11 +45,11 @@ def admin_app(runtime: Runtime) -> Starlette:
     """`/readyz` (what is in force and what is wrong; 503 if anything is), `/metrics`, and the keys of `origin.identity`."""
 
     async def readyz(_: Request) -> Response:
-        state = readiness(runtime)
+        state = runtime.readiness()
         return JSONResponse(state, 200 if state["ready"] else 503)
 
     async def metrics(_: Request) -> Response:
-        runtime.metrics.state(readiness(runtime), runtime.taints.count())
+        runtime.metrics.state(runtime.readiness(), runtime.taints.count())
         return Response(runtime.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def jwks(_: Request) -> Response:

@@ -6,15 +6,13 @@ How one message is decided is in `guard.decide`; how the process starts, listens
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from guard.audit.log import AuditLog
-from guard.audit.record import AuditRecord, EngineNote
-from guard.audit.repeats import RefusalNote
+from guard.audit.record import AuditRecord
 from guard.decide import answers
 from guard.decide.answers import error
 from guard.decide.cache import ResultCache
@@ -22,7 +20,7 @@ from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
 from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
-from guard.decide.reasons import AnyReason, Decision, Reason, deciding_key
+from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.decide.sessions import Cursors, RequestStates, Sessions
 from guard.decide.taint import MarksUnavailable, Taints
 from guard.decide.watch import Watch
@@ -32,11 +30,10 @@ from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
 from guard.inspect.panel import acting_tools
-from guard.inspect.payload import payload_of
 from guard.inspect.verdict import Leg
 from guard.metrics import UNLISTED
 from guard.traces.tracer import Tracer, close_tracer
-from guard.work import GuardWork
+from guard.work import GuardWork, inspection_members
 from model.text import visible
 from wire.jsonrpc import Id
 from wire.sse import KEEP_ALIVE_SECONDS
@@ -72,7 +69,6 @@ class Runtime(GuardWork[Policy]):
         self.consents = Consents()
         self.origin = OriginBreaker(time.monotonic, watch.reached)
         self.tracer: Tracer | None = None
-        self._wait_for_disk = policy.config.audit.fsync == "always"
         #: Waits until the other processes of this guard know what this one learned of a caller; None where there are none.
         self.agreement: Callable[[], Awaitable[None]] | None = None
         self.refusals: dict[str, Refusal] = {}
@@ -160,6 +156,36 @@ class Runtime(GuardWork[Policy]):
             )
         )
 
+    def problems(self) -> list[str]:
+        return [
+            *([f"server: {self.watch.problem}"] if self.watch.problem else []),
+            *([f"lock: {self.policy.pins.problem}"] if self.policy.pins.problem else []),
+        ]
+
+    def own_readiness(self) -> dict[str, Any]:
+        policy, introduction = self.policy, self.policy.introduction
+        identity = {"place": introduction.place, "key_id": introduction.tokens.key_id} if introduction else None
+        refused = [
+            {"definition": shown, "sha256": refusal.sha256, "difference": refusal.difference.split("\n")}
+            for shown, refusal in sorted(self.refusals.items())
+        ]
+        withheld = [
+            {"definition": entry.name, "sha256": entry.sha256, "difference": list(entry.places), "rules": entry.rules}
+            for entry in policy.definitions.withheld
+        ]
+        return {
+            **({"origin_identity": identity} if identity else {}),
+            "tool_lock_sha256": policy.pins.digest,
+            "refused": refused + withheld,
+            "refused_although_locked": [
+                *policy.pins.refused,
+                *(entry.name.replace(" ", "/", 1) for entry in policy.definitions.withheld),
+            ],
+            "unenforceable": dict(sorted(policy.pins.unenforceable.items())),
+            "left_out": [left_out.dump() for left_out in policy.config.tool_lock.left_out],
+            "origin_breaker": "open" if self.origin.is_open else "closed",
+        }
+
     # -- pending requests ---------------------------------------------------------------------------------------------
 
     def remember(self, caller: Caller, kind: str, id_: Id, value: Any) -> bool:
@@ -222,55 +248,33 @@ class Runtime(GuardWork[Policy]):
             AuditUnwritable: nothing may pass without a record, so the caller gets 503.
         """
         # What was admitted is bounded by the limits; what was not, here.
-        if context.ticket is None and decision in (Decision.REFUSE, Decision.BLOCK):
-            begun = context.incident
-            refused = RefusalNote(caller.principal.id, decision, str(reason or decision), context.method)
-            context.incident = self.repeats.incident(refused, begun)
-            if context.incident != begun:
-                self._count(policy, context, decision, reason, leg)
-                return
-        verdicts = inspected.verdicts if inspected else ()
-        digest = payload = None
-        if inspected is not None and inspected.document is not None:
-            digest = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
-            if policy.config.audit.payloads:
-                payload = payload_of(inspected)
-        record = AuditRecord(
-            method=context.method,
-            decision=decision,
-            reason=str(reason or decision),
-            key=key or (inspected.key if inspected else None) or deciding_key(reason),
-            problem=problem or (inspected.problem if inspected else None),
-            exceptions=_exceptions(inspected),
-            bundle=policy.sha256,
-            principal=caller.principal.id,
-            session=caller.session_digest,
-            request_id=context.id if context.id != "" else None,
-            leg=str(leg) if leg else None,
-            name=context.name or None,
-            incident=context.incident,
-            engines=tuple(EngineNote.from_verdict(verdict) for verdict in verdicts),
-            content_sha256=digest,
-            request_bytes=request_bytes,
-            response_bytes=response_bytes,
-            limit=context.reached.as_json() if context.reached else None,
-            milliseconds=(time.monotonic() - context.started) * 1000,
-            payload=payload,
-            uninspected=inspected.uninspected if inspected else {},
-            identity=context.token.as_json()
-            if context.token and leg is Leg.ARGUMENTS and decision in _PASSING
-            else None,
+        if context.ticket is None and self.joins_a_flood(context, caller.principal, decision, reason):
+            self._count(policy, context, decision, reason, leg)
+            return
+        await self.write(
+            AuditRecord(
+                method=context.method,
+                decision=decision,
+                reason=str(reason or decision),
+                bundle=policy.sha256,
+                principal=caller.principal.id,
+                session=caller.session_digest,
+                request_id=context.id if context.id != "" else None,
+                leg=str(leg) if leg else None,
+                name=context.name or None,
+                incident=context.incident,
+                request_bytes=request_bytes,
+                response_bytes=response_bytes,
+                limit=context.reached.as_json() if context.reached else None,
+                milliseconds=(time.monotonic() - context.started) * 1000,
+                identity=context.token.as_json()
+                if context.token and leg is Leg.ARGUMENTS and decision in _PASSING
+                else None,
+                **inspection_members(inspected, reason, key, problem, payloads=policy.config.audit.payloads),
+            ),
+            inspected,
         )
-        sequence = self.audit.write(record)
-        if decision is Decision.BLOCK or (decision is Decision.REFUSE and record.key is not None):
-            self.tell_operator(record)
         self._count(policy, context, decision, reason, leg)
-        for verdict in verdicts:
-            self.metrics.engine(verdict)
-        if inspected is not None and inspected.passed:
-            self.metrics.passed_unseen(inspected.uninspected)
-        if self._wait_for_disk:
-            await self.audit.durable(sequence)
         if self.agreement is not None or self.taints.shared is not None:
             await self.agree()
 
@@ -338,12 +342,6 @@ _LAST_PAUSE = 60.0
 def _unshared(task: str) -> HttpRefusal:
     text = f"The guard cannot {task}. What was asked for may have been executed."
     return HttpRefusal(503, Reason.UNSHARED, error(None, answers.WITHHELD, text))
-
-
-def _exceptions(inspected: Inspected | None) -> tuple[str, ...]:
-    if inspected is None or not inspected.covered:
-        return ()
-    return tuple(dict.fromkeys(item.rule for item in inspected.covered))
 
 
 async def _close_later(replaced: Policy | Upstream) -> None:

@@ -37,7 +37,6 @@ from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
 from guard.inspect.panel import acting_tools
 from guard.opening import anchor_token, counters_of, make_state, marks_of
-from guard.readiness import readiness
 from guard.runtime import Runtime
 from guard.traces.opening import collector_headers, tracer_of
 from model.guard_config import GuardConfig
@@ -174,7 +173,7 @@ class GuardService:
 
     def readiness(self) -> dict[str, Any]:
         """The document of /readyz."""
-        return readiness(self.runtime)
+        return self.runtime.readiness()
 
     async def close(self) -> None:
         await self.runtime.close()

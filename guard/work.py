@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import asdict
 from typing import Any, Generic, Protocol, TypeVar
 
 from guard.audit.files import AuditUnwritable
 from guard.audit.log import AuditLog
-from guard.audit.record import AuditRecord
+from guard.audit.record import AuditRecord, EngineNote
 from guard.audit.repeats import RefusalNote, Repeats
 from guard.decide.answers import new_incident
 from guard.decide.reasons import AnyReason, Decision, deciding_key
@@ -24,6 +26,8 @@ from guard.decide.term import Term
 from guard.decide.tokens import ServerBudget
 from guard.http.request_bounds import RequestBounds
 from guard.identity.principal import Principal
+from guard.inspect.inspection import Inspected
+from guard.inspect.payload import payload_of
 from guard.metrics import GuardMetrics
 from model.guard_bundle import AnyGuardConfig
 from model.text import visible
@@ -65,15 +69,33 @@ class WorkInProgress:
             raise WorkEnded from None
 
 
+class ReadyVerifier(Protocol):
+    """What is asked of the check of callers' tokens."""
+
+    def problems(self) -> list[str]: ...
+
+
 class PolicyInForce(Protocol):
     """What is asked of a policy of either kind."""
 
     sha256: str
+    sequence: int
+    server: str
     denied: frozenset[str]
     term: Term
 
     @property
+    def verifier(self) -> ReadyVerifier: ...
+
+    @property
     def config(self) -> AnyGuardConfig: ...
+
+
+class DecidedMessage(Protocol):
+    """What is asked of a message that is decided, of either kind."""
+
+    method: str
+    incident: str
 
 
 P = TypeVar("P", bound=PolicyInForce)
@@ -101,6 +123,7 @@ class GuardWork(Generic[P]):
         self.busy = 0
         self.streaming = 0
         self.repeats = Repeats(self._count_repeats)
+        self._wait_for_disk = policy.config.audit.fsync == "always"
         self._work: dict[str, set[asyncio.Task[Any]]] = defaultdict(set)
         self._noted: dict[str, float] = {}
         self._ended: set[asyncio.Task[Any]] = set()
@@ -212,6 +235,90 @@ class GuardWork(Generic[P]):
                 )
             )
 
+    def joins_a_flood(
+        self, message: DecidedMessage, principal: Principal, decision: Decision, reason: AnyReason | None
+    ) -> bool:
+        """Whether a refusal has no record of its own, as it is counted under another; `message.incident` is then that one's.
+
+        For messages that no limit bounds, as they were never admitted; whatever passes has a record.
+        """
+        if decision not in (Decision.REFUSE, Decision.BLOCK):
+            return False
+        begun = message.incident
+        message.incident = self.repeats.incident(
+            RefusalNote(principal.id, decision, str(reason or decision), message.method), begun
+        )
+        return message.incident != begun
+
+    async def write(self, record: AuditRecord, inspected: Inspected | None) -> None:
+        """Write the record of a decision, count what the engines said, and tell the operator what was stopped.
+
+        Returns once the record is as durable as the configuration demands.
+
+        Raises:
+            AuditUnwritable: nothing may pass without a record, so the caller gets 503.
+        """
+        sequence = self.audit.write(record)
+        if record.decision is Decision.BLOCK or (record.decision is Decision.REFUSE and record.key is not None):
+            self.tell_operator(record)
+        if inspected is not None:
+            for verdict in inspected.verdicts:
+                self.metrics.engine(verdict)
+            if inspected.passed:
+                self.metrics.passed_unseen(inspected.uninspected)
+        if self._wait_for_disk:
+            await self.audit.durable(sequence)
+
+    def readiness(self) -> dict[str, Any]:
+        """The document of /readyz, which `up`, `drift` and `lockdown` read: they compare `bundle.sha256` and `denied` with
+        what they sent.
+
+        `ready` is false while the guard would refuse every call: the audit log is closed, what it stands before was never
+        reached, an issuer's keys are missing, the configuration has expired, or the guard is draining. `warnings` say what
+        will be so.
+        """
+        policy, audit, clock = self.policy, self.audit, time.time()
+        expired, warning = policy.term.problem(clock), policy.term.warning(clock)
+        problems = [
+            *([f"audit: {audit.reason}"] if not audit.healthy else []),
+            *(f"identity: {problem}" for problem in policy.verifier.problems()),
+            *self.problems(),
+            *([f"bundle: {expired}"] if expired else []),
+            *(["draining"] if self.draining else []),
+        ]
+        return {
+            "version": 1,
+            "ready": not problems,
+            "problems": problems,
+            "warnings": [f"bundle: {warning}"] if warning else [],
+            "server": policy.server,
+            "identity": "demo" if policy.config.identity.demo else "verified",
+            "bundle": {
+                "sha256": policy.sha256,
+                "sequence": policy.sequence,
+                **policy.term.members(),
+                **self.source_status(),
+            },
+            "engines": list(policy.config.guard.engines.names),
+            "denied": sorted(policy.denied),
+            **self.own_readiness(),
+            "audit": {
+                "writable": audit.healthy,
+                "sequence": audit.sequence,
+                "synced": audit.synced,
+                "anchor_lag_records": audit.anchor_lag_records,
+                "anchor": asdict(audit.anchor) if audit.anchor else None,
+            },
+        }
+
+    def problems(self) -> list[str]:
+        """What keeps this kind of guard from being ready, beside what keeps any."""
+        raise NotImplementedError
+
+    def own_readiness(self) -> dict[str, Any]:
+        """The members of /readyz that this kind of guard has beside those of any; `origin_breaker` among them."""
+        raise NotImplementedError
+
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this beside the requests; it is cancelled when the guard closes."""
         task = asyncio.get_running_loop().create_task(work)
@@ -231,6 +338,29 @@ class GuardWork(Generic[P]):
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+
+def inspection_members(
+    inspected: Inspected | None, reason: AnyReason | None, key: str | None, problem: str | None, *, payloads: bool
+) -> dict[str, Any]:
+    """The members of an audit record that come from the inspection, if there was one.
+
+    `key` and `problem` stand before the inspection's own; `payloads` is whether the configuration asks for payloads.
+    """
+    if inspected is None:
+        return {"key": key or deciding_key(reason), "problem": problem}
+    members: dict[str, Any] = {
+        "key": key or inspected.key or deciding_key(reason),
+        "problem": problem or inspected.problem,
+        "exceptions": tuple(dict.fromkeys(item.rule for item in inspected.covered)) if inspected.covered else (),
+        "engines": tuple([EngineNote.from_verdict(verdict) for verdict in inspected.verdicts]),
+        "uninspected": inspected.uninspected,
+    }
+    if inspected.document is not None:
+        members["content_sha256"] = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
+        if payloads:
+            members["payload"] = payload_of(inspected)
+    return members
 
 
 #: Seconds between two looks at the clock: so long a stream may outlast its configuration.

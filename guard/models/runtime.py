@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from guard.audit.log import AuditLog
-from guard.audit.record import AuditRecord, EngineNote
-from guard.audit.repeats import RefusalNote
+from guard.audit.record import AuditRecord
 from guard.decide.answers import new_incident
 from guard.decide.cache import ByteCache
 from guard.decide.limits import ReachedLimit
-from guard.decide.reasons import AnyReason, Decision, deciding_key
+from guard.decide.reasons import AnyReason, Decision
 from guard.http.origin_breaker import OriginBreaker
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
-from guard.inspect.payload import payload_of
 from guard.inspect.verdict import ModelLeg
 from guard.metrics import UNLISTED
 from guard.models.budgets import limit_json
@@ -29,7 +26,7 @@ from guard.models.policy import ModelPolicy
 from guard.models.usage import ModelUsage
 from guard.traces.model_tracer import ModelSpan, ModelTracer
 from guard.traces.tracer import close_tracer
-from guard.work import GuardWork
+from guard.work import GuardWork, inspection_members
 from model.base import seconds
 from model.model_guard_config import InnerModel
 from wire.sse import KEEP_ALIVE_SECONDS
@@ -75,7 +72,6 @@ class ModelRuntime(GuardWork[ModelPolicy]):
         self.cache = _cache(policy)
         self.tracer: ModelTracer | None = None
         self._breakers: dict[str, OriginBreaker] = {}
-        self._wait_for_disk = policy.config.audit.fsync == "always"
 
     async def apply(self, policy: ModelPolicy, routes: InnerConnections | None = None) -> None:
         """Put another policy in force. Open streams continue under theirs, but for principals that are denied or, when the
@@ -153,93 +149,44 @@ class ModelRuntime(GuardWork[ModelPolicy]):
                 context.span.used(usage)
         if reached is not None:
             self.metrics.limit_reached(reached.key)
-        if not context.admitted and decision in (Decision.REFUSE, Decision.BLOCK):
-            begun = context.incident
-            refused = RefusalNote(context.principal.id, decision, str(reason or decision), context.method)
-            context.incident = self.repeats.incident(refused, begun)
-            if context.incident != begun:
-                return
-        verdicts = inspected.verdicts if inspected else ()
-        digest = payload = None
-        if inspected is not None and inspected.document is not None:
-            digest = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
-            if context.policy.config.audit.payloads:
-                payload = payload_of(inspected)
+        if not context.admitted and self.joins_a_flood(context, context.principal, decision, reason):
+            return
         price = context.model.price if context.model else None
-        record = AuditRecord(
-            method=context.method,
-            decision=decision,
-            reason=str(reason or decision),
-            key=key or (inspected.key if inspected else None) or deciding_key(reason),
-            problem=problem or (inspected.problem if inspected else None),
-            exceptions=tuple(dict.fromkeys(item.rule for item in inspected.covered)) if inspected else (),
-            bundle=context.policy.sha256,
-            principal=context.principal.id,
-            leg=leg.value if leg else None,
-            name=context.name or None,
-            incident=context.incident,
-            engines=tuple(EngineNote.from_verdict(verdict) for verdict in verdicts),
-            content_sha256=digest,
-            request_bytes=context.request_bytes,
-            response_bytes=response_bytes,
-            tokens=usage.tokens if usage else None,
-            usage=usage.as_json(price) if usage else None,
-            limit=limit_json(reached) if reached else None,
-            milliseconds=(time.monotonic() - context.started) * 1000,
-            payload=payload,
-            uninspected=inspected.uninspected if inspected else {},
-        )
-        sequence = self.audit.write(record)
-        if decision is Decision.BLOCK or (decision is Decision.REFUSE and record.key is not None):
-            self.tell_operator(record)
-        for verdict in verdicts:
-            self.metrics.engine(verdict)
-        if inspected is not None and inspected.passed:
-            self.metrics.passed_unseen(inspected.uninspected)
+        payloads = context.policy.config.audit.payloads
         if usage is not None:
             self.metrics.model_used(model, usage.input, usage.output)
-        if self._wait_for_disk:
-            await self.audit.durable(sequence)
+        await self.write(
+            AuditRecord(
+                method=context.method,
+                decision=decision,
+                reason=str(reason or decision),
+                bundle=context.policy.sha256,
+                principal=context.principal.id,
+                leg=leg.value if leg else None,
+                name=context.name or None,
+                incident=context.incident,
+                request_bytes=context.request_bytes,
+                response_bytes=response_bytes,
+                tokens=usage.tokens if usage else None,
+                usage=usage.as_json(price) if usage else None,
+                limit=limit_json(reached) if reached else None,
+                milliseconds=(time.monotonic() - context.started) * 1000,
+                **inspection_members(inspected, reason, key, problem, payloads=payloads),
+            ),
+            inspected,
+        )
 
     # -- state --------------------------------------------------------------------------------------------------------
 
-    def readiness(self) -> dict[str, Any]:
-        """The document of /readyz, with the members that `up`, `drift` and `lockdown` read of every guard."""
-        policy, audit, clock = self.policy, self.audit, time.time()
-        expired, warning = policy.term.problem(clock), policy.term.warning(clock)
-        problems = [
-            *([f"audit: {audit.reason}"] if not audit.healthy else []),
-            *(f"identity: {problem}" for problem in policy.verifier.problems()),
-            *([f"gateway: {self.routes.problem}"] if self.routes.problem else []),
-            *([f"bundle: {expired}"] if expired else []),
-            *(["draining"] if self.draining else []),
-        ]
+    def problems(self) -> list[str]:
+        return [f"gateway: {self.routes.problem}"] if self.routes.problem else []
+
+    def own_readiness(self) -> dict[str, Any]:
         open_breakers = sorted(name for name, breaker in self._breakers.items() if breaker.is_open)
         return {
-            "version": 1,
-            "ready": not problems,
-            "problems": problems,
-            "warnings": [f"bundle: {warning}"] if warning else [],
-            "server": policy.server,
-            "identity": "demo" if policy.config.identity.demo else "verified",
-            "bundle": {
-                "sha256": policy.sha256,
-                "sequence": policy.sequence,
-                **policy.term.members(),
-                **self.source_status(),
-            },
-            "engines": list(policy.config.guard.engines.names),
-            "denied": sorted(policy.denied),
-            "models": [model.name for model in policy.config.models],
+            "models": [model.name for model in self.policy.config.models],
             "models_unavailable": open_breakers,
             "origin_breaker": "open" if open_breakers else "closed",
-            "audit": {
-                "writable": audit.healthy,
-                "sequence": audit.sequence,
-                "synced": audit.synced,
-                "anchor_lag_records": audit.anchor_lag_records,
-                "anchor": asdict(audit.anchor) if audit.anchor else None,
-            },
         }
 
     async def close(self) -> None:

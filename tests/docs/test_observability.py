@@ -14,7 +14,6 @@ from prometheus_client.samples import Sample
 from ruamel.yaml import YAML
 
 from guard.metrics import GuardMetrics
-from guard.readiness import readiness
 from operations.audit_export.meter import ExportMeter
 from tests.support.guard_service import Origin, guarded
 
@@ -141,7 +140,7 @@ async def test_what_alerts_watch_is_there_from_the_start(tmp_path: Path) -> None
     """A series that begins at 1 never rose: `increase` sees nothing of the first event."""
     async with guarded(Origin(), tmp_path) as guard:
         runtime = guard.service.runtime
-        runtime.metrics.state(readiness(runtime), runtime.taints.count())
+        runtime.metrics.state(runtime.readiness(), runtime.taints.count())
         registries = (runtime.metrics.registry, ExportMeter(0, lambda: 0).registry)
         samples = [sample for registry in registries for family in registry.collect() for sample in family.samples]
     for alert, rule in ALERTS.items():

@@ -10,7 +10,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from guard.decide.reasons import Decision
 from guard.http.origin_breaker import FAILURES
 from guard.metrics import LABELS, GuardMetrics
-from guard.readiness import readiness
 from guard.workers.exposition import Expositions
 from tests.support.guard_messages import ATTACK, result
 from tests.support.guard_service import Guarded, Origin, guarded, tool
@@ -88,14 +87,14 @@ async def test_gauges_say_what_readiness_says(tmp_path: Path) -> None:
         guard.origin.replies["tools/call"] = lambda _: result(ATTACK)
         await guard.call("search", {"text": "fine"})
         runtime = guard.service.runtime
-        runtime.metrics.state(state := readiness(runtime), runtime.taints.count())
+        runtime.metrics.state(state := runtime.readiness(), runtime.taints.count())
         assert state["origin_breaker"] == "closed"
         assert lines_of(guard, "tainted_principals") == {"tainted_principals 1.0"}
         assert lines_of(guard, "audit_writable") == {"audit_writable 1.0"}
         assert lines_of(guard, "origin_breaker_open") == set()
         for number in range(FAILURES):
             runtime.origin.failed(f"person:{number}", reached=False)
-        runtime.metrics.state(readiness(runtime), 0)
+        runtime.metrics.state(runtime.readiness(), 0)
         assert lines_of(guard, "origin_breaker_open") == {"origin_breaker_open 1.0"}
 
 

@@ -28,7 +28,6 @@ from guard.bundle.bundle import Opened, render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from guard.decide.term import Term
 from guard.listening import serve
-from guard.readiness import readiness
 from guard.running import running
 from guard.service import GuardService
 from model.errors import InputError, RingwallError
@@ -462,7 +461,7 @@ async def test_an_expired_configuration_lets_nothing_pass_and_ends_its_streams(t
     ends = int(time.time()) + 12  # time to start on a busy machine
     async with guarded(Origin(get=listen), tmp_path, expires=ends) as guard:
         await guard.initialize()
-        soon = readiness(guard.service.runtime)
+        soon = guard.service.runtime.readiness()
         assert soon["bundle"]["expires"] == ends
         assert soon["warnings"][0].startswith("bundle: the configuration expires at ")
         stream = asyncio.ensure_future(guard.client.get("/mcp", headers={"accept": "text/event-stream"}))
@@ -473,7 +472,7 @@ async def test_an_expired_configuration_lets_nothing_pass_and_ends_its_streams(t
         assert response.status_code == 403
         assert response.headers["ringwall-incident"] == guard.records()[-1]["incident"]
         assert guard.reasons()[-1] == ("http", "refuse", "bundle_expired")
-        late = readiness(guard.service.runtime)
+        late = guard.service.runtime.readiness()
         assert (late["ready"], late["warnings"]) == (False, [])
         assert late["problems"][0].startswith("bundle: the configuration expired at ")
         over.set()

@@ -14,7 +14,6 @@ from guard.inspect.definitions import definition_findings
 from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel, build_panel
 from guard.inspect.verdict import Category, EngineFinding, Leg, VerdictEngine, rule_id
-from guard.readiness import readiness
 from model.defaults import LegPolicy
 from model.tool_lock import ToolLock
 from tests.support.engine_services import ATTACK, KEY, LakeraService
@@ -71,15 +70,15 @@ async def test_readyz_names_what_is_withheld_before_anybody_asks(tmp_path: Path)
     async with guarded(origin, tmp_path) as guard:
 
         def refused() -> list[Any]:
-            return [entry for entry in readiness(guard.service.runtime)["refused"] if entry.get("rules")]
+            return [entry for entry in guard.service.runtime.readiness()["refused"] if entry.get("rules")]
 
         (entry,) = await eventually(refused, "/readyz names the withheld tool")
         assert entry["definition"] == "tools search"
         assert entry["difference"] == ["poisoning.paths at /description"]
-        assert readiness(guard.service.runtime)["refused_although_locked"] == ["tools/search"]
+        assert guard.service.runtime.readiness()["refused_although_locked"] == ["tools/search"]
 
         def ready() -> bool:
-            return bool(readiness(guard.service.runtime)["ready"])
+            return bool(guard.service.runtime.readiness()["ready"])
 
         assert await eventually(ready, "the guard is ready all the same")
 
@@ -100,7 +99,7 @@ async def test_a_tool_whose_findings_are_all_accepted_is_listed_and_called(tmp_p
         await guard.initialize()
         assert await names(guard) == ["search"]
         assert (await guard.call("search"))["result"] == result("done")
-        assert readiness(guard.service.runtime)["refused"] == []
+        assert guard.service.runtime.readiness()["refused"] == []
 
 
 async def test_a_tool_that_quotes_an_attack_is_listed_and_called_and_taints_nobody(
@@ -114,7 +113,7 @@ async def test_a_tool_that_quotes_an_attack_is_listed_and_called_and_taints_nobo
             for _ in range(2):
                 assert await names(guard) == ["search", "delete"]
             assert (await guard.call("search"))["result"] == result("done")
-            assert readiness(guard.service.runtime)["refused"] == []
+            assert guard.service.runtime.readiness()["refused"] == []
             assert guard.service.runtime.taints.count() == 0
         line = f"shown, though an engine suspects it and the tool lock does not note that: tools search: {NOTE}"
         assert caplog.messages.count(line) == told

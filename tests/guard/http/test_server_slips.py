@@ -15,7 +15,6 @@ from starlette.responses import Response, StreamingResponse
 
 from guard.decide.answers import INCIDENT_HEADER, ORIGIN_FAILED
 from guard.http.origin_breaker import FAILURES
-from guard.readiness import readiness
 from tests.support.guard_messages import ATTACK, call, result, session_of
 from tests.support.guard_service import LEGACY, Origin, answer_of, guarded, sse
 from tests.support.raw_http import answering
@@ -80,7 +79,7 @@ async def test_a_slip_is_told_by_kind_to_the_caller_and_by_place_to_the_log(form
             assert "busy" not in record["problem"]
         assert len(SLIPS) > 2 * FAILURES
         assert not guard.service.runtime.origin.is_open
-        assert readiness(guard.service.runtime)["ready"] is True
+        assert guard.service.runtime.readiness()["ready"] is True
         del origin.replies["tools/call"]
         assert "result" in await guard.call("search")
 
@@ -217,7 +216,7 @@ async def test_a_refusal_under_an_id_of_the_servers_own_keeps_its_status(status:
         assert ("ping", "error", f"origin_{status}") in guard.reasons()
         assert (len(origin.calls) == 1) is (status == 404)
         assert not guard.service.runtime.origin.is_open
-        await eventually(lambda: readiness(guard.service.runtime)["ready"], "the guard is ready")
+        await eventually(lambda: guard.service.runtime.readiness()["ready"], "the guard is ready")
 
 
 async def test_initialize_with_the_id_of_an_ended_session_begins_another(tmp_path: Path) -> None:
