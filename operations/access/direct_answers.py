@@ -19,7 +19,7 @@ from operations.access.question import AccessQuestion
 from operations.access.refusals import absence_words, grantees_of
 from operations.access.rehearsal import GuardAnswer
 from operations.access.visitor import Visitor
-from plan.rings import budget_words
+from plan.grant_words import budget_words
 
 
 class DirectRehearsal:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from model.stacks import ModelStack
 from operations.access.answers import RingAnswer
 from operations.access.places import server_place
-from plan.rings import budget_words
+from plan.grant_words import budget_words
 
 RING = "gateway"
 

@@ -17,7 +17,7 @@ from operations.access.refusals import RING, absence_words, excepted, grantees_o
 from operations.access.rehearsal import GuardAnswer
 from operations.access.settings_answers import settings_answers
 from operations.access.visitor import Visitor
-from plan.rings import budget_words
+from plan.grant_words import budget_words
 
 
 def model_answers(

@@ -14,7 +14,7 @@ from operations.access.refusals import RING, excepted, giving_grants, grantees_o
 from operations.access.rehearsal import GuardAnswer, Rehearsal
 from operations.access.settings_answers import settings_answers
 from operations.access.visitor import Visitor
-from plan.rings import budget_words
+from plan.grant_words import budget_words
 
 
 def server_answers(

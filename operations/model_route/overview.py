@@ -8,7 +8,7 @@ from components.gateway.inner_entities import address
 from model.name_patterns import matches_any
 from model.stacks import ModelStack
 from operations.model_route.snippets import base_url
-from plan.rings import budget_words, grantees_words
+from plan.grant_words import budget_words, grantees_words
 
 
 def overview(stack: ModelStack) -> dict[str, Any]:

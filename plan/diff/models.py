@@ -19,7 +19,7 @@ from plan.diff.semantic.grants import EVERYONE, compare_grants, matrix
 from plan.diff.semantic.keys import compare_keys
 from plan.diff.semantic.models import model_rights, providers_of
 from plan.diff.semantic.stack_settings import compare_stack_settings
-from plan.rings import budget_words
+from plan.grant_words import budget_words
 
 
 def compare_model(
