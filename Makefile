@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image manifests soak
+.PHONY: setup demo test properties lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image manifests soak
 .PHONY: compiled-tests exposure interrupt faults readers servers toxic-flow detection deck prometheus wheel released lock clean help
 
 help: ## Show the targets
@@ -71,6 +71,9 @@ image: setup ## Build the image of the Dockerfile and run it, where podman or bu
 
 manifests: setup ## The hosts' files as Compose, Kustomize and Kubernetes themselves read them, where Go is
 	$(BIN)/pytest -m rare tests/operations/host/test_loaders.py
+
+properties: setup ## What holds for every input, over new random inputs; `make test` takes the same ones each time
+	$(BIN)/pytest --hypothesis-profile="new examples" -m hypothesis
 
 soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then the books
 	$(BIN)/python tests/soak/run.py

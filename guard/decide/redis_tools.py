@@ -80,6 +80,7 @@ class RedisTools:
         self._names: frozenset[str] = frozenset()
         self._read = float("-inf")
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def announce(self, bundle: str, names: frozenset[str]) -> None:
         """Tell the others the names under this bundle at once, if Redis answers, and again and again until `close`."""
@@ -99,12 +100,15 @@ class RedisTools:
 
     async def close(self) -> None:
         """Tell the others nothing more; what they were told ends with its lease."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
-        while True:
+        # Redis's client writes by `asyncio.wait_for`. Where a write ends as the task is cancelled, Python 3.11 may return
+        # as if it had not been (https://github.com/python/cpython/issues/86296), and the exchange goes on.
+        while not self._closed:
             await asyncio.sleep(self._refresh)
             await self._exchange()
 

@@ -38,7 +38,7 @@ from tests.support.guard_service import ME, Origin, answer_of, config_for, guard
 from tests.support.loopback_http import NO_AUTHORITIES
 from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
-from tests.support.waiting import eventually, eventually_sync
+from tests.support.waiting import LIFETIMES, eventually, eventually_sync
 
 RINGWALL = str(Path(sys.executable).with_name("ringwall"))
 
@@ -458,16 +458,18 @@ async def test_an_expired_configuration_lets_nothing_pass_and_ends_its_streams(t
         listening.set()
         return sse(": hello\n\n", then=over.wait)  # type: ignore[arg-type]
 
-    ends = int(time.time()) + 12  # time to start on a busy machine
-    async with guarded(Origin(get=listen), tmp_path, expires=ends) as guard:
+    async with guarded(Origin(get=listen), tmp_path) as guard:
         await guard.initialize()
-        soon = guard.service.runtime.readiness()
+        for sequence, lifetime in enumerate(LIFETIMES, 2):
+            ends = int(time.time()) + lifetime
+            await guard.service.apply(Opened(guard.config, f"sha256:{sequence:064}", sequence, frozenset(), ends))
+            soon = guard.service.runtime.readiness()
+            await guard.client.get("/mcp", headers={"accept": "text/event-stream"})
+            assert time.time() >= ends
+            if listening.is_set():
+                break
         assert soon["bundle"]["expires"] == ends
         assert soon["warnings"][0].startswith("bundle: the configuration expires at ")
-        stream = asyncio.ensure_future(guard.client.get("/mcp", headers={"accept": "text/event-stream"}))
-        await listening.wait()
-        await stream
-        assert time.time() >= ends
         response = await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})
         assert response.status_code == 403
         assert response.headers["ringwall-incident"] == guard.records()[-1]["incident"]

@@ -7,13 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from model.canonical import canonical_json, digest
 from tests.support.json_values import VALUES
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_canonical_json_is_json_of_an_equal_value(value: Any) -> None:
     assert json.loads(canonical_json(value)) == value

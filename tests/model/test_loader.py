@@ -235,7 +235,7 @@ def quoted(item: Any) -> Any:
     return item
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(json_values)
 def test_any_json_value_written_with_its_strings_quoted_reads_back_equal(item: Any) -> None:
     out = io.StringIO()
@@ -275,7 +275,7 @@ def test_refusal_of_a_text_read_again_names_the_file_it_is_in_now() -> None:
         assert refused.value.file == f"{file}:2"
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from(list("a1:-?[]{}#&*!|>'\"%@`,.\n \t\\~<=_0xeT+\x01\u2028é")), max_size=40) | st.text())
 def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
     try:

@@ -45,7 +45,7 @@ def lock(*tools: ToolEntry) -> ToolLock:
 LIST = {"name": "list_notes", "description": "List notes", "inputSchema": {"type": "object"}}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(TEXTS, VALUES, max_size=5), st.text(min_size=1), TEXTS)
 def test_every_definition_survives_the_file_exactly(body: dict[str, Any], name: str, description: str) -> None:
     definition = {**body, "name": name, "description": description}

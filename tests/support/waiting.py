@@ -12,6 +12,9 @@ T = TypeVar("T")
 #: Long, for a busy machine: only a test that fails waits this long.
 PATIENCE = 60.0
 PAUSE = 0.01
+#: Seconds that something lives which must be used before it ends and is then seen to end: a busy machine may be too late for
+#: the first, so a test goes on to the next until it was in time.
+LIFETIMES = (2, 12, 60)
 #: Settings of a guard, whose verdicts have five seconds: the first one compiles the rules, which takes longer there.
 PATIENT_GUARD = {"deadline": "60s"}
 

@@ -517,7 +517,7 @@ def test_no_value_ends_its_lua_literal(value: str) -> None:
 
 
 @given(st.text())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_text_survives_as_a_lua_literal(value: str) -> None:
     value = value.encode("utf-8", "replace").decode()
     assert Kong().run(f"return {lua_string(value)}").returned.encode("latin-1").decode() == value
@@ -570,7 +570,7 @@ _HEADER = st.one_of(
     host=st.sampled_from(["github.example.com", "claude.example.com", "x"]),
     sent=st.dictionaries(st.sampled_from(["upgrade", "x-ringwall-principal", "x-ringwall-assertion"]), st.just("x")),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_input_yields_a_principal_unless_all_conditions_hold(
     base: dict[str, Any],
     changes: dict[str, Any],
@@ -617,7 +617,7 @@ def test_no_input_yields_a_principal_unless_all_conditions_hold(
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_bytes_at_all_yield_a_principal(raw: bytes) -> None:
     outcome = Kong(headers={"cf-access-jwt-assertion": raw.decode("latin-1")}).run(ACCESS)
     assert outcome.status == 401

@@ -84,7 +84,7 @@ def test_any_byte_changed_breaks_the_log(log: bytes, mask: int) -> None:
     assert passed == []
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_change_of_bytes_within_the_log_breaks_it(log: bytes, data: st.DataObject) -> None:
     begin = data.draw(st.integers(0, len(log) - 1))

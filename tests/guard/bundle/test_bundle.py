@@ -254,7 +254,7 @@ def test_sequences_only_rise() -> None:
     assert opened(text(8), 7, now.sha256).bundle.sequence == 8
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_altered_byte_passes(data: st.DataObject) -> None:
     good = text().encode()

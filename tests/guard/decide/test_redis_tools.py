@@ -24,7 +24,7 @@ from tests.support.guard_service import Origin, guarded
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
 from tests.support.token_issuer import Clock
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 TAINT = {"taint": {"outbound_call": "ask"}}
 
@@ -38,7 +38,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @contextlib.asynccontextmanager
 async def sharing(url: str, *servers: str, clock: Clock | None = None) -> AsyncIterator[list[RedisTools]]:
     """What guards of these servers would share; each looks every 20 ms once it was announced."""
-    connection = Redis.from_url(url, socket_timeout=2)
+    connection = Redis.from_url(url, socket_timeout=PATIENCE)
     options: dict[str, Any] = {} if clock is None else {"clock": clock}
     tools = [RedisTools(connection, "test", server, refresh=0.02, **options) for server in servers]
     try:
@@ -76,6 +76,19 @@ async def test_names_end_with_their_lease_and_not_with_a_redis_that_lost_them(re
         await connection.aclose()
         clock.now = LEASE_SECONDS + 1
         await eventually(lambda: web.names() == {"write_note"}, "the lease is over")
+
+
+async def test_it_closes_in_whichever_moment_of_an_exchange_it_is_told_to(redis: RedisServer) -> None:
+    connection = Redis.from_url(redis.url, socket_timeout=PATIENCE)
+    # An exchange takes fewer turns of the event loop than this; with no pause between two, each close is within one.
+    for turns in range(40):
+        tools = RedisTools(connection, "test", "test.web", refresh=0)
+        await tools.announce("1", frozenset())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE):
+            await tools.close()
+    await connection.aclose()
 
 
 async def test_nobody_knows_the_names_while_redis_is_silent_or_they_are_too_many(

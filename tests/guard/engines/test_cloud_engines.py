@@ -19,6 +19,7 @@ from tests.support.cloud_engine_services import (
     content_filter,
 )
 from tests.support.engine_services import ATTACK, KEY, EngineService, Reply, item
+from tests.support.waiting import PATIENCE
 
 ALLOW, BLOCK, NO_VERDICT = Outcome.ALLOW, Outcome.BLOCK, Outcome.NO_VERDICT
 KINDS = pytest.mark.parametrize("kind", [BedrockService, ModelArmorService, AzureService])
@@ -46,7 +47,7 @@ async def judge(service: EngineService, token: Path, *items: ScanItem, **changes
     """One engine's verdicts on these items."""
     engine = make_engine(settings_for(service, token, **changes), KEY)
     try:
-        return [await engine.scan(each, time.monotonic() + 5) for each in items]
+        return [await engine.scan(each, time.monotonic() + PATIENCE) for each in items]
     finally:
         await engine.close()
 
@@ -88,7 +89,7 @@ async def test_wrong_key_is_no_verdict(kind: type[EngineService], token: Path) -
     with kind() as service:
         token.write_text("another-token")
         engine = make_engine(settings_for(service, token), "another-key")
-        verdict = await engine.scan(item("hello"), time.monotonic() + 5)
+        verdict = await engine.scan(item("hello"), time.monotonic() + PATIENCE)
         await engine.close()
     assert (verdict.outcome, verdict.error) == (NO_VERDICT, "it answered 401")
 
@@ -260,7 +261,7 @@ async def test_model_armors_token_is_read_again_for_every_request(token: Path) -
         for content in (KEY, "renewed-token", None):
             service.token = content or "renewed-token"
             token.unlink() if content is None else token.write_text(content)
-            outcomes.append(await engine.scan(item("hello"), time.monotonic() + 5))
+            outcomes.append(await engine.scan(item("hello"), time.monotonic() + PATIENCE))
         await engine.close()
         assert len(service.seen) == 2
     assert [verdict.outcome for verdict in outcomes] == [ALLOW, ALLOW, NO_VERDICT]

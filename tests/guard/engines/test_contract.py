@@ -21,6 +21,7 @@ from tests.support.engine_services import ATTACK, KEY, OWN_ID, ContractService, 
 from tests.support.guard_process import first_line
 from tests.support.guard_service import Origin, guarded, tool
 from tests.support.loopback_http import NO_AUTHORITIES
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 SERVER = ROOT / "examples" / "engine-server" / "server.py"
@@ -38,7 +39,7 @@ async def judge(service: ContractService, asked: ScanItem | None = None, answer:
         service.always = Reply(answer)
     engine = ContractVerdictEngine(f"{service.url}/verdict", KEY, **options)
     try:
-        return await engine.scan(asked or item("hello"), time.monotonic() + 5)
+        return await engine.scan(asked or item("hello"), time.monotonic() + PATIENCE)
     finally:
         await engine.close()
 
@@ -68,7 +69,7 @@ async def test_request_says_all_that_the_contract_says_and_names_nobody(service:
 
 async def test_without_a_token_none_is_sent(service: ContractService) -> None:
     engine = ContractVerdictEngine(f"{service.url}/verdict", "")
-    await engine.scan(item("hello"), time.monotonic() + 5)
+    await engine.scan(item("hello"), time.monotonic() + PATIENCE)
     await engine.close()
     assert "authorization" not in service.seen[0].headers
 
@@ -132,7 +133,7 @@ async def verdicts_on(service: ContractService, answers: list[dict[str, Any]]) -
     engine = ContractVerdictEngine(f"{service.url}/verdict", KEY)
     service.replies.extend(Reply(answer) for answer in answers)
     try:
-        return [await engine.scan(item("hello"), time.monotonic() + 5) for _ in answers]
+        return [await engine.scan(item("hello"), time.monotonic() + PATIENCE) for _ in answers]
     finally:
         await engine.close()
 

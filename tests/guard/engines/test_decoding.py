@@ -108,7 +108,7 @@ def test_more_encoded_text_than_the_budget_is_no_verdict() -> None:
     assert outcome(encoded("ordinary words " * (decoding.MAX_DECODED // 15 + 1))) is Outcome.NO_VERDICT
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=300))
 def test_what_no_cheap_look_suspects_holds_nothing_to_open(text: str) -> None:
     if not may_be_encoded(text.encode("utf-8", "replace")):

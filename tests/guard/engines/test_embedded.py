@@ -178,7 +178,7 @@ def test_a_phrase_is_found_with_and_without_its_accents(text: str, form: Literal
     assert judge(unicodedata.normalize(form, text)).outcome is Outcome.BLOCK
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text(max_size=200), max_size=4), st.sampled_from(Leg))
 def test_any_text_gets_a_verdict_and_every_span_lies_in_its_string(texts: list[str], leg: Leg) -> None:
     for finding in judge(*texts, leg=leg).findings:

@@ -24,7 +24,7 @@ from guard.inspect.verdict import Leg, Outcome, ScanItem, Verdict
 from tests.soak.vendor import write_certificate
 from tests.support.engine_services import ATTACK, KEY, AirsService, EngineService, LakeraService, Reply, item
 from tests.support.token_issuer import Clock
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 
 @pytest.fixture(params=[LakeraService, AirsService], ids=["lakera", "prisma_airs"])
@@ -320,7 +320,7 @@ async def test_many_texts_at_once_put_one_question_to_a_service_that_is_tried_ag
     clock.now += 10
 
     engine = engine_for(service, breaker=breaker)
-    verdicts = await asyncio.gather(*(engine.scan(item("hello"), time.monotonic() + 5) for _ in range(8)))
+    verdicts = await asyncio.gather(*(engine.scan(item("hello"), time.monotonic() + PATIENCE) for _ in range(8)))
     await engine.close()
     outcomes = [verdict.outcome for verdict in verdicts]
     assert outcomes.count(Outcome.ALLOW) == len(service.seen) == 1
@@ -466,12 +466,12 @@ def test_requests_given_up_half_way_do_not_use_up_the_connections(
 
         async def give_up(times: int) -> None:
             for _ in range(times):
-                asking = asyncio.ensure_future(service.ask(b"{}", time.monotonic() + 5))
+                asking = asyncio.ensure_future(service.ask(b"{}", time.monotonic() + PATIENCE))
                 asyncio.get_running_loop().call_later(moments.random() * 0.02, asking.cancel)
                 await asyncio.gather(asking, return_exceptions=True)
 
         await asyncio.gather(*(give_up(200) for _ in range(10)))
-        answers = await asyncio.gather(*(service.ask(b"{}", time.monotonic() + 5) for _ in range(100)))
+        answers = await asyncio.gather(*(service.ask(b"{}", time.monotonic() + PATIENCE) for _ in range(100)))
         assert answers == [{"flagged": False}] * 100
         await service.close()
         server.close()

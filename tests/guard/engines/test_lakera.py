@@ -14,6 +14,7 @@ from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanIte
 from tests.soak.vendor import KEY as VENDOR_KEY
 from tests.soak.vendor import vendor
 from tests.support.engine_services import ATTACK, KEY, LakeraService, Reply, item
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ async def judge(service: LakeraService, asked: ScanItem | None = None, answer: A
         service.always = Reply(answer)
     engine = LakeraVerdictEngine(service.url + "/", "project-1", KEY)
     try:
-        return await engine.scan(asked or item("hello"), time.monotonic() + 5)
+        return await engine.scan(asked or item("hello"), time.monotonic() + PATIENCE)
     finally:
         await engine.close()
 
@@ -166,7 +167,7 @@ async def test_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, mo
     async def ask(url: str) -> Verdict:
         engine = LakeraVerdictEngine(url, "project-soak", VENDOR_KEY)
         try:
-            return await engine.scan(item("hello"), time.monotonic() + 5)
+            return await engine.scan(item("hello"), time.monotonic() + PATIENCE)
         finally:
             await engine.close()
 

@@ -12,6 +12,7 @@ import pytest
 from guard.engines.prisma_airs import PrismaAirsVerdictEngine
 from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from tests.support.engine_services import ATTACK, KEY, AirsService, Reply, item
+from tests.support.waiting import PATIENCE
 
 BlockOn = Literal["action", "category"]
 
@@ -30,7 +31,7 @@ async def judge(
         service.always = Reply(answer)
     engine = PrismaAirsVerdictEngine(service.url + "/", "strict", KEY, block_on)
     try:
-        return await engine.scan(asked or item("hello"), time.monotonic() + 5)
+        return await engine.scan(asked or item("hello"), time.monotonic() + PATIENCE)
     finally:
         await engine.close()
 

@@ -25,8 +25,10 @@ LARGE = "word " * 1_200_000
 
 
 @contextlib.asynccontextmanager
-async def idle_client(guard: Guarded, verb: str, body: bytes = b"") -> AsyncIterator[socket.socket]:
-    """A connection that asked and does not read."""
+async def idle_client(
+    guard: Guarded, verb: str, body: bytes = b"", *, window: int = 4096
+) -> AsyncIterator[socket.socket]:
+    """A connection that asked and does not read; `window` is how many bytes of the answer its kernel takes."""
     lines = [
         f"{verb} /mcp HTTP/1.1",
         f"host: 127.0.0.1:{guard.config.listen.port}",
@@ -37,7 +39,7 @@ async def idle_client(guard: Guarded, verb: str, body: bytes = b"") -> AsyncIter
         f"mcp-protocol-version: {LEGACY}",
     ]
     with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         client.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(client, ("127.0.0.1", guard.config.listen.port))
@@ -62,6 +64,7 @@ async def test_an_answer_that_nobody_reads_is_cut(tmp_path: Path) -> None:
                     received += len(part)
             assert received < len(LARGE)
         await eventually(lambda: guard.service.runtime.busy == 0, "the request is over")
+        origin.replies["tools/call"] = lambda message: result("short")
         assert (await guard.call("search"))["result"]["content"]
 
 
@@ -82,12 +85,13 @@ async def test_a_stream_that_nobody_reads_is_cut(tmp_path: Path) -> None:
 async def test_an_answer_that_is_read_in_time_is_not_cut(tmp_path: Path) -> None:
     """Each 64 KiB that wait buy time, so a reader that is slow and goes on has its answer whole."""
     origin = Origin(replies={"tools/call": lambda message: result(LARGE)})
-    async with guarded(origin, tmp_path, bounds=RequestBounds(answer_seconds=0, answer_rate=2e5)) as guard:
+    async with guarded(origin, tmp_path, bounds=RequestBounds(answer_seconds=0, answer_rate=2e4)) as guard:
         await guard.initialize()
-        async with idle_client(guard, "POST", json.dumps(call(1)).encode()) as client:
+        # A busy machine takes long for every turn of reader and writer, so there are few of them.
+        async with idle_client(guard, "POST", json.dumps(call(1)).encode(), window=1 << 16) as client:
             begun, received = time.monotonic(), b""
             while not received.endswith(b"}"):
-                # 2 MB a second: ten times what the bound asks for, as a busy machine reads later than it should.
+                # 2 MB a second: far above what the bound asks for, as a busy machine reads later than it should.
                 pause = begun + len(received) / 2e6 - time.monotonic()
                 await asyncio.sleep(max(0, pause))
                 part = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 1 << 17), 60)

@@ -58,7 +58,7 @@ def test_what_cannot_be_cut_for_certain_is_an_error(wrong: EngineFinding) -> Non
         redact({"t": "text", "n": 1, "list": ["x"], "a b#": "key or value?"}, [wrong])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.text(max_size=12), st.booleans()), min_size=1, max_size=5))
 def test_after_redaction_nothing_of_the_secret_is_left(parts: list[tuple[str, bool]]) -> None:
     value = {"items": [f"{text} {KEY if secret else 'none'} {text}" for text, secret in parts]}

@@ -74,13 +74,13 @@ async def passed(channel: HeldText, pieces: list[str]) -> str:
     return "".join([*sent, await channel.end()])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text("ab \n", max_size=90), max_size=20), st.integers(64, 200))
 async def test_text_that_is_well_arrives_as_it_was_whatever_its_pieces(pieces: list[str], hold_back: int) -> None:
     assert await passed(held(hold_back), pieces) == "".join(pieces)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 400), st.integers(0, 400), st.integers(1, 50))
 async def test_a_secret_is_cut_out_whole_wherever_it_stands(before: int, after: int, size: int) -> None:
     text = "x " * before + SECRET + " y" * after
