@@ -83,6 +83,10 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
         await exchange.refuse(
             context, Reason.UNKNOWN_MEMBER, answers.INVALID_PARAMS, text, problem=f"params: {_shown(unknown)}"
         )
+    if problem := row.misshapen(request.params):
+        await exchange.refuse(
+            context, Reason.MALFORMED, answers.INVALID_PARAMS, f"Invalid params: {problem}", problem=problem
+        )
     if row.is_call:
         request = await _call(exchange, request, prepared, context)
     elif row.names is Names.NAME:
@@ -382,6 +386,8 @@ async def _notification(exchange: Exchange, notification: Notification, headers:
         await exchange.refuse_silently(context, Reason.UNKNOWN_METHOD)
     if unknown := row.unknown_members(notification.params, modern=exchange.caller.modern):
         await exchange.refuse_silently(context, Reason.UNKNOWN_MEMBER, problem=f"params: {_shown(unknown)}")
+    if problem := row.misshapen(notification.params):
+        await exchange.refuse_silently(context, Reason.MALFORMED, problem=problem)
     if size > exchange.policy.body_limit:
         await exchange.refuse_silently(context, Reason.TOO_LARGE, status=413)
     inspected = await exchange.inspect(Leg.ARGUMENTS, context, notification.params)
