@@ -124,6 +124,8 @@ class Method:
     endless: bool = False
     #: The notification says that a list of the server has changed.
     changes_lists: bool = False
+    #: The request says whether the client is told of changes of one resource.
+    subscribes: bool = False
     #: The method runs a tool. Its refusals are answered as tool errors, which the model reads.
     is_call: bool = field(init=False)
 
@@ -219,8 +221,18 @@ CLIENT = _table(
             members=_URI,
             continued=True,
         ),
-        Method("resources/subscribe", _REQUEST, Era.LEGACY, names=Names.URI, section=Section.RESOURCES, members=_URI),
-        Method("resources/unsubscribe", _REQUEST, Era.LEGACY, names=Names.URI, section=Section.RESOURCES, members=_URI),
+        *(
+            Method(
+                f"resources/{verb}",
+                _REQUEST,
+                Era.LEGACY,
+                names=Names.URI,
+                section=Section.RESOURCES,
+                members=_URI,
+                subscribes=True,
+            )
+            for verb in ("subscribe", "unsubscribe")
+        ),
         Method(
             "subscriptions/listen",
             _REQUEST,
