@@ -88,9 +88,9 @@ async def _relay_stream(
     async for event in events(exchange, upstream):
         resumable = resumable or bool(event.id)
         delivered = await deliver(exchange, event, sink, context)
-        if delivered is Delivered.ANSWER:
+        if delivered is EventDelivery.ANSWER:
             return
-        if context.ticket is not None and event.data and delivered is Delivered.MESSAGE:
+        if context.ticket is not None and event.data and delivered is EventDelivery.MESSAGE:
             await context.ticket.charge(estimate(len(event.data)))
             if context.ticket.exhausted and not context.row.structural:
                 context.reached = context.ticket.exhausted
@@ -110,7 +110,7 @@ def _adopt_policy(exchange: Exchange) -> None:
         exchange.caller.rights = exchange.policy.grants.rights(exchange.caller.principal)
 
 
-class Delivered(Enum):
+class EventDelivery(Enum):
     """What the client got of one event: the final answer to its request, a message, or nothing that it pays for."""
 
     ANSWER = "answer"
@@ -118,7 +118,7 @@ class Delivered(Enum):
     NOTHING = "nothing"
 
 
-async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context | None) -> Delivered:
+async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context | None) -> EventDelivery:
     """Pass on what the client may see of one event."""
     _adopt_policy(exchange)
     if event.id:
@@ -127,13 +127,13 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
     if not event.is_message:
         # MCP knows no other event type. The event keeps its place in the stream (its id) and loses its data and its name.
         await pass_empty(exchange, Event(None if event.data is None else "", None, event.id, event.retry), sink)
-        return Delivered.NOTHING
+        return EventDelivery.NOTHING
     message: Message | None
     try:
         message = classify(parse((event.data or "").encode()))
     except Malformed as malformed:
         if await _unreadable(exchange, event, malformed, sink, context):
-            return Delivered.ANSWER
+            return EventDelivery.ANSWER
         message = None
     final = isinstance(message, Answer) and context is not None and message.id == context.id
     if isinstance(message, Answer) and context is not None and not final:
@@ -141,13 +141,13 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
         await sink.answer(
             200, await substitutes.for_slip(exchange, context, substitutes.wrong_id(context.id, message.id))
         )
-        return Delivered.ANSWER
+        return EventDelivery.ANSWER
     out = None if message is None else await _decide(exchange, message, context)
     if out is None:
         await pass_empty(exchange, Event(None, None, event.id, event.retry), sink)
-        return Delivered.NOTHING
+        return EventDelivery.NOTHING
     await sink.event(Event(dump(out).decode(), event.event, event.id, event.retry))
-    return Delivered.ANSWER if final else Delivered.MESSAGE
+    return EventDelivery.ANSWER if final else EventDelivery.MESSAGE
 
 
 async def _unreadable(

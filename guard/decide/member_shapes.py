@@ -18,7 +18,7 @@ LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "e
 
 
 @value_type()
-class Shape:
+class MemberShape:
     """What a member must be; `words` say it to the sender."""
 
     words: str
@@ -43,11 +43,11 @@ def _is_completed(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get("value"), str)
 
 
-TEXT = Shape("a string", lambda value: isinstance(value, str))
+TEXT = MemberShape("a string", lambda value: isinstance(value, str))
 #: PHP writes an object without members as [].
-OBJECT = Shape("an object", lambda value: isinstance(value, dict) or value == [])
-NUMBER = Shape("a number", _is_number)
-HANDLE = Shape("a string or an integer", _is_handle)
-LEVEL = Shape(f"one of {', '.join(LEVELS)}", lambda value: isinstance(value, str) and value in LEVELS)
-META = Shape("an object whose progressToken is a string or an integer", _is_meta)
-COMPLETED = Shape("an object with the strings name and value", _is_completed)
+OBJECT = MemberShape("an object", lambda value: isinstance(value, dict) or value == [])
+NUMBER = MemberShape("a number", _is_number)
+HANDLE = MemberShape("a string or an integer", _is_handle)
+LEVEL = MemberShape(f"one of {', '.join(LEVELS)}", lambda value: isinstance(value, str) and value in LEVELS)
+META = MemberShape("an object whose progressToken is a string or an integer", _is_meta)
+COMPLETED = MemberShape("an object with the strings name and value", _is_completed)

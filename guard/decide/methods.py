@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from guard.decide.member_shapes import COMPLETED, HANDLE, LEVEL, META, NUMBER, OBJECT, TEXT, Shape
+from guard.decide.member_shapes import COMPLETED, HANDLE, LEVEL, META, NUMBER, OBJECT, TEXT, MemberShape
 from guard.inspect.verdict import Leg
 
 
@@ -114,7 +114,7 @@ class Method:
     opaque: frozenset[str] = _OPAQUE
     #: What a client's params may have besides `_meta`, which is open to everybody's own members; each with its shape, or
     #: None where grants, lock or another rule judges it whole.
-    members: Mapping[str, Shape | None] = field(default_factory=dict)
+    members: Mapping[str, MemberShape | None] = field(default_factory=dict)
     #: In 2026-07-28 the request may be repeated with the answers to the server's questions.
     continued: bool = False
     addressee: Addressee = Addressee.STREAM
@@ -157,7 +157,7 @@ class Method:
 _REQUEST, _NOTIFICATION = MessageKind.REQUEST, MessageKind.NOTIFICATION
 
 
-_URI: Mapping[str, Shape | None] = {"uri": None}
+_URI: Mapping[str, MemberShape | None] = {"uri": None}
 
 
 def _list(name: str, section: Section) -> Method:
