@@ -22,6 +22,8 @@ UNSUPPORTED_VERSION = -32022
 
 #: Below it every number that a double holds is a different integer (RFC 8259, section 6).
 _EXACT = 2.0**53
+#: What 64 bits hold, with or without a sign: no program counts its requests beyond it.
+_INTEGERS = range(-(2**63), 2**64)
 
 _REQUEST = frozenset(("jsonrpc", "id", "method", "params"))
 _NOTIFICATION = frozenset(("jsonrpc", "method", "params"))
@@ -206,8 +208,13 @@ def _id(value: Any) -> Id:
     # U+FFFD may stand for half of a surrogate pair: the sender would not know the id again.
     if isinstance(value, str) and len(value) <= 256 and "\ufffd" not in value:
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+    if is_whole_number(value):
         return int(value)
-    raise Malformed("the id is neither a string nor an integer")
+    raise Malformed("the id is neither a string nor an integer of at most 64 bits")
+
+
+def is_whole_number(value: Any) -> bool:
+    """Whether this is an integer, or a number that stands for one, of which nothing was rounded off."""
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) < _EXACT
+    return isinstance(value, int) and not isinstance(value, bool) and value in _INTEGERS

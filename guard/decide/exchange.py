@@ -39,6 +39,8 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     sink: Sink | None = None
     rate: StreamRate = field(default_factory=StreamRate)
+    #: The resources whose changes this stream of the 2026 era reports.
+    subscriptions: frozenset[str] = frozenset()
     span: Span = NO_SPAN
 
     def context(self, id_: Id, method: str, row: Method, size: int = 0) -> Context:

@@ -23,6 +23,7 @@ from guard.decide.outbound import check_outbound, taint_of_caller
 from guard.decide.policy import PinnedTool
 from guard.decide.question_answers import PARAMS, answer_kinds, foreign_root, foreign_root_in_params
 from guard.decide.reasons import Decision, Reason
+from guard.decide.subscriptions import note_subscription, subscribed_by
 from guard.decide.tokens import estimate, repeated_bytes
 from guard.http.http_rules import (
     HttpRefusal,
@@ -83,6 +84,10 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
         await exchange.refuse(
             context, Reason.UNKNOWN_MEMBER, answers.INVALID_PARAMS, text, problem=f"params: {_shown(unknown)}"
         )
+    if problem := row.misshapen(request.params):
+        await exchange.refuse(
+            context, Reason.MALFORMED, answers.INVALID_PARAMS, f"Invalid params: {problem}", problem=problem
+        )
     if row.is_call:
         request = await _call(exchange, request, prepared, context)
     elif row.names is Names.NAME:
@@ -93,12 +98,16 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
         await _reference(exchange, request, context)
     elif row.names is Names.SUBSCRIPTIONS:
         await _subscriptions(exchange, request, context)
+        exchange.subscriptions = subscribed_by(request.params.get("notifications"))
     if prepared.cached is not None:
         return
     await _state(exchange, request, prepared, context)
     if context.ticket is None:
         await admit(exchange, context, None)
     await _inspect_params(exchange, request, prepared, context)
+    if row.subscribes and not note_subscription(exchange, row.name, context.name):
+        text = "This session has as many subscriptions as are kept. End some of them."
+        await exchange.refuse(context, Reason.TOO_MANY_SUBSCRIPTIONS, answers.LIMITED, text)
 
 
 async def _call(exchange: Exchange, request: Request, prepared: Prepared, context: Context) -> Request:
@@ -382,6 +391,8 @@ async def _notification(exchange: Exchange, notification: Notification, headers:
         await exchange.refuse_silently(context, Reason.UNKNOWN_METHOD)
     if unknown := row.unknown_members(notification.params, modern=exchange.caller.modern):
         await exchange.refuse_silently(context, Reason.UNKNOWN_MEMBER, problem=f"params: {_shown(unknown)}")
+    if problem := row.misshapen(notification.params):
+        await exchange.refuse_silently(context, Reason.MALFORMED, problem=problem)
     if size > exchange.policy.body_limit:
         await exchange.refuse_silently(context, Reason.TOO_LARGE, status=413)
     inspected = await exchange.inspect(Leg.ARGUMENTS, context, notification.params)

@@ -1,27 +1,28 @@
-"""Decides what the client sees of what the server sends: answers, the server's own requests, notifications, streams.
+"""Decides what the client sees of what the server sends: answers and streams.
 
-What the answer to a method may hold is in the method's row in `guard.decide.methods`. What a client sends is decided in
-`guard.decide.from_client`.
+What the answer to a method may hold is in the method's row in `guard.decide.methods`. The server's own requests and
+notifications are decided in `guard.decide.server_messages`, what a client sends in `guard.decide.from_client`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import Enum
 from typing import Any
 
 from guard.decide import answers, methods, substitutes
 from guard.decide.answers import error
-from guard.decide.context import Context, Prepared, Sink
+from guard.decide.context import Context, Sink
 from guard.decide.exchange import Exchange
 from guard.decide.lists import DECIDING, filter_list, holds_definitions
-from guard.decide.methods import Names, ResultKind, Section
+from guard.decide.methods import ResultKind, Section
 from guard.decide.pins import KEYS
 from guard.decide.reasons import Decision, Reason, origin_status, withheld
-from guard.decide.server_questions import fault_in_error, fault_in_result, fault_of
+from guard.decide.server_messages import pass_notification, pass_request, tell_server
+from guard.decide.server_questions import fault_in_error, fault_in_result
 from guard.decide.stream_events import MAX_ANSWER, events, pass_empty, readable_id
 from guard.decide.tokens import estimate, repeated_bytes
-from guard.http.http_rules import forwarded
 from guard.http.upstream import Slip, UnusableAnswer, UpstreamAnswer
 from guard.inspect.content import is_handle
 from guard.inspect.verdict import Leg
@@ -29,8 +30,6 @@ from wire.faults import diagnose
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, blurred, classify
 from wire.sse import Event
-
-_PROGRESS = methods.SERVER["notifications/progress"]
 
 
 async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, sink: Sink) -> None:
@@ -88,9 +87,10 @@ async def _relay_stream(
     resumable = False
     async for event in events(exchange, upstream):
         resumable = resumable or bool(event.id)
-        if await deliver(exchange, event, sink, context):
+        delivered = await deliver(exchange, event, sink, context)
+        if delivered is EventDelivery.ANSWER:
             return
-        if context.ticket is not None and event.data:
+        if context.ticket is not None and event.data and delivered is EventDelivery.MESSAGE:
             await context.ticket.charge(estimate(len(event.data)))
             if context.ticket.exhausted and not context.row.structural:
                 context.reached = context.ticket.exhausted
@@ -110,8 +110,16 @@ def _adopt_policy(exchange: Exchange) -> None:
         exchange.caller.rights = exchange.policy.grants.rights(exchange.caller.principal)
 
 
-async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context | None) -> bool:
-    """Pass on what the client may see of one event. True when it was the final answer to `context`."""
+class EventDelivery(Enum):
+    """What the client got of one event: the final answer to its request, a message, or nothing that it pays for."""
+
+    ANSWER = "answer"
+    MESSAGE = "message"
+    NOTHING = "nothing"
+
+
+async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context | None) -> EventDelivery:
+    """Pass on what the client may see of one event."""
     _adopt_policy(exchange)
     if event.id:
         known = is_handle(event.id) or await readable_id(exchange, event.id)
@@ -119,13 +127,13 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
     if not event.is_message:
         # MCP knows no other event type. The event keeps its place in the stream (its id) and loses its data and its name.
         await pass_empty(exchange, Event(None if event.data is None else "", None, event.id, event.retry), sink)
-        return False
+        return EventDelivery.NOTHING
     message: Message | None
     try:
         message = classify(parse((event.data or "").encode()))
     except Malformed as malformed:
         if await _unreadable(exchange, event, malformed, sink, context):
-            return True
+            return EventDelivery.ANSWER
         message = None
     final = isinstance(message, Answer) and context is not None and message.id == context.id
     if isinstance(message, Answer) and context is not None and not final:
@@ -133,13 +141,13 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
         await sink.answer(
             200, await substitutes.for_slip(exchange, context, substitutes.wrong_id(context.id, message.id))
         )
-        return True
+        return EventDelivery.ANSWER
     out = None if message is None else await _decide(exchange, message, context)
     if out is None:
         await pass_empty(exchange, Event(None, None, event.id, event.retry), sink)
-    else:
-        await sink.event(Event(dump(out).decode(), event.event, event.id, event.retry))
-    return final
+        return EventDelivery.NOTHING
+    await sink.event(Event(dump(out).decode(), event.event, event.id, event.retry))
+    return EventDelivery.ANSWER if final else EventDelivery.MESSAGE
 
 
 async def _unreadable(
@@ -161,16 +169,16 @@ async def _unreadable(
         if isinstance(resumed, Context):
             await sink.event(Event(dump(await substitutes.for_slip(exchange, resumed, slip)).decode()))
     if fault.asks is not None:
-        await _tell_server(exchange, error(fault.asks, answers.PARSE_ERROR, f"the message is refused: {malformed}"))
+        await tell_server(exchange, error(fault.asks, answers.PARSE_ERROR, f"the message is refused: {malformed}"))
     return False
 
 
 async def _decide(exchange: Exchange, message: Message, context: Context | None) -> Mapping[str, Any] | None:
     """What the client sees of a server's message; None if it sees nothing of it."""
     if isinstance(message, Request):
-        return await _request(exchange, message)
+        return await pass_request(exchange, message)
     if isinstance(message, Notification):
-        return await _notification(exchange, message)
+        return await pass_notification(exchange, message)
     if context is not None and message.id == context.id:
         return await _answer(exchange, context, message)
     known = None if message.id is None else exchange.runtime.recall(exchange.caller, "client", message.id)
@@ -324,66 +332,6 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     if exchange.sink is not None:
         exchange.sink.repeats(repeated if inspected.decision is Decision.ALLOW else repeated_bytes(shown))
     return {**answer.body, "result": shown}
-
-
-async def _request(exchange: Exchange, request: Request) -> Mapping[str, Any] | None:
-    row = methods.request_from_server(request.method, modern=exchange.caller.modern)
-    about = exchange.context(request.id, request.method, row or methods.UNKNOWN)
-    if row is None:
-        await exchange.record(about, Decision.REFUSE, Reason.UNKNOWN_METHOD, leg=Leg.SERVER_REQUESTS)
-        await _tell_server(exchange, error(request.id, answers.METHOD_NOT_FOUND, "Method not found"))
-        return None
-    fault = fault_of(exchange.policy.config.guard.questions, request.method, request.params)
-    if fault is not None:
-        await exchange.record(about, Decision.REFUSE, fault.reason, leg=Leg.SERVER_REQUESTS, problem=fault.problem)
-        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
-        return None
-    inspected = await exchange.inspect(Leg.SERVER_REQUESTS, about, request.params)
-    await exchange.record_inspected(about, inspected, Leg.SERVER_REQUESTS)
-    exchange.taint(inspected, about)
-    await exchange.runtime.agree_on_text()
-    if not inspected.passed:
-        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
-        return None
-    if not exchange.runtime.remember(exchange.caller, "server", request.id, request.method):
-        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
-        return None
-    return request.body
-
-
-async def _notification(exchange: Exchange, notification: Notification) -> Mapping[str, Any] | None:
-    row = methods.notification_from_server(notification.method)
-    about = exchange.context("", notification.method, row or methods.UNKNOWN)
-    if row is None:
-        await exchange.record(about, Decision.REFUSE, Reason.UNKNOWN_METHOD, leg=Leg.RESULTS)
-        return None
-    if row is _PROGRESS and not exchange.rate.admits_progress():
-        exchange.runtime.metrics.dropped_events.labels("progress").inc()
-        await exchange.record(about, Decision.REFUSE, Reason.PROGRESS_FLOOD, leg=Leg.RESULTS)
-        return None
-    if row.names is Names.URI:
-        uri = notification.params.get("uri")
-        if not isinstance(uri, str) or not exchange.caller.rights.resource(uri):
-            await exchange.record(about, Decision.REFUSE, Reason.NOT_GRANTED, leg=Leg.RESULTS)
-            return None
-    if row.changes_lists:
-        caller, runtime = exchange.caller, exchange.runtime
-        runtime.watch.changed(runtime.upstream.place(caller.session, caller.principal.id, modern=caller.modern))
-    inspected = await exchange.inspect(Leg.RESULTS, about, notification.params)
-    if inspected.decision is not Decision.ALLOW or inspected.verdicts:
-        await exchange.record_inspected(about, inspected, Leg.RESULTS)
-    exchange.taint(inspected, about)
-    await exchange.runtime.agree_on_text()
-    if not inspected.passed:
-        return None
-    return {**notification.body, "params": inspected.value} if notification.params else notification.body
-
-
-async def _tell_server(exchange: Exchange, message: Mapping[str, Any]) -> None:
-    """Send the server the refusal of its request, as it waits for an answer."""
-    sent = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
-    headers, body = exchange.introduced(Prepared(message, sent))
-    exchange.runtime.post_refusal(lambda: exchange.send("POST", headers, dump(body)))
 
 
 def answer_head(exchange: Exchange, upstream: UpstreamAnswer) -> tuple[int, dict[str, str]]:

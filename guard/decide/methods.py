@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from guard.decide.member_shapes import COMPLETED, HANDLE, LEVEL, META, NUMBER, OBJECT, TEXT, MemberShape
 from guard.inspect.verdict import Leg
 
 
@@ -111,8 +112,9 @@ class Method:
     leg: Leg = Leg.RESULTS
     structural: bool = False
     opaque: frozenset[str] = _OPAQUE
-    #: What a client's params may have besides `_meta`, which is open to everybody's own members.
-    members: frozenset[str] = frozenset()
+    #: What a client's params may have besides `_meta`, which is open to everybody's own members; each with its shape, or
+    #: None where grants, lock or another rule judges it whole.
+    members: Mapping[str, MemberShape | None] = field(default_factory=dict)
     #: In 2026-07-28 the request may be repeated with the answers to the server's questions.
     continued: bool = False
     addressee: Addressee = Addressee.STREAM
@@ -122,6 +124,8 @@ class Method:
     endless: bool = False
     #: The notification says that a list of the server has changed.
     changes_lists: bool = False
+    #: The request says whether the client is told of changes of one resource.
+    subscribes: bool = False
     #: The method runs a tool. Its refusals are answered as tool errors, which the model reads.
     is_call: bool = field(init=False)
 
@@ -133,8 +137,16 @@ class Method:
 
         Some servers hand all params to code of their own, and a model or a log may be shown what no schema describes.
         """
-        unknown = params.keys() - self.members - {"_meta"}
+        unknown = params.keys() - self.members.keys() - {"_meta"}
         return sorted(unknown - _CONTINUED if self.continued and modern else unknown) if unknown else []
+
+    def misshapen(self, params: Mapping[str, Any]) -> str | None:
+        """The first of a client's params that has not the shape that MCP gives it, with that shape."""
+        for name, value in params.items():
+            shape = META if name == "_meta" else self.members.get(name)
+            if shape is not None and not shape.fits(value):
+                return f"params.{name} is {shape.words}"
+        return None
 
     @property
     def answers_nothing(self) -> bool:
@@ -145,11 +157,7 @@ class Method:
 _REQUEST, _NOTIFICATION = MessageKind.REQUEST, MessageKind.NOTIFICATION
 
 
-def _members(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
-_URI = _members("uri")
+_URI: Mapping[str, MemberShape | None] = {"uri": None}
 
 
 def _list(name: str, section: Section) -> Method:
@@ -160,7 +168,7 @@ def _list(name: str, section: Section) -> Method:
         result=ResultKind.LIST,
         structural=True,
         opaque=_PAGED,
-        members=_members("cursor"),
+        members={"cursor": HANDLE},
     )
 
 
@@ -178,7 +186,7 @@ CLIENT = _table(
             result=ResultKind.INTRODUCTION,
             structural=True,
             opens_session=True,
-            members=_members("protocolVersion", "capabilities", "clientInfo"),
+            members={"protocolVersion": TEXT, "capabilities": OBJECT, "clientInfo": OBJECT},
         ),
         Method("server/discover", _REQUEST, Era.MODERN, result=ResultKind.INTRODUCTION, structural=True),
         Method("ping", _REQUEST, Era.LEGACY, structural=True),
@@ -189,7 +197,7 @@ CLIENT = _table(
             names=Names.NAME,
             section=Section.TOOLS,
             # Known in either era, as a call that asks for a task is refused for that.
-            members=_members("name", "arguments", "task"),
+            members={"name": None, "arguments": None, "task": None},
             continued=True,
         ),
         _list("prompts/list", Section.PROMPTS),
@@ -199,7 +207,7 @@ CLIENT = _table(
             names=Names.NAME,
             section=Section.PROMPTS,
             leg=Leg.PROMPTS,
-            members=_members("name", "arguments"),
+            members={"name": None, "arguments": OBJECT},
             continued=True,
         ),
         _list("resources/list", Section.RESOURCES),
@@ -213,8 +221,18 @@ CLIENT = _table(
             members=_URI,
             continued=True,
         ),
-        Method("resources/subscribe", _REQUEST, Era.LEGACY, names=Names.URI, section=Section.RESOURCES, members=_URI),
-        Method("resources/unsubscribe", _REQUEST, Era.LEGACY, names=Names.URI, section=Section.RESOURCES, members=_URI),
+        *(
+            Method(
+                f"resources/{verb}",
+                _REQUEST,
+                Era.LEGACY,
+                names=Names.URI,
+                section=Section.RESOURCES,
+                members=_URI,
+                subscribes=True,
+            )
+            for verb in ("subscribe", "unsubscribe")
+        ),
         Method(
             "subscriptions/listen",
             _REQUEST,
@@ -222,19 +240,26 @@ CLIENT = _table(
             names=Names.SUBSCRIPTIONS,
             structural=True,
             endless=True,
-            members=_members("notifications"),
+            members={"notifications": OBJECT},
         ),
-        Method("completion/complete", _REQUEST, names=Names.REFERENCE, members=_members("ref", "argument", "context")),
-        Method("logging/setLevel", _REQUEST, Era.LEGACY, structural=True, members=_members("level")),
+        Method(
+            "completion/complete",
+            _REQUEST,
+            names=Names.REFERENCE,
+            members={"ref": None, "argument": COMPLETED, "context": OBJECT},
+        ),
+        Method("logging/setLevel", _REQUEST, Era.LEGACY, structural=True, members={"level": LEVEL}),
         Method("notifications/initialized", _NOTIFICATION, Era.LEGACY, structural=True),
-        Method("notifications/cancelled", _NOTIFICATION, structural=True, members=_members("requestId", "reason")),
+        Method(
+            "notifications/cancelled", _NOTIFICATION, structural=True, members={"requestId": HANDLE, "reason": TEXT}
+        ),
         Method(
             "notifications/progress",
             _NOTIFICATION,
             Era.LEGACY,
             structural=True,
             opaque=_PROGRESS,
-            members=_members("progressToken", "progress", "total", "message"),
+            members={"progressToken": HANDLE, "progress": NUMBER, "total": NUMBER, "message": TEXT},
         ),
         Method("notifications/roots/list_changed", _NOTIFICATION, Era.LEGACY, structural=True),
     )

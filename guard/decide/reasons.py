@@ -164,6 +164,11 @@ class Reason(_Explained):
         "progress_flood",
         "The server reports progress faster than a stream passes on; the result still comes.",
     )
+    SERVER_FLOOD = (
+        "server_flood",
+        "The server sends more notifications or questions than a stream passes on; the result still comes.",
+    )
+    NOT_SUBSCRIBED = "not_subscribed", "The server reports a change of a resource that the caller did not subscribe to."
     CACHED = "cached", "Answered from the cache."
     NO_UPSTREAM_TOKEN = (
         "no_upstream_token",
@@ -185,6 +190,10 @@ class Reason(_Explained):
         "The answer of a model was not sent to its end: the client went away, or the guard ended the request.",
     )
     ID_IN_USE = "id_in_use", "Another request of the session with this id awaits its answer."
+    TOO_MANY_SUBSCRIPTIONS = (
+        "too_many_subscriptions",
+        "The session is subscribed to as many resources as are kept (1,024).",
+    )
     TOO_MANY_STATES = "too_many_states", "The server gave the principal more `requestState`s than are kept."
     RESULT_TOO_LARGE = "result_too_large", "The request was executed; the answer is withheld, as it is over 16 MiB."
     RESULT_USED_UP = (

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ IDLE_FOR = 24 * 3600.0
 PER_PRINCIPAL = 64
 MAX_SESSIONS = 65_536
 CONTEXTS = 256
+SUBSCRIPTIONS = 1024
 STATE_FOR = 3600.0
 STATES_PER_PRINCIPAL = 256
 MAX_STATES = 65_536
@@ -37,6 +38,7 @@ class _Session:
     used: float
     contexts: OrderedDict[RequestId, Any] = field(default_factory=OrderedDict)
     abilities: frozenset[str] = frozenset()
+    subscriptions: set[str] = field(default_factory=set)
 
 
 class Sessions:
@@ -113,6 +115,25 @@ class Sessions:
         """Whether the client announced the ability, which holds for as long as the session lives."""
         session = self._live(_hash(session_id))
         return session is not None and ability in session.abilities
+
+    def subscribe(self, session_id: str, uri: str) -> bool:
+        """Note that the client asked to be told of this resource. False where the session is over, or has 1,024 already."""
+        session = self._live(_hash(session_id))
+        if session is None or (len(session.subscriptions) >= SUBSCRIPTIONS and uri not in session.subscriptions):
+            return False
+        session.subscriptions.add(uri)
+        return True
+
+    def unsubscribe(self, session_id: str, uri: str) -> None:
+        """Note that the client wants to hear of this resource no more."""
+        session = self._live(_hash(session_id))
+        if session is not None:
+            session.subscriptions.discard(uri)
+
+    def subscriptions(self, session_id: str) -> Collection[str]:
+        """The resources that the client asked to be told of."""
+        session = self._live(_hash(session_id))
+        return () if session is None else session.subscriptions
 
     def remember(self, session_id: str, request_id: RequestId, context: Any) -> bool:
         """Keep the context of a pending request, so that its answer can be judged on whichever stream it arrives.

@@ -12,6 +12,7 @@ from guard.decide import methods
 from guard.decide.context import Sink
 from guard.decide.exchange import Exchange
 from guard.decide.reasons import Decision, Reason
+from guard.decide.stream_rate import Traffic
 from guard.http.upstream import AnswerTooLarge, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
 from guard.inspect.verdict import Leg
 from wire.json import Malformed
@@ -50,10 +51,10 @@ async def events(exchange: Exchange, upstream: UpstreamAnswer) -> AsyncIterator[
 
 async def pass_empty(exchange: Exchange, event: Event, sink: Sink) -> None:
     """Pass on an event that says nothing, unless too many of them came: what it has beside an id is nothing either."""
-    if exchange.rate.admits_empty():
+    if exchange.rate.admits(Traffic.EMPTY):
         await sink.event(event)
     else:
-        exchange.runtime.metrics.dropped_events.labels("empty").inc()
+        exchange.runtime.metrics.dropped_events.labels(Traffic.EMPTY.value).inc()
 
 
 async def readable_id(exchange: Exchange, text: str) -> bool:

@@ -28,6 +28,10 @@ log = logging.getLogger("ringwall.guard.watch")
 STALE_AFTER = 60.0
 #: Seconds after which the next call has the lists read again, without waiting for it.
 REFRESH_AFTER = 20.0
+#: Seconds between two readings for which no call waits, however often the server says that a list changed.
+CHANGE_EVERY = 1.0
+#: Readings that one call waits for: one that began too early, its own, and one more where another lock came meanwhile.
+_ATTEMPTS = 3
 #: Seconds the server has for all its lists; where it is a command that serves a client, on a host whose load it shares;
 #: where it starts for them, and may fetch itself first (npx, uvx); and where it works on a client's request, after which
 #: alone it may answer.
@@ -52,16 +56,48 @@ class Watch:
         self._failures: dict[str, str] = {}
         self._forgotten = 0
         self._running: dict[str, asyncio.Task[bool]] = {}
+        #: When the reading of each place began that runs or ran last, and when the server last said that a list changed.
+        self._began: dict[str, float] = {}
+        self._changed_at: dict[str, float] = {}
+        #: The places whose change no reading has followed yet, and when the next one may.
+        self._told: set[str] = set()
+        self._following: asyncio.TimerHandle | None = None
         self._logged: dict[EntryKind, str] = {}
         self.problem: str | None = "the server's lists have not been read yet"
         #: Called when the server says that a list changed: other processes of this guard read it again too.
         self.on_change: Callable[[], None] | None = None
 
     def changed(self, place: str) -> None:
-        """Read the lists again, as the server said that one changed, and say so to whoever asked for it."""
-        self.refresh(place)
+        """Note that the server said that a list changed, read it again, and say so to whoever asked for it."""
+        self.note_change(place)
+        self._told.add(place)
+        if self._following is None:
+            self._follow()
+
+    def note_change(self, place: str) -> None:
+        """Have every call from now on wait for a reading that begins later: the one under way may have missed the change."""
+        if len(self._changed_at) >= _PLACES:
+            oldest = self._clock() - STALE_AFTER
+            self._changed_at = {key: moment for key, moment in self._changed_at.items() if moment > oldest}
+        self._changed_at[place] = self._clock()
+
+    def _follow(self) -> None:
+        """Read what changed, so that it is reported though nobody calls. A server that says so all the time is read once in
+        a while."""
+        self._following = None
+        if not self._told:
+            return
+        under_way = {place for place in self._told if self._is_running(place) and self._is_early(place)}
+        for place in self._told - under_way:
+            self.refresh(place)
+        self._told = under_way
         if self.on_change is not None:
             self.on_change()
+        self._following = asyncio.get_running_loop().call_later(CHANGE_EVERY, self._follow)
+
+    def _is_early(self, place: str) -> bool:
+        """Whether the last reading began before the server said that a list changed."""
+        return self._began.get(place, float("-inf")) < self._changed_at.get(place, float("-inf"))
 
     def follow(self, policy: Callable[[], Policy]) -> None:
         """Compare the server's lists with the pins of this policy."""
@@ -73,29 +109,33 @@ class Watch:
         self.forget()
 
     async def fresh(self, place: str, kinds: Collection[EntryKind]) -> None:
-        """Return once the lists of these kinds were read at most `STALE_AFTER` seconds ago.
+        """Return once the lists of these kinds were read at most `STALE_AFTER` seconds ago, and since the server last said
+        that one changed.
 
         Raises:
             Unreachable: one of them cannot be read, so no call can be judged.
         """
-        age = self._age(place, kinds)
-        if age < REFRESH_AFTER:
+        moment = self._clock()
+        needed = max(moment - STALE_AFTER, self._changed_at.get(place, float("-inf")))
+        read_at = self._read_since(place, kinds)
+        if read_at >= needed:
+            if moment - read_at >= REFRESH_AFTER:
+                self.refresh(place)
             return
-        joined = self._is_running(place)
-        reading = self.refresh(place)
-        if age < STALE_AFTER:
-            return
-        await asyncio.shield(reading)
-        if joined and self._age(place, kinds) >= STALE_AFTER:
-            # The reading may have begun before `forget` was called; then it does not count.
+        for _ in range(_ATTEMPTS):
+            # A reading that ran already, or during which `forget` was called, may not count.
+            joined, forgotten = self._is_running(place), self._forgotten
             await asyncio.shield(self.refresh(place))
-        if self._age(place, kinds) >= STALE_AFTER:
-            raise Unreachable(self._failures.get(place) or "the server's lists cannot be read")
+            if self._read_since(place, kinds) >= needed:
+                return
+            if not joined and forgotten == self._forgotten:
+                break
+        raise Unreachable(self._failures.get(place) or "the server's lists cannot be read")
 
-    def _age(self, place: str, kinds: Collection[EntryKind]) -> float:
-        """Seconds since the oldest of these lists was read."""
+    def _read_since(self, place: str, kinds: Collection[EntryKind]) -> float:
+        """When the oldest of these lists was read."""
         moments = self._read_at.get(place, {})
-        return self._clock() - min(moments.get(kind, float("-inf")) for kind in kinds)
+        return min(moments.get(kind, float("-inf")) for kind in kinds)
 
     def _is_running(self, place: str) -> bool:
         return place in self._running and not self._running[place].done()
@@ -107,7 +147,9 @@ class Watch:
         """
         if not self._is_running(place):
             self._running = {key: task for key, task in self._running.items() if not task.done()}
-            self._running[place] = asyncio.get_running_loop().create_task(self._read(place))
+            self._began = {key: moment for key, moment in self._began.items() if key in self._running}
+            self._began[place] = started = self._clock()
+            self._running[place] = asyncio.get_running_loop().create_task(self._read(place, started))
         return self._running[place]
 
     async def reached(self) -> bool:
@@ -119,8 +161,8 @@ class Watch:
         self._read_at.clear()
         self._forgotten += 1
 
-    async def _read(self, place: str) -> bool:
-        started, forgotten = self._clock(), self._forgotten
+    async def _read(self, place: str, started: float) -> bool:
+        forgotten = self._forgotten
         capabilities = self._policy().config.tool_lock.server.client_capabilities
         try:
             async with self._upstream.road(place) as road:
@@ -168,6 +210,8 @@ class Watch:
         self._failures = {place: reason for place, reason in self._failures.items() if place in self._read_at}
 
     async def close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
         for task in self._running.values():
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -364,8 +364,8 @@ class McpEndpoint:
             with self.runtime.open_stream():
                 await sink.open_stream({})
                 async for event in stream_events.events(exchange, upstream):
-                    await from_server.deliver(exchange, event, sink, None)
-                    if event.data:
+                    delivered = await from_server.deliver(exchange, event, sink, None)
+                    if event.data and delivered is not from_server.EventDelivery.NOTHING:
                         await exchange.policy.limits.fine(principal, estimate(len(event.data)))
         except UpstreamDown as problem:
             self.runtime.log.warning("the server is not available: %s", problem)

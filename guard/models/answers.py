@@ -13,7 +13,7 @@ from typing import Any
 from guard.decide.reasons import Decision, Reason, origin_status
 from guard.http.upstream import UpstreamDown
 from guard.inspect.verdict import ModelLeg
-from guard.models.conversation import MessagePart, Path, called, is_id, request_item
+from guard.models.conversation import MessagePart, Path, called, is_finish_reason, is_id, request_item
 from guard.models.refusals import ErrorCode, ModelRefusal
 from guard.models.requests import ROLES, ModelRequest
 from guard.models.tool_kinds import ToolKinds
@@ -122,7 +122,7 @@ def _choice(path: Path, choice: Mapping[str, Any], tools: ToolKinds) -> list[Mes
         if name != "message"
         and isinstance(value, str | list | dict)
         and value
-        and not (name == "finish_reason" and is_id(value))
+        and not (name == "finish_reason" and is_finish_reason(value))
     }
     parts = [MessagePart(ModelLeg.ANSWERS, path, {**notes, **({"message": texts} if texts else {})})]
     if not parts[0].value:

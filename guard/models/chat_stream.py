@@ -15,7 +15,7 @@ from guard.decide.reasons import Decision
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import EVERYTHING, ModelLeg
 from guard.models.answers import UnusableModelAnswer, is_misnamed
-from guard.models.conversation import MessagePart, called, is_id, kinds_of, merged, sparse
+from guard.models.conversation import MessagePart, called, is_finish_reason, kinds_of, merged, sparse
 from guard.models.held_text import HeldText, WithheldPiece
 from guard.models.requests import MOST_ANSWERS, ROLES
 from guard.models.tool_kinds import ToolKinds
@@ -121,7 +121,7 @@ class ChatStream:
                 ready += await self._member(index, choice, name, member)
         reason = value.get("finish_reason")
         if reason is not None:
-            if not is_id(reason):
+            if not is_finish_reason(reason):
                 raise UnusableModelAnswer("a finish_reason is no word")
             ready += await self._flush(index, choice)
             choice.finished = True

@@ -7,6 +7,7 @@ result (`guard.inspect.media_types`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +22,13 @@ from wire.json import Malformed, dump, parse
 
 Path = tuple[str | int, ...]
 
-#: Characters of an id that a provider or a client gave: longer ones are inspected as text.
-_MAX_ID = 256
+#: An id that a provider or a client gave: no address, no quotes, no markup. What is none is inspected as text.
+_ID = re.compile(r"(?:[A-Za-z0-9_.:=+|~@$*-]|/(?!/)){0,256}")
+#: A part of an id that is a word. `functions.get_weather:0` has three; nobody says much in eight.
+_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2,}(?![A-Za-z0-9])")
+_MOST_WORDS = 8
+#: Why an answer ended, as every provider says it: `stop`, `tool_calls`, `MAX_TOKENS`.
+_FINISH_REASON = re.compile(r"[a-z][a-z_]{0,31}|[A-Z][A-Z_]{0,31}")
 #: What OpenAI lets a client choose of a stream; each is true or false.
 _STREAM_OPTIONS = frozenset(("include_usage", "include_obfuscation"))
 #: Characters of a word beside an image or a sound.
@@ -256,7 +262,12 @@ def _is_encrypted(value: Any) -> bool:
 
 def is_id(value: Any) -> bool:
     """Whether this is one word that names something, and no text in its place."""
-    return isinstance(value, str) and len(value) <= _MAX_ID and is_handle(value)
+    return isinstance(value, str) and _ID.fullmatch(value) is not None and len(_WORD.findall(value)) <= _MOST_WORDS
+
+
+def is_finish_reason(value: Any) -> bool:
+    """Whether this is one of the words that say why an answer ended."""
+    return isinstance(value, str) and _FINISH_REASON.fullmatch(value) is not None
 
 
 def text_size(part: MessagePart) -> int:

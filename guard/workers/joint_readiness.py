@@ -1,6 +1,6 @@
 """The document of `/readyz` for a guard with workers: it is ready where each of them is, under the same configuration.
 
-Its members are those of one guard (`guard.readiness`), with `workers` beside them. Where workers differ a member says what
+Its members are those of one guard (`guard.work`), with `workers` beside them. Where workers differ a member says what
 is true of all: a principal is denied once each of them denies it.
 """
 

@@ -135,6 +135,7 @@ class Worker:
         elif question == "state" and isinstance(runtime.states, SharedStates):
             runtime.states.adopt(value)
         elif question == "lists":
+            runtime.watch.note_change("")
             runtime.watch.refresh()
         elif question == "deny":
             runtime.deny(frozenset(value))

@@ -212,8 +212,11 @@ async def test_an_answer_that_comes_after_resumption_is_judged_by_its_call(tmp_p
         assert [entry["name"] for entry in answer_of(resumed, 31)["result"]["tools"]] == ["search"]
 
 
-async def test_news_of_a_resource_goes_to_those_who_may_read_it(tmp_path: Path) -> None:
-    origin = Origin(resources=[{"uri": f"file://x/{name}", "name": name} for name in ("open", "closed")])
+async def test_news_of_a_resource_goes_to_subscribers_who_may_read_it(tmp_path: Path) -> None:
+    origin = Origin(
+        resources=[{"uri": f"file://x/{name}", "name": name} for name in ("open", "closed", "left", "alone")]
+    )
+    origin.replies |= {"resources/subscribe": lambda _: {}, "resources/unsubscribe": lambda _: {}}
 
     async def get(_: Any) -> Any:
         method = "notifications/resources/updated"
@@ -222,9 +225,26 @@ async def test_news_of_a_resource_goes_to_those_who_may_read_it(tmp_path: Path) 
         )
 
     origin.get = get
-    grants = [{"to": {"all": True}, "tools": [], "resources": ["file://x/open"]}]
+    readable = ["file://x/open", "file://x/left", "file://x/alone"]
+    grants = [{"to": {"all": True}, "tools": [], "resources": readable}]
     async with guarded(origin, tmp_path, grants=grants) as guard:
         await guard.initialize()
+        for name in ("open", "closed", "left"):
+            await guard.request("resources/subscribe", {"uri": f"file://x/{name}"})
+        await guard.request("resources/unsubscribe", {"uri": "file://x/left"})
         text = (await guard.client.get("/mcp", headers=session_of(guard))).text
-        assert "file://x/open" in text
-        assert "file://x/closed" not in text
+        assert text.count("notifications/resources/updated") == 1
+        assert '"uri":"file://x/open"' in text
+        refused = [
+            (record["reason"], record.get("name")) for record in guard.records() if "updated" in record["method"]
+        ]
+        assert refused == [
+            ("not_granted", None),
+            ("not_subscribed", "file://x/left"),
+            ("not_subscribed", "file://x/alone"),
+        ]
+        # Another session of the same caller subscribed to nothing.
+        guard.session = None
+        origin.session = "s-2"
+        await guard.initialize()
+        assert "updated" not in (await guard.client.get("/mcp", headers=session_of(guard))).text

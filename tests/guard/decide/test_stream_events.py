@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from guard.audit import repeats
-from guard.decide.stream_rate import EMPTY, PROGRESS, TokenBucket
+from guard.decide import stream_rate
+from guard.decide.stream_rate import EMPTY, PROGRESS, TokenBucket, Traffic
 from guard.inspect.content import MAX_OPAQUE, content_of
 from tests.support.guard_messages import ATTACK, call, result
 from tests.support.guard_service import Origin, answer_of, guarded, sse
+from tests.support.waiting import eventually
 
 
 def progress(number: int) -> dict[str, Any]:
@@ -43,6 +45,54 @@ async def test_a_flood_of_progress_is_cut_counted_and_does_not_cost_the_result(t
         assert len(records) <= (repeats.OWN_RECORDS + 1) * seconds < count - shown
         metrics = guard.service.runtime.metrics.text().decode()
         assert f'ringwall_guard_dropped_events_total{{kind="progress"}} {count - shown}.0' in metrics
+
+
+LIST_CHANGED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+LOG_LINE = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "one more line"}}
+PING = {"jsonrpc": "2.0", "id": "q", "method": "ping"}
+
+
+@pytest.mark.parametrize(
+    ("message", "traffic"),
+    [(LIST_CHANGED, Traffic.LISTS), (LOG_LINE, Traffic.NOTIFICATION), (PING, Traffic.REQUEST)],
+)
+async def test_a_flood_of_any_other_message_is_cut_and_costs_neither_the_result_nor_the_callers_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: dict[str, Any], traffic: Traffic
+) -> None:
+    most, count = 20, 400
+    monkeypatch.setitem(stream_rate.RATES, traffic, (0.0, most))
+    # What passes of it is paid for, and all of it could not be.
+    budget = {"principal_tokens_per_minute": 5 * most * len(str(message)) // 4}
+    async with guarded(streaming(*[message] * count), tmp_path, limits=budget) as guard:
+        await guard.initialize()
+        response = await guard.post(call(7))
+        assert answer_of(response, 7)["result"] == result("done")
+        assert response.text.count(message["method"]) == most
+        metrics = guard.service.runtime.metrics.text().decode()
+        assert f'ringwall_guard_dropped_events_total{{kind="{traffic}"}} {count - most}.0' in metrics
+        records = [record for record in guard.records() if record["reason"] == "server_flood"]
+        assert records[0]["method"] == message["method"]
+        assert len(records) < 20
+
+
+async def test_a_server_that_asks_without_end_is_not_answered_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(stream_rate.RATES, Traffic.REQUEST, (0.0, 5))
+    monkeypatch.setitem(stream_rate.RATES, Traffic.REFUSAL, (0.0, 3))
+    asked = {"jsonrpc": "2.0", "id": "q", "method": "roots/list"}
+    async with guarded(streaming(*[asked] * 50), tmp_path) as guard:
+        await guard.initialize()
+        assert (await guard.post(call(7))).text.count("roots/list") == 5
+        runtime = guard.service.runtime
+        await eventually(lambda: runtime._refusals_in_flight == 0, "the server has all that it is told")
+        assert [message["id"] for message in guard.origin.calls if "error" in message] == ["q"] * 3
+
+
+async def test_a_long_log_that_is_written_at_once_passes_whole(tmp_path: Path) -> None:
+    async with guarded(streaming(*[LOG_LINE] * 900), tmp_path) as guard:
+        await guard.initialize()
+        assert (await guard.post(call(7))).text.count("notifications/message") == 900
 
 
 async def test_progress_that_a_person_can_follow_passes_whole(tmp_path: Path) -> None:
