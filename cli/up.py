@@ -113,7 +113,11 @@ def up(
 
 def _next_steps(scope: Scope, runs: Sequence[Run]) -> list[str]:
     servers = [server.stack for server in scope.loaded.reach]
-    return next_steps(servers, runs, [stack.stack for stack in scope.loaded.perimeters if stack.stack not in servers])
+    routes = [stack for stack in scope.loaded.perimeters if stack.stack not in servers]
+    guarded, guardless = (
+        [stack.stack for stack in routes if (stack.manifest.guard is not None) is wanted] for wanted in (True, False)
+    )
+    return next_steps(servers, runs, guarded, guardless)
 
 
 def _follow_at_gateway(scope: Scope) -> None:
