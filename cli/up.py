@@ -115,7 +115,7 @@ def _next_steps(scope: Scope, runs: Sequence[Run]) -> list[str]:
     servers = [server.stack for server in scope.loaded.reach]
     routes = [stack for stack in scope.loaded.perimeters if stack.stack not in servers]
     guarded, guardless = (
-        [stack.stack for stack in routes if (stack.manifest.guard is not None) is wanted] for wanted in (True, False)
+        [stack.stack for stack in routes if (stack.manifest.guard is not None) is kept] for kept in (True, False)
     )
     return next_steps(servers, runs, guarded, guardless)
 

@@ -56,7 +56,7 @@ def _assert_not_taken_down_while_connected(project: Project, store: Store) -> No
     assert refused.code == 2, refused.err
     (error,) = refused.errors
     assert "is connected, and Cloudflare deletes none that is; nothing was taken down" in error
-    assert "`systemctl stop ringwall-cloudflared@dev.one`" in error
+    assert "`systemctl stop ringwall-cloudflared-dev.one.service`" in error
     with store.transaction() as world:
         assert world.records == before
         (tunnel,) = world.records_of(TUNNEL)
