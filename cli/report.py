@@ -74,21 +74,30 @@ def show_results(runs: Sequence[Run]) -> None:
             console.table(["stack", "run", "state", "resources"], rows)
 
 
-def next_steps(servers: Sequence[str], runs: Sequence[Run], routes: Sequence[str] = ()) -> list[str]:
+def next_steps(
+    servers: Sequence[str], runs: Sequence[Run], routes: Sequence[str] = (), guardless: Sequence[str] = ()
+) -> list[str]:
     """What remains to be done for the servers and model routes that an `up` changed: their guards still run what was there
-    before."""
-    changed = [
-        run.stack for run in runs if run.stack in (*servers, *routes) and run.state == "done" and run.steps.differs
-    ]
-    if not changed:
-        return []
-    further = f" (the same for {', '.join(changed[1:])})" if changed[1:] else ""
-    server = changed[0]
-    steps = [
-        "",
-        f"Next, as the guard of {server} runs its old configuration until it has a new bundle{further}:",
-        f"  `ringwall guard bundle {server} --key FILE`",
-        f"  `ringwall outputs {server} host_bundle`   # what its host runs",
-    ]
-    attack = [f"  `ringwall verify {server}`   # attacks it, and says what holds"]
-    return [*steps, *(attack if server in servers else ())]
+    before. A route of `guardless` has none."""
+    changed = [run.stack for run in runs if run.state == "done" and run.steps.differs]
+    guarded = [stack for stack in changed if stack in (*servers, *routes)]
+    bare = [stack for stack in changed if stack in guardless]
+    lines: list[str] = []
+    if guarded:
+        server = guarded[0]
+        lines += [
+            f"Next, as the guard of {server} runs its old configuration until it has a new bundle{_further(guarded)}:",
+            f"  `ringwall guard bundle {server} --key FILE`",
+            f"  `ringwall outputs {server} host_bundle`   # what its host runs",
+        ]
+        lines += [f"  `ringwall verify {server}`   # attacks it, and says what holds"] if server in servers else []
+    if bare:
+        lines += [
+            f"Next, as {bare[0]} has no guard{_further(bare)}:",
+            f"  `ringwall outputs {bare[0]} host_bundle`   # what its host runs",
+        ]
+    return ["", *lines] if lines else []
+
+
+def _further(stacks: Sequence[str]) -> str:
+    return f" (the same for {', '.join(stacks[1:])})" if stacks[1:] else ""

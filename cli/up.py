@@ -25,6 +25,7 @@ from engine.repair import pending
 from engine.repair.name_clashes import refuse_clashes
 from engine.run import Run, fail_on_error
 from model.errors import InputError, RingwallError
+from model.stacks import has_guard
 from operations.approval import files_of, reasons_to_ask, record
 from operations.changed import changed_members, plans_of
 from operations.drift.gateway_look import look_at_gateway
@@ -113,7 +114,9 @@ def up(
 
 def _next_steps(scope: Scope, runs: Sequence[Run]) -> list[str]:
     servers = [server.stack for server in scope.loaded.reach]
-    return next_steps(servers, runs, [stack.stack for stack in scope.loaded.perimeters if stack.stack not in servers])
+    routes = [stack for stack in scope.loaded.perimeters if stack.stack not in servers]
+    guarded = [stack.stack for stack in routes if has_guard(stack)]
+    return next_steps(servers, runs, guarded, [stack.stack for stack in routes if not has_guard(stack)])
 
 
 def _follow_at_gateway(scope: Scope) -> None:

@@ -20,6 +20,11 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 GATEWAY_METRICS = "health and metrics of the gateway"
 
 
+def tunnel_unit(stack: str) -> str:
+    """The unit of a tunnel's connector, where systemd runs the host."""
+    return f"ringwall-cloudflared-{stack}.service"
+
+
 class Listener(Model):
     """A socket that the host may have open. No other socket may be open."""
 

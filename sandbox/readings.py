@@ -37,5 +37,16 @@ def _item(id_: str, outputs: dict[str, Any], *, kong: bool) -> dict[str, Any]:
         if kong and name in _REFERENCES:
             item[_REFERENCES[name]] = {"id": value} if value is not None else None
         else:
-            item[re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", name)] = value
+            item[_snake(name)] = value if kong else _respelt(value)
     return item
+
+
+def _respelt(value: Any) -> Any:
+    """A value with the names of its members as the API spells them."""
+    if isinstance(value, dict):
+        return {_snake(name): _respelt(inner) for name, inner in value.items()}
+    return [_respelt(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", name)

@@ -17,7 +17,7 @@ import pulumi_cloudflare as cloudflare  # noqa: TID253
 
 from components.edge.access import portal_policies, portal_server_policies
 from components.edge.offered import offered_prompts, offered_tools
-from components.edge.registration import portal_registration
+from components.edge.registration import CLOSED, managed_oauth, portal_registration
 from model.portal import PORTAL_TARGET, Portal
 from model.portal_checks import portal_server_id, upstream
 from model.stacks import EnvironmentStack, ServerStack
@@ -81,6 +81,8 @@ class PortalRing(pulumi.ComponentResource):
                 policies=_ranked(args, portal_server_policies(settings, portal, server, stack.manifest)),
                 session_duration=portal.session,
                 allowed_idps=_providers(environment),
+                # Clients sign in at the portal; at the server's own name its own application asks them.
+                oauth_configuration=managed_oauth(CLOSED, enabled=False),
                 opts=replaced,
             )
         self.application = self._application(f"{name}-application", args)
@@ -145,7 +147,6 @@ class PortalRing(pulumi.ComponentResource):
     def _application(self, name: str, args: PortalArgs) -> cloudflare.ZeroTrustAccessApplication:
         """The application before the portal's own name, as before a server's."""
         environment, portal = args.environment, args.portal
-        clients = portal_registration(portal)
         return cloudflare.ZeroTrustAccessApplication(
             name,
             account_id=environment.settings.cloudflare.account_id,
@@ -161,16 +162,7 @@ class PortalRing(pulumi.ComponentResource):
             same_site_cookie_attribute="lax",
             options_preflight_bypass=False,
             skip_interstitial=True,
-            oauth_configuration={
-                "enabled": portal.people is not None,
-                "dynamic_client_registration": {
-                    "enabled": clients.enabled,
-                    "allow_any_on_localhost": clients.localhost,
-                    "allow_any_on_loopback": clients.loopback,
-                    "allowed_uris": list(clients.uris),
-                },
-                "grant": {"access_token_lifetime": "15m", "session_duration": "168h"},
-            },
+            oauth_configuration=managed_oauth(portal_registration(portal), enabled=portal.people is not None),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=environment.settings.production or None,

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_cloudflare as cloudflare  # noqa: TID253
 
 from components.edge.access import lockdown_policy, render_rule, server_policies
-from components.edge.registration import registration
+from components.edge.registration import managed_oauth, registration
 from components.edge.tunnel import config_yml, ingress_rules
 from components.random_secret import random_secret
 from model.cross_checks import TUNNEL_SECRET, set_secret
@@ -163,20 +163,11 @@ class EdgeRing(pulumi.ComponentResource):
             path_cookie_attribute=False,
             options_preflight_bypass=False,
             skip_interstitial=True,
-            # Managed OAuth is opt-in on existing applications and on for some new ones: always written out.
-            oauth_configuration={
-                "enabled": managed,
-                "dynamic_client_registration": {
-                    "enabled": clients.enabled,
-                    "allow_any_on_localhost": clients.localhost,
-                    "allow_any_on_loopback": clients.loopback,
-                    "allowed_uris": list(clients.uris),
-                },
-                "grant": {
-                    "access_token_lifetime": manifest.oauth.access_token_lifetime,
-                    "session_duration": manifest.oauth.grant_lifetime,
-                },
-            },
+            oauth_configuration=managed_oauth(
+                clients,
+                enabled=managed,
+                lifetimes=(manifest.oauth.access_token_lifetime, manifest.oauth.grant_lifetime),
+            ),
             opts=opts,
         )
 

@@ -199,7 +199,8 @@ def _balanced(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[Inpu
             "give those of one order the same weight, or leave order out",
         )
     if (
-        "chat" in model.kinds
+        stack.manifest.guard is not None
+        and "chat" in model.kinds
         and len({bound_name(target) for target in model.targets}) > 1
         and model.max_output_tokens is None
     ):

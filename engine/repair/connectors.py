@@ -9,6 +9,7 @@ from engine.repair.leftovers import Objects
 from engine.repair.lookup import stack_lookup
 from engine.workspace import Target
 from model.errors import InputError, InputErrors, Unreachable
+from model.host_bundle import tunnel_unit
 
 #: A tunnel's `status` while connectors run (Cloudflare API, "List Cloudflare Tunnels").
 _SERVED = frozenset({"healthy", "degraded"})
@@ -38,8 +39,8 @@ def refuse_connected(target: Target, objects_by_stack: Mapping[str, Objects]) ->
             InputError(
                 f"{stack}: tunnel {item['name']} ({item['id']}) is connected, and Cloudflare deletes none that is; "
                 "nothing was taken down",
-                remedy=f"stop cloudflared on its host (`systemctl stop ringwall-cloudflared@{stack}`), which closes the "
-                "public name, then run this again",
+                remedy=f"stop cloudflared on its host (`systemctl stop {tunnel_unit(stack)}`), which closes the public "
+                "name, then run this again",
             )
             for item in served
         ]

@@ -7,7 +7,6 @@ port, with two relays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from model.host_bundle import Secret
@@ -42,10 +41,14 @@ _RELAY = "/run/relay/port"
 _KONG_PREFIX = "/run/kong"
 
 
-def compose_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
-    """Every file of the host's folder."""
+def compose_images(machine: Machine) -> list[str]:
+    """The names of the images that the host needs."""
     relayed = any(member.url or passages(member) for member in machine.servers)
-    images = Images(named, needed_images(machine, helpers=("pause", *(("socat",) if relayed else ()))))
+    return needed_images(machine, "pause", *(("socat",) if relayed else ()))
+
+
+def compose_files(machine: Machine, images: Images) -> list[HostFile]:
+    """Every file of the host's folder."""
     builder = _Compose(machine, images)
     files = [
         HostFile("compose.yaml", builder.text()),

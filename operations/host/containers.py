@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shlex
-from collections.abc import Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -74,8 +73,8 @@ def kong_command(machine: Machine, *, prefix: str) -> list[str]:
     return ["/bin/sh", f"{KONG_FOLDER}/{SCRIPT}", *files, *command]
 
 
-def needed_images(machine: Machine, *, helpers: Sequence[str]) -> list[str]:
-    """The names of the images that the host's containers need, but for helpers that none needs."""
+def needed_images(machine: Machine, *helpers: str) -> list[str]:
+    """The names of the images that the host's containers need, with those of `helpers`."""
     names = ["ringwall"] if machine.guarded else []
     if machine.kong_runs_here:
         names += ["cloudflared", "kong"]

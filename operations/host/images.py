@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from model.errors import InputError
 from model.suggestions import did_you_mean
 
 
-class Images:
-    """Images by name: ringwall, kong, cloudflared, pause, socat, and each server by its stack."""
+def refuse_unfit(named: Mapping[str, str], needed: Collection[str]) -> None:
+    """Raise InputError where an image of `needed` is not named, or one is named for nothing: what runs on a host is never
+    guessed."""
+    for name in named:
+        if name not in needed:
+            raise InputError(f"no container is called {name}", key="--image", remedy=did_you_mean(name, needed))
+    lacking = [name for name in needed if name not in named]
+    if lacking:
+        options = " ".join(f"--image {name}=IMAGE" for name in lacking)
+        raise InputError(
+            f"names no image of {', '.join(lacking)}",
+            key="--image",
+            remedy=f"add {options}, each with its digest (`docker buildx imagetools inspect IMAGE` shows it)",
+        )
 
-    def __init__(self, named: Mapping[str, str], needed: Sequence[str]) -> None:
-        """Raises InputError where one is not named, or is named for nothing: what runs on a host is never guessed."""
-        for name in named:
-            if name not in needed:
-                raise InputError(f"no container is called {name}", key="--image", remedy=did_you_mean(name, needed))
-        lacking = [name for name in needed if name not in named]
-        if lacking:
-            options = " ".join(f"--image {name}=IMAGE" for name in lacking)
-            raise InputError(
-                f"names no image of {', '.join(lacking)}",
-                key="--image",
-                remedy=f"add {options}, each with its digest (`docker buildx imagetools inspect IMAGE` shows it)",
-            )
+
+class Images:
+    """The images of one host by name: ringwall, kong, cloudflared, pause, socat, and each server by its stack."""
+
+    def __init__(self, named: Mapping[str, str]) -> None:
         self._named = named
 
     def __getitem__(self, name: str) -> str:

@@ -6,7 +6,6 @@ in Compose; it is kept from the guard's files. Secrets are named, never made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +18,6 @@ from operations.host.containers import (
     KONG_FOLDER,
     kong_command,
     kong_files,
-    needed_images,
     server_user,
     short,
     socket_listener,
@@ -45,7 +43,7 @@ _CONFIG_MAP = 2**20
 _READY = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{HOST_PORT}/readyz', timeout=4)"
 
 
-def kubernetes_files(machine: Machine, named: Mapping[str, str]) -> list[HostFile]:
+def kubernetes_files(machine: Machine, images: Images) -> list[HostFile]:
     """Every file of the host's folder.
 
     Raises:
@@ -60,7 +58,6 @@ def kubernetes_files(machine: Machine, named: Mapping[str, str]) -> list[HostFil
                 remedy="use --format systemd or compose, which let it call these names alone; or remove the key, and have"
                 " the cluster's own policy by names (such as Cilium's toFQDNs) limit the pod",
             )
-    images = Images(named, needed_images(machine, helpers=()))
     builder = _Manifests(machine, images)
     manifests = {
         "namespace.yaml": builder.namespace(),

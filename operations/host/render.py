@@ -13,8 +13,10 @@ from typing import Any
 from model.errors import InputError
 from model.host_bundle import HostBundle
 from operations.gateway_file import GatewayFile
-from operations.host.compose import compose_files
+from operations.host.compose import compose_files, compose_images
+from operations.host.containers import needed_images
 from operations.host.host_file import LIST, HostFile, with_list
+from operations.host.images import Images, refuse_unfit
 from operations.host.instructions import systemd_readme
 from operations.host.kubernetes import kubernetes_files
 from operations.host.machine import Machine
@@ -59,22 +61,40 @@ def render(
     hosts: dict[str, list[HostBundle]] = {}
     for bundle in bundles:
         hosts.setdefault(bundle.host, []).append(bundle)
-    machines = (Machine.of(members, declared[name] if declared else None) for name, members in sorted(hosts.items()))
-    return {machine.name: _files(machine, layout, images) for machine in machines}
+    machines = [Machine.of(members, declared[name] if declared else None) for name, members in sorted(hosts.items())]
+    needed = {machine.name: _images(machine, layout) for machine in machines}
+    if layout is not Layout.systemd:
+        # One command renders every host of an environment, and each has servers of its own.
+        refuse_unfit(images, dict.fromkeys(name for names in needed.values() for name in names))
+    elif images:
+        raise InputError("is for containers", key="--image", remedy="leave it out, or give --format")
+    return {
+        machine.name: _files(machine, layout, {name: images[name] for name in needed[machine.name]})
+        for machine in machines
+    }
+
+
+def _images(machine: Machine, layout: Layout) -> list[str]:
+    """The names of the images that the host needs."""
+    match layout:
+        case Layout.systemd:
+            return []
+        case Layout.compose:
+            return compose_images(machine)
+        case Layout.kubernetes:
+            return needed_images(machine)
 
 
 def _files(machine: Machine, layout: Layout, images: Mapping[str, str]) -> tuple[HostFile, ...]:
     match layout:
         case Layout.systemd:
-            if images:
-                raise InputError("is for containers", key="--image", remedy="leave it out, or give --format")
             placed = systemd_files(machine)
             script = install_script(machine.name, sorted(placed, key=lambda file: file.path))
             files = [*placed, script, HostFile("README.md", systemd_readme(machine))]
         case Layout.compose:
-            files = compose_files(machine, images)
+            files = compose_files(machine, Images(images))
         case Layout.kubernetes:
-            files = kubernetes_files(machine, images)
+            files = kubernetes_files(machine, Images(images))
     return with_list(
         files,
         environment=machine.environment,

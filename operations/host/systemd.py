@@ -9,6 +9,7 @@ calls out reaches nobody.
 from __future__ import annotations
 
 from model.guardless import NO_GUARD
+from model.host_bundle import tunnel_unit
 from operations.host.declared import CONFIGURATION, SCRIPT, declare_script
 from operations.host.host_file import HostFile
 from operations.host.kong_conf import KONG_CONF, kong_conf
@@ -64,7 +65,7 @@ def started_units(machine: Machine) -> list[str]:
         elif member.socket:
             names.append(f"ringwall-server-{member.stack}.service")
         if machine.kong_runs_here:
-            names.append(f"ringwall-cloudflared-{member.stack}.service")
+            names.append(tunnel_unit(member.stack))
     return names
 
 
@@ -193,7 +194,7 @@ def _cloudflared(member: HostMember) -> HostFile:
         ),
         _BOOT,
     )
-    return HostFile(f"{UNITS}/ringwall-cloudflared-{member.stack}.service", text)
+    return HostFile(f"{UNITS}/{tunnel_unit(member.stack)}", text)
 
 
 # -- the server -------------------------------------------------------------------------------------------------------

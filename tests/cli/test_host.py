@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -38,6 +39,27 @@ def test_files_of_the_stack_pass_and_one_that_lacks_an_id_does_not(root: Path, w
     other = ringwall("host", "check", written / "dev-2", "--offline", "--project", root)
     assert other.code == 3
     assert "cloudflared.yml lacks ${hosted-edge-tunnel.id}, " in other.out
+
+
+@pytest.mark.parametrize(("layout", "pod", "relay"), [("compose", ["pause"], ["socat"]), ("kubernetes", [], [])])
+def test_one_command_renders_every_host_as_containers_each_with_its_own_images(
+    root: Path, tmp_path: Path, layout: str, pod: list[str], relay: list[str]
+) -> None:
+    shared = ["ringwall", "cloudflared", "kong", *pod]
+    own = {"dev-1": ["dev.external", "dev.one", *relay], "dev-2": ["dev.hosted"]}
+    named = [word for name in (*shared, *own["dev-1"], *own["dev-2"]) for word in ("--image", f"{name}=example/i:1")]
+    command = ["host", "render", "dev", "-o", str(tmp_path), "--offline", "--project", str(root), "--format", layout]
+    lacking = ringwall(*command, *named[:-2])
+    assert (lacking.code, lacking.err.splitlines()[-1].partition(";")[0]) == (
+        2,
+        "error: --image: names no image of dev.hosted",
+    )
+    assert ringwall(*command, *named).code == 0
+    for host, servers in own.items():
+        images = json.loads((tmp_path / host / "host.json").read_text())["images"]
+        assert sorted(images) == sorted([*shared, *servers])
+    same = ringwall("host", "check", tmp_path / "dev-1", "--offline", "--project", root)
+    assert (same.code, same.out) == (0, "dev-1: the files are those of the stack\n")
 
 
 def test_what_differs_is_named_file_by_file(root: Path, written: Path, tmp_path: Path) -> None:

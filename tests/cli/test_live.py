@@ -80,6 +80,13 @@ def test_the_next_steps_are_those_of_servers_that_changed() -> None:
         "ringwall verify dev.one",
     ]
     assert next_steps(["dev.two"], [unchanged]) == []
+    # A model route without a guard takes no bundle.
+    lines = next_steps([], [changed], guardless=["dev.one"])
+    assert lines == [
+        "",
+        "Next, as dev.one has no guard:",
+        "  `ringwall outputs dev.one host_bundle`   # what its host runs",
+    ]
 
 
 def test_a_preview_that_changes_outputs_alone_says_so(capsys: pytest.CaptureFixture[str]) -> None:

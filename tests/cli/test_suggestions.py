@@ -7,6 +7,7 @@ import re
 import shlex
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,18 +56,21 @@ def _sample(part: ast.AST) -> str:
     return next((value for word, value in SAMPLES.items() if word in expression), "dev.one")
 
 
-def suggested() -> list[tuple[str, str]]:
+@cache
+def _texts() -> tuple[tuple[str, str], ...]:
+    """Every string of every module, with the module's place."""
+    rooms = (*ROOMS, "sandbox", "policy_pack", "package")
+    files = sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
+    return tuple(
+        (str(file.relative_to(ROOT)), text)
+        for file in files
+        for text in _strings(ast.parse(file.read_text(encoding="utf-8")))
+    )
+
+
+def messages(mention: re.Pattern[str] = MENTION) -> list[tuple[str, str]]:
     """Where a message names a command, and the whole message."""
-    result = []
-    for file in sorted(
-        path for room in (*ROOMS, "sandbox", "policy_pack", "package") for path in (ROOT / room).rglob("*.py")
-    ):
-        result += [
-            (str(file.relative_to(ROOT)), text)
-            for text in _strings(ast.parse(file.read_text(encoding="utf-8")))
-            if MENTION.search(text)
-        ]
-    return sorted(set(result))
+    return sorted({(file, text) for file, text in _texts() if mention.search(text)})
 
 
 def _parse(command: str) -> None:
@@ -90,7 +94,7 @@ def _is_a_name(command: str) -> bool:
     return len(words) == 1 or (group is not None and len(words) == 2 and words[1] in group)
 
 
-@pytest.mark.parametrize(("file", "message"), suggested())
+@pytest.mark.parametrize(("file", "message"), messages())
 def test_command_in_a_message_parses(file: str, message: str) -> None:
     for match in MENTION.finditer(message):
         advised = re.search(r"\b(run|with|see|by) $", message[: match.start()])

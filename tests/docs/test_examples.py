@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from components.editions import TABLE, ByPlugin
 from model.project import load, load_environment, open_project
-from operations.check import check_all
+from operations.check import check, check_all
 from plan.findings import Severity
 from plan.offline import plan_stack
 from plan.render import from_json, to_json
@@ -18,6 +19,8 @@ from tests.support.kong_published_schema import plugin_problems
 from tests.support.projects import write_project, write_server
 
 ROOT = Path(__file__).parents[2]
+#: Of the waiver in examples/ai. What is shown is judged on that day, whatever the day of the run.
+LAST_DAY = date(2027, 6, 30)
 
 
 def test_the_repositorys_own_stacks_pass_every_check() -> None:
@@ -56,10 +59,14 @@ def test_the_production_example_passes_every_check_and_is_shown_whole() -> None:
 @pytest.mark.parametrize("edition", ["enterprise", "ai"])
 def test_the_example_of_an_edition_passes_every_check_and_its_plugins_kongs_schemas(edition: str) -> None:
     project = open_project(ROOT / "examples" / edition)
-    stacks = ["prod", "prod.models", "prod.tickets", *(["prod.vectors"] if edition == "ai" else [])]
+    stacks = ["prod", "prod.models", "prod.tickets", *(["prod.trial", "prod.vectors"] if edition == "ai" else [])]
     assert project.stacks() == stacks
-    refused = [str(finding) for _, finding in check_all(project, stacks) if finding.severity is Severity.ERROR]
-    assert refused == []
+    judged = check(project, stacks, today=LAST_DAY).findings
+    refused = [
+        (stack, finding.rule_id, finding.waived) for stack, finding in judged if finding.severity is Severity.ERROR
+    ]
+    accepted = "A trial by the platform team with public texts alone, decided by the security team"
+    assert refused == ([("prod.trial", "model-without-guard", accepted)] if edition == "ai" else [])
     used = set()
     for stack in stacks:
         for plugin in plan_stack(project, load(project, stack)).by_type("kong:index/plugin:Plugin"):
@@ -69,6 +76,15 @@ def test_the_example_of_an_edition_passes_every_check_and_its_plugins_kongs_sche
     own = {entry.name for entry in TABLE[edition].values() if isinstance(entry, ByPlugin)}  # type: ignore[index]
     unused = {"ai-semantic-cache", "cors", "file-log", "http-log", "opentelemetry"}
     assert own - used <= unused
+
+
+def test_the_example_without_a_guard_is_refused_the_day_after_its_waiver_ends() -> None:
+    project = open_project(ROOT / "examples" / "ai")
+    judged = check(project, ["prod.trial"], today=LAST_DAY + timedelta(days=1)).findings
+    refused = {
+        finding.rule_id for _, finding in judged if finding.severity is Severity.ERROR and finding.waived is None
+    }
+    assert refused == {"model-without-guard", "waiver-expired"}
 
 
 def test_the_stack_file_in_the_readme_passes_every_check(tmp_path: Path) -> None:

@@ -15,11 +15,14 @@ from engine.repair.leftovers import REMOVAL_ORDER
 from engine.repair.lookup import ProviderLookup
 from model.project import Project, load, open_project
 from sandbox.state import Store
+from tests.support.client_authorities import TestAuthority, add_authorities
 from tests.support.command_line import Result, ringwall
 from tests.support.company import Authority
 from tests.support.engine_project import EngineProject
+from tests.support.logpush import KEYS, add_logpush
+from tests.support.portals import add_portal
 from tests.support.projects import ZONE, write_project
-from tests.support.world_api import ADMIN_TOKEN, TOKEN, world_api
+from tests.support.world_api import ADMIN_TOKEN, TOKEN, WorldApi, world_api
 
 TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
 
@@ -56,7 +59,7 @@ def _assert_not_taken_down_while_connected(project: Project, store: Store) -> No
     assert refused.code == 2, refused.err
     (error,) = refused.errors
     assert "is connected, and Cloudflare deletes none that is; nothing was taken down" in error
-    assert "`systemctl stop ringwall-cloudflared@dev.one`" in error
+    assert "`systemctl stop ringwall-cloudflared-dev.one.service`" in error
     with store.transaction() as world:
         assert world.records == before
         (tunnel,) = world.records_of(TUNNEL)
@@ -68,19 +71,14 @@ def test_nothing_is_offboarded_until_the_providers_say_that_nothing_is_left(
     engine_project: EngineProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, sandbox, company = engine_project.project, engine_project.sandbox, Authority(tmp_path)
-    for name, value in engine_project.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SSL_CERT_FILE", str(company.file))
-    monkeypatch.setenv("KONG_ADMIN_TOKEN", ADMIN_TOKEN)
+    _at_a_company(engine_project, company, monkeypatch)
     monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
 
     def run(*arguments: str) -> Result:
         return ringwall(*arguments, "--yes", "--project", project.root)
 
     with world_api(sandbox, company.server("localhost")) as api:
-        file = project.stack_file("dev")
-        text = file.read_text(encoding="utf-8").replace("team: example", f"team: example\n      api: {api.cloudflare}")
-        file.write_text(text.replace("http://127.0.0.1:8001", api.kong), encoding="utf-8")
+        _address(project.stack_file("dev"), api)
         engine_project.run("dev", "up")
         engine_project.run("dev.one", "up")
         (tunnel,) = sandbox.resources(TUNNEL)
@@ -125,6 +123,55 @@ def test_nothing_is_offboarded_until_the_providers_say_that_nothing_is_left(
         assert "dev.one: nothing is left, by the providers' own lists" in gone.err
         assert not project.stack_file("dev.one").exists()
         assert f"/client/v4/zones/{ZONE}/dns_records" in api.log
+
+
+@pytest.mark.engine
+def test_whatever_an_environment_makes_is_removed_by_the_commands_that_its_destroy_prints(
+    engine_project: EngineProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, sandbox, company = engine_project.project, engine_project.sandbox, Authority(tmp_path)
+    _at_a_company(engine_project, company, monkeypatch)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+    portal = "    portal:\n      hostname: mcp.example.com\n      servers: all\n      people: {groups: [engineers]}\n"
+    add_portal(project.root, portal)
+    add_logpush(project.root, keys=())
+    add_authorities(project.root, first=TestAuthority.made("first").pem)
+    engine_project.pulumi("stack", "init", "dev")
+    for key in KEYS:
+        engine_project.pulumi("config", "set", "--secret", "--stack", "dev", key, "s3://bucket/{DATE}?region=eu-1")
+    with world_api(sandbox, company.server("localhost")) as api:
+        _address(project.stack_file("dev"), api)
+        engine_project.run("dev", "up")
+        deployed = sandbox.resources()
+        engine_project.run("dev", "destroy")
+        with sandbox.store.transaction() as world:
+            world.records.extend(record for record in deployed if record not in world.records)
+        proven = ringwall("destroy", "dev", "--json", "--yes", "--project", project.root)
+        assert proven.code == 3, proven.err
+        assert {leftover["kind"] for leftover in proven.json["leftovers"]} == {
+            *("record", "portal", "application", "portal-server", "policy", "group", "posture", "authority"),
+            *("service-token", "logpush-job", "plugin", "consumer"),
+        }
+        assert paste(proven, company) == []
+        gone = ringwall("destroy", "dev", "--yes", "--project", project.root)
+        assert gone.code == 0, gone.err
+        assert "dev: nothing is left, by the providers' own lists" in gone.err
+        assert sandbox.resources() == []
+
+
+def _at_a_company(engine_project: EngineProject, company: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        **engine_project.environment,
+        "SSL_CERT_FILE": str(company.file),
+        "KONG_ADMIN_TOKEN": ADMIN_TOKEN,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+def _address(file: Path, api: WorldApi) -> None:
+    """Have an environment speak to the stand-in."""
+    text = file.read_text(encoding="utf-8").replace("team: example", f"team: example\n      api: {api.cloudflare}")
+    file.write_text(text.replace("http://127.0.0.1:8001", api.kong), encoding="utf-8")
 
 
 def test_every_kind_has_its_place_in_the_order_of_removal() -> None:

@@ -83,15 +83,14 @@ class Rehearsal:
         """
         with self._begun(change, Faults([fault] if fault else [])) as (world, outcome):
             for run in change.runs:
-                self._judge(
-                    change, run, self._go(world, change, run, outcome, plain=plain), outcome, judged=fault is None
-                )
+                told = self._go(world, change, run, outcome, plain=plain)
+                self._judge(change, run, told, outcome, judged=fault is None, plain=plain)
             if fault is not None and again:
                 outcome.stops = len(world.sandbox.faults.hits())
                 world.sandbox.faults.clear()
                 for run in change.runs:
                     told = self._go(world, change, run, outcome, plain=plain)
-                    self._judge(change, run, told, outcome, judged=not fault.after_effect)
+                    self._judge(change, run, told, outcome, judged=not fault.after_effect, plain=plain)
         return outcome
 
     def stopped_in_turn(self, change: Change, operations: Iterable[Operation], *, together: bool = False) -> Outcome:
@@ -161,11 +160,14 @@ class Rehearsal:
         ]
         return told
 
-    def _judge(self, change: Change, run: str, told: Run, outcome: Outcome, *, judged: bool) -> None:
+    def _judge(
+        self, change: Change, run: str, told: Run, outcome: Outcome, *, judged: bool, plain: bool = False
+    ) -> None:
         wanted = change.fails.get(run)
         if not judged:
             return
-        outcome.problems += self._judged(change, run, told)
+        if not plain:  # The plain CLI reports its steps to nobody here.
+            outcome.problems += self._judged(change, run, told)
         if told.error is not None and (wanted is None or wanted not in told.error):
             outcome.problems.append(f"{run}: {told.error}")
 

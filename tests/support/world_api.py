@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from engine.repair.kinds import own_id
 from sandbox import Sandbox
 from sandbox.behaviour import Refused
 from sandbox.cloudflare import token as cloudflare_type
@@ -34,7 +35,11 @@ _CLOUDFLARE = {
     f"/accounts/{ACCOUNT}/access/policies": "ZeroTrustAccessPolicy",
     f"/accounts/{ACCOUNT}/access/groups": "ZeroTrustAccessGroup",
     f"/accounts/{ACCOUNT}/access/service_tokens": "ZeroTrustAccessServiceToken",
+    f"/accounts/{ACCOUNT}/access/certificates": "ZeroTrustAccessMtlsCertificate",
+    f"/accounts/{ACCOUNT}/access/ai-controls/mcp/portals": "ZeroTrustAccessAiControlsMcpPortal",
+    f"/accounts/{ACCOUNT}/access/ai-controls/mcp/servers": "ZeroTrustAccessAiControlsMcpServer",
     f"/accounts/{ACCOUNT}/devices/posture": "ZeroTrustDevicePostureRule",
+    f"/accounts/{ACCOUNT}/logpush/jobs": "LogpushJob",
     f"/zones/{ZONE}/dns_records": "DnsRecord",
     f"/zones/{ZONE}/rulesets": "Ruleset",
 }
@@ -43,6 +48,7 @@ _NESTED = {
     ("services", "plugins"): ("Plugin", "service"),
     ("upstreams", "targets"): ("Target", "upstream"),
     ("consumers", "acls"): ("ConsumerAcl", "consumer"),
+    ("consumers", "key-auth"): ("ConsumerKeyAuth", "consumer"),
 }
 
 
@@ -82,9 +88,10 @@ class WorldApi:
         (package,) = [package for package in PACKAGES if type_.startswith(f"{package.name}:")]
         try:
             with self.sandbox.store.transaction() as world:
-                if world.find(type_, id_) is None:
+                held = [record.id for record in world.records_of(type_) if own_id(record.id) == id_]
+                if not held:
                     return 404, _error(7003, "not found")
-                Service(package, PACKAGES).delete(world, type_, id_)
+                Service(package, PACKAGES).delete(world, type_, held[0])
         except Refused as refusal:
             return 400, _error(1000, str(refusal))
         return (

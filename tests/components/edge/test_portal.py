@@ -113,6 +113,22 @@ def test_the_portal_and_each_server_in_it_have_an_application_with_policies(grap
     assert agent not in policies("dev-portal-one")
 
 
+def test_nobody_signs_in_or_registers_at_a_server_in_the_portal_itself(graph: Graph) -> None:
+    applications = [app.inputs for app in graph.by_type(ACCESS_APPLICATION) if app.inputs["type"] == "mcp"]
+    assert len(applications) == 2
+    for inputs in applications:
+        assert inputs["oauthConfiguration"] == {
+            "enabled": False,
+            "dynamicClientRegistration": {
+                "enabled": False,
+                "allowAnyOnLocalhost": False,
+                "allowAnyOnLoopback": False,
+                "allowedUris": [],
+            },
+            "grant": {"accessTokenLifetime": "15m", "sessionDuration": "168h"},
+        }
+
+
 def test_a_server_in_the_portal_asks_for_its_own_people(graph: Graph, tmp_path: Path) -> None:
     own = planned(tmp_path, "dev.one").by_type(ACCESS_APPLICATION)[0].inputs["policies"]
     in_portal: Any = named(graph, ACCESS_APPLICATION)["dev-portal-one"].inputs["policies"]

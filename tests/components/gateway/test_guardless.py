@@ -25,6 +25,13 @@ SMALL, LARGE = "small", "large"
 AIRS = {"api_key": "{vault://env/airs-key}", "profile": "strict"}
 LAKERA = {"api_key": "{vault://env/lakera-key}"}
 OPENAI = {"provider": "openai", "model": "gpt-4o", "credential": "{vault://env/openai-key}"}
+ANTHROPIC = {
+    "provider": "anthropic",
+    "model": "claude-haiku-4-5",
+    "credential": "{vault://env/anthropic-key}",
+    "credential_header": "x-api-key",
+    "options": {"anthropic_version": "2023-06-01"},
+}
 EMBEDDINGS = {"provider": "openai", "model": "text-embedding-3-small", "credential": "{vault://env/openai-key}"}
 STORE = {"store": "redis", "host": "store.example.com", "embeddings": EMBEDDINGS}
 GUARDED: dict[str, Any] = {"guard": {}, "guard_port": 9040, "guard_key": {"file": "/etc/ringwall/dev.models/guard-key"}}
@@ -49,6 +56,12 @@ def configs(stack: ModelStack) -> dict[str, dict[str, Any]]:
         {},
         {"gateway": {"prisma_airs": AIRS}},
         {"cors": CORS},
+        # Providers with two names for an answer's bound: no guard sets one.
+        {
+            "models": {SMALL: {"targets": [{**OPENAI, "order": 2}, ANTHROPIC]}},
+            "grants": [{"to": {"all": True}, "models": [SMALL]}],
+            "limits": {"principal": {"requests_per_minute": 30, "tokens_per_day": 9000}, "all": {}},
+        },
         {"lockdown": {"since": "2026-11-01T00:00:00Z", "reason": "a test"}},
         {
             "models": {SMALL: {"targets": [OPENAI, {**OPENAI, "model": "gpt-4o-mini", "order": 2}]}},
