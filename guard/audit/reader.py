@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from guard.audit.chain import MAX_LINE, AuditBroken, AuditReport, Break, ChainVerifier, SignedHead
 from guard.audit.files import log_files, worker_log, worker_logs
 from model.errors import InputError
+from model.files import open_file
 
 #: (file, line from 1, record)
 Place = tuple[Path, int, dict[str, Any]]
@@ -35,7 +36,7 @@ def open_all(path: Path) -> list[tuple[Path, io.BufferedReader]]:
         opened: list[tuple[Path, io.BufferedReader]] = []
         try:
             for file in log_files(path):
-                opened.append((file, open(file, "rb")))  # noqa: SIM115 - `close_all`
+                opened.append((file, open_file(file, streams=True)))
             settled = [(file, os.fstat(stream.fileno()).st_ino) for file, stream in opened]
             if settled == [(file, file.stat().st_ino) for file in log_files(path)]:
                 if not opened:
@@ -122,7 +123,7 @@ def read_anchors(file: Path) -> list[SignedHead]:
     """The heads in a file of one JSON object a line, as the collector received them. Raises InputError."""
     heads = []
     try:
-        with open(file, "rb") as stream:
+        with open_file(file, streams=True) as stream:
             for number, line in enumerate(stream, 1):
                 if line.strip():
                     heads.append(_head(file, number, line))
