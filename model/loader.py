@@ -15,6 +15,7 @@ from typing import Any
 
 from model.errors import InputError
 from model.files import FileTooLarge, NoFile, read_bytes
+from model.text import first_unseen
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 KeyPath = tuple[str | int, ...]
@@ -143,6 +144,12 @@ def _parse(text: str, file: Path) -> tuple[Json, dict[KeyPath, int]]:
         raise InputError(
             "holds the character U+FEFF (byte order mark), which not all YAML readers read",
             file=_line_at(file, text, mark),
+            remedy="remove it, or write it as an escape in double quotes",
+        )
+    if unseen := first_unseen(text.removeprefix(_BYTE_ORDER_MARK)):
+        raise InputError(
+            f"holds the invisible character U+{ord(unseen[1]):04X}, which no reviewer sees",
+            file=_line_at(file, text, unseen[0]),
             remedy="remove it, or write it as an escape in double quotes",
         )
     if tab := _TAB_BEFORE_TEXT.search(text):

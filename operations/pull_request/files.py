@@ -94,8 +94,13 @@ def _checked(file: Path, environment: str, content: bytes) -> str:
             remedy="write it with `ringwall diff`, under its environment's name",
         )
     # `ringwall diff` spells hidden characters out, so one that is here was put here to mislead.
-    if any(is_hidden(char) or char == "\r" for char in text):
-        raise InputError("holds hidden characters", file=file, remedy="write it anew with `ringwall diff`")
+    for number, line in enumerate(text.split("\n"), 1):
+        if hidden := next((char for char in line if is_hidden(char) or char == "\r"), None):
+            raise InputError(
+                f"holds the hidden character U+{ord(hidden):04X}",
+                file=f"{file}:{number}",
+                remedy="write it anew with `ringwall diff`",
+            )
     return text
 
 
