@@ -102,11 +102,10 @@ def rotate(
             console.note("nothing was written")
             raise typer.Exit(1)
     file = loaded.document.file
-    before = file.read_bytes()
     version, expires = settings.secret_version + 1, _instant(clock + grace_period)
-    after = rotated(before.decode("utf-8"), agent, version, expires)
+    after = rotated(loaded.document.text, agent, version, expires)
     parse(after, file)
-    apply([FileChange(file, before, after.encode())])
+    apply([FileChange(file, loaded.document.text.encode(), after.encode())])
     if as_json:
         console.print_json(
             {

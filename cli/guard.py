@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cli.guard_serving import serve_demo, serve_host, serve_signed
+from guard.bundle.bundle import MOST_BYTES
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, open_demo_config
 from guard.logs import to_stderr
 from model.base import seconds
 from model.errors import InputError
+from model.files import read_bytes
 from model.problems import Wrong
 from model.stack_names import environment_of, server_of
 
@@ -76,7 +78,7 @@ def run(
             raise InputError(
                 "is not a file", file=path, remedy="name a configuration, or give --public-key for a bundle"
             )
-        demo = open_demo_config(path.read_bytes(), path)
+        demo = open_demo_config(read_bytes(path, MOST_BYTES), path)
         if workers > 1:
             from cli.guard_workers import serve_demo_by_workers  # noqa: PLC0415 - 0.7 s, as the service
 

@@ -53,11 +53,10 @@ def approve(
     else:
         for line in (*comparison.notes, *_warnings(files, comparison)):
             console.note(f"warning: {line}")
-    before = files.lock_file.read_bytes()
     if not console.ask(f"Approve {counted(len(comparison.changes), 'change')}?", yes=yes):
         console.note("nothing was written")
         raise typer.Exit(1)
-    apply([FileChange(files.lock_file, before, to_yaml(comparison.new).encode())])
+    apply([FileChange(files.lock_file, files.lock_text.encode(), to_yaml(comparison.new).encode())])
     if invocation.current().json:
         console.print_json({**_document(files, comparison), "approved": True})
     console.say(f"wrote {files.lock_file}; commit it, then `ringwall up {files.stack}`")

@@ -15,6 +15,7 @@ from typing import Any
 from engine.holder import all_ended, on_file
 from engine.workspace import CHECKPOINT_FORMS, Target, list_stacks, stack_text, workspace
 from model.errors import EngineFailed, NoSuchStack
+from model.files import open_file
 
 
 def recorded(target: Target, stack: str) -> dict[str, Any]:
@@ -66,7 +67,8 @@ def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
 
 def deployment_in(file: Path) -> dict[str, Any]:
     """The deployment that a checkpoint or a copy of one holds; raises what reading and decoding raise."""
-    data = file.read_bytes()
+    with open_file(file) as stream:
+        data = stream.read()
     checkpoint = json.loads(gzip.decompress(data) if ".json.gz" in file.name else data)["checkpoint"]
     deployment = checkpoint.get("latest") or {}
     if not all(isinstance(resource["type"], str) for resource in deployment.get("resources") or []):

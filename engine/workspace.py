@@ -292,6 +292,7 @@ def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
 
     yaml = YAML()
     yaml.preserve_quotes = True
+    yaml.allow_unicode = False  # an escape stays one: the loader refuses an invisible character that stands as itself
     data = yaml.load(text)
     for key in SALT_KEYS:
         data.pop(key, None)

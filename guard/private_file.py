@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from model.errors import InputError
+from model.files import open_file
 
 _MOST_BYTES = 65536
 
@@ -19,14 +20,14 @@ def read_private(path: Path, name: str) -> bytes:
         InputError: others may read or write it, it belongs to another user, or it is a link or no plain file.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        opened = open_file(path, os.O_NOFOLLOW)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+    with opened as file:
+        status = os.fstat(file.fileno())
+        if status.st_uid != os.geteuid():
             raise InputError(f"{name} is not a file of the guard's own user", file=path)
         if status.st_mode & 0o077:
             raise InputError(

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.files import FileTooLarge, NoFile, read_bytes
+from model.text import first_unseen
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 KeyPath = tuple[str | int, ...]
@@ -55,11 +57,12 @@ def dotted(path: KeyPath) -> str:
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML file as plain values, with the line (1-based) of every key path."""
+    """One YAML file as plain values, with the line (1-based) of every key path, and its text as it was read."""
 
     file: Path
     value: Json
     lines: dict[KeyPath, int] = field(default_factory=dict, repr=False)
+    text: str = field(default="", repr=False)
 
     def line(self, path: KeyPath) -> int | None:
         """The line of the nearest enclosing key that exists in the file."""
@@ -85,16 +88,15 @@ def read(file: Path) -> Document:
 def read_text(file: Path) -> str:
     """A text file of bounded size; raises `InputError` when it cannot be read or is not UTF-8."""
     try:
-        with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        raw = read_bytes(file, MAX_BYTES)
     except FileNotFoundError:
         raise InputError("no such file", file=file, remedy="correct the path") from None
-    except IsADirectoryError:
-        raise InputError("is a folder, not a file", file=file, remedy="correct the path") from None
+    except FileTooLarge as error:
+        raise InputError(str(error.strerror), file=file, remedy="make it smaller") from None
+    except NoFile as error:
+        raise InputError(str(error.strerror), file=file, remedy="put the file itself there") from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="correct its permissions") from None
-    if len(raw) > MAX_BYTES:
-        raise InputError(f"is larger than {MAX_BYTES // 1024} KiB", file=file, remedy="make it smaller")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -114,7 +116,7 @@ def parse(text: str, file: Path) -> Document:
                 _parsed.clear()
             _parsed[text] = parsed
     value, lines = parsed
-    return Document(file, _copy(value), dict(lines))
+    return Document(file, _copy(value), dict(lines), text)
 
 
 def _copy(value: Json) -> Json:
@@ -142,6 +144,12 @@ def _parse(text: str, file: Path) -> tuple[Json, dict[KeyPath, int]]:
         raise InputError(
             "holds the character U+FEFF (byte order mark), which not all YAML readers read",
             file=_line_at(file, text, mark),
+            remedy="remove it, or write it as an escape in double quotes",
+        )
+    if unseen := first_unseen(text.removeprefix(_BYTE_ORDER_MARK)):
+        raise InputError(
+            f"holds the invisible character U+{ord(unseen[1]):04X}, which no reviewer sees",
+            file=_line_at(file, text, unseen[0]),
             remedy="remove it, or write it as an escape in double quotes",
         )
     if tab := _TAB_BEFORE_TEXT.search(text):

@@ -19,8 +19,9 @@ from model.sentinels import WIRE_SIGNATURE, WIRE_UNKNOWN
 SECRET: Final = "[secret]"  # noqa: S105 - a label, not a secret
 
 #: A name is read in lower case with its words joined by `_`: ``X-Api-Key``, ``xApiKey`` and ``x_api_key`` are one.
+#: A secretary and a secretion are no secrets.
 _SECRET_NAME = re.compile(
-    r"passw|passphrase|passcode|(^|_)pwd(_|$)|kennwort|contrase|secret|credential|authorization|cookie|tokens?(_|$)"
+    r"passw|passphrase|passcode|(^|_)pwd(_|$)|kennwort|contrase|secret(?!ar[yi]|i(?:on|ve))|credential|authorization|cookie|tokens?(_|$)"
     r"|(api|private|access|account|encryption|master|session|shared|signing|hmac)_?keys?(_|$)"
 )
 #: A name that ends in one of these words tells about a secret (where it is, how long it lasts) and does not hold it.

@@ -5,6 +5,7 @@ The stack file is the manifest; the engine and the offline plan both start here,
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -117,8 +118,7 @@ def find_project(start: Path) -> Project:
     """The project of `start` or the nearest folder above it; raises `InputError` when there is none."""
     start = start.absolute()
     for folder in (start, *start.parents):
-        file = folder / "Pulumi.yaml"
-        if file.is_file():
+        if os.path.lexists(folder / "Pulumi.yaml"):  # one that is no file is refused: a project above it is another
             return open_project(folder)
     raise NoProject(
         "no Pulumi.yaml here or above", file=start, remedy="run `ringwall init ENV`, or name the folder with --project"

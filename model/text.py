@@ -40,12 +40,32 @@ def hidden_in(text: str) -> list[str]:
     return sorted({char for char in loose if is_hidden(char) and unicodedata.category(char) != "Zs"})
 
 
+def first_unseen(text: str) -> tuple[int, str] | None:
+    """Place and character of the first that nobody sees: one that formats or draws nothing, but for what `hidden_in` passes.
+
+    A character that this Python does not know yet may be drawn well, and a control is seen by other means.
+    """
+    if text.isascii():
+        return None
+    start = 0
+    for piece, is_drawn in _pieces(text):
+        for index, char in enumerate(() if is_drawn or piece.isascii() else piece, start):
+            if unicodedata.category(char) == "Cf" or _BLANK.match(char):
+                return index, char
+        start += len(piece)
+    return None
+
+
 def visible(text: str) -> str:
     """`text` on one line: whitespace collapsed, every hidden character written as ``<U+200B>``."""
+    return " ".join(spelled_out(text).split())
+
+
+def spelled_out(text: str) -> str:
+    """`text` with its line ends and spaces, every hidden character written as ``<U+200B>``."""
     if text.isascii() and text.isprintable():
-        return " ".join(text.split())
-    shown = (piece if drawn else "".join(map(_written_out, piece)) for piece, drawn in _pieces(text))
-    return " ".join("".join(shown).split())
+        return text
+    return "".join(piece if drawn else "".join(map(_written_out, piece)) for piece, drawn in _pieces(text))
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from model.base import SecretRef
 from model.errors import InputError
+from model.files import NoFile, open_file
 from model.origin_headers import OriginHeader
 from model.server import Origin
 
@@ -66,26 +67,21 @@ def header_values(headers: Mapping[str, OriginHeader]) -> dict[str, str]:
 
 def _file(ref: SecretRef, path: str) -> str:
     try:
-        # O_NONBLOCK: a pipe in its place would block the start for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_file(path)
+    except NoFile:
+        raise _wrong(ref, "is not a regular file", "name a file") from None
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise _wrong(ref, f"cannot be opened ({reason})", "put it there, readable for this user") from None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _wrong(ref, "is not a regular file", "name a file")
-        if status.st_mode & 0o027:
-            mode = stat.S_IMODE(status.st_mode)
-            raise _wrong(ref, f"is open to others (mode {mode:04o})", "set its mode to 0640 or stricter")
-        content = b""
-        while len(content) <= MAX_BYTES and (part := os.read(descriptor, MAX_BYTES + 1)):
-            content += part
-    except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-        raise _wrong(ref, f"cannot be read ({reason})", "put it on a healthy disk") from None
-    finally:
-        os.close(descriptor)
+    with file:
+        try:
+            status, content = os.fstat(file.fileno()), file.read(MAX_BYTES + 1)
+        except OSError as error:
+            reason = (error.strerror or "unknown error").lower()
+            raise _wrong(ref, f"cannot be read ({reason})", "put it on a healthy disk") from None
+    if status.st_mode & 0o027:
+        mode = stat.S_IMODE(status.st_mode)
+        raise _wrong(ref, f"is open to others (mode {mode:04o})", "set its mode to 0640 or stricter")
     if len(content) > MAX_BYTES:
         raise _wrong(ref, f"is over {MAX_BYTES // 1024} KiB", "name the file that holds the secret alone")
     # Every byte keeps its own character, so that what is not ASCII is refused below and not here with its bytes shown.

@@ -17,6 +17,7 @@ from typing import Any
 
 from guard.audit.chain import MAX_LINE, ZERO, AuditBroken, unseal
 from model.errors import RingwallError
+from model.files import open_file
 
 _BLOCK = 64 * 1024
 
@@ -77,7 +78,7 @@ class Tail:
 def read_tail(file: Path) -> Tail:
     """Read a file's end. Raises AuditUnwritable if the last complete line is not what the guard wrote."""
     try:
-        with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
+        with open_file(file, os.O_NOFOLLOW) as stream:
             size = stream.seek(0, os.SEEK_END)
             data, begin = b"", size
             # Two line ends hold a whole line between them, whatever follows the second.

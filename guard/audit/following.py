@@ -14,6 +14,7 @@ from typing import Any
 from guard.audit.chain import MAX_LINE
 from guard.audit.reader import Hidden, close_all, last, open_all, record_of, time_of
 from model.errors import InputError
+from model.files import open_file
 
 #: Told of a log what a reader of its records must know.
 Say = Callable[[Path, str], None]
@@ -105,7 +106,7 @@ class FollowedLog:
     def _opened(self) -> io.BufferedReader | None:
         """The file, from its begin; None between a rotation's two steps."""
         try:
-            stream = open(self._path, "rb")  # noqa: SIM115 - `close`
+            stream = open_file(self._path)
         except FileNotFoundError:
             return None
         head = stream.readline(MAX_LINE)

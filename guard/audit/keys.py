@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from guard.private_file import create_private, read_private
 from model.errors import InputError
+from model.files import read_bytes
 
 _NAME = "the audit signing key"
 
@@ -37,7 +38,7 @@ def load_or_create_key(path: Path) -> Ed25519PrivateKey:
     public = path.with_name(path.name + ".pub")
     try:
         pem = public_pem(key.public_key())
-        if not public.exists() or public.read_bytes() != pem:
+        if not public.exists() or read_bytes(public) != pem:
             public.write_bytes(pem)
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", file=public) from None
@@ -68,7 +69,7 @@ def public_pem(key: Ed25519PublicKey) -> bytes:
 def load_public_key(path: Path) -> Ed25519PublicKey:
     """The public key in a PEM file; raises InputError."""
     try:
-        key = load_pem_public_key(path.read_bytes())
+        key = load_pem_public_key(read_bytes(path, streams=True))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
     except (ValueError, UnsupportedAlgorithm):

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from guard.audit.chain import MAX_LINE, AuditBroken, AuditReport, Break, ChainVerifier, SignedHead
 from guard.audit.files import log_files, worker_log, worker_logs
 from model.errors import InputError
+from model.files import open_file
 
 #: (file, line from 1, record)
 Place = tuple[Path, int, dict[str, Any]]
@@ -35,7 +36,7 @@ def open_all(path: Path) -> list[tuple[Path, io.BufferedReader]]:
         opened: list[tuple[Path, io.BufferedReader]] = []
         try:
             for file in log_files(path):
-                opened.append((file, open(file, "rb")))  # noqa: SIM115 - `close_all`
+                opened.append((file, open_file(file, streams=True)))
             settled = [(file, os.fstat(stream.fileno()).st_ino) for file, stream in opened]
             if settled == [(file, file.stat().st_ino) for file in log_files(path)]:
                 if not opened:
@@ -122,7 +123,7 @@ def read_anchors(file: Path) -> list[SignedHead]:
     """The heads in a file of one JSON object a line, as the collector received them. Raises InputError."""
     heads = []
     try:
-        with open(file, "rb") as stream:
+        with open_file(file, streams=True) as stream:
             for number, line in enumerate(stream, 1):
                 if line.strip():
                     heads.append(_head(file, number, line))
@@ -181,16 +182,23 @@ def instant(text: str) -> str:
 
 
 def records(path: Path, complain: Complain) -> Iterator[Place]:
-    """Every record of the log, oldest first, unverified; `complain` is called for each line that is no record."""
+    """Every record of the log, oldest first, unverified; `complain` is called for each line that is no record.
+
+    Raises InputError as `open_all`, and where no line is a record.
+    """
     opened = open_all(path)
+    lines = seen = 0
     try:
         for file, stream in opened:
             for number, line in enumerate(_lines(stream, patient=file == path), 1):
-                record = record_of(line)
+                record, lines = record_of(line), lines + 1
                 if record is None:
                     complain(file, number, "not a record")
                 else:
+                    seen += 1
                     yield file, number, record
+        if lines and not seen:
+            raise _no_log(path)
     finally:
         close_all(opened)
 
@@ -200,7 +208,11 @@ def record_of(line: bytes) -> dict[str, Any] | None:
         value = json.loads(line) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and type(value.get("sequence")) is int else None
+
+
+def _no_log(path: Path) -> InputError:
+    return InputError("holds no audit record", file=path, remedy="name the guard's audit log")
 
 
 def select(path: Path, criteria: Filter, limit: int, complain: Complain) -> tuple[list[dict[str, Any]], int]:
@@ -233,19 +245,26 @@ def last_of_all(paths: Iterable[Path], count: int, hidden: Hidden | None = None)
 
 
 def last(path: Path, count: int, hidden: Hidden | None = None) -> list[dict[str, Any]]:
-    """The newest `count` records that are not hidden, oldest first. Reads backwards, so a long log takes no longer."""
+    """The newest `count` records that are not hidden, oldest first. Reads backwards, so a long log takes no longer.
+
+    Raises InputError as `open_all`, and where no line is a record.
+    """
     newest: list[dict[str, Any]] = []
+    lines = seen = 0
     opened = open_all(path)
     try:
         for _, stream in reversed(opened):
             for line in _backwards(stream):
                 if len(newest) == count:
                     return newest[::-1]
-                record = record_of(line)
+                record, lines = record_of(line), lines + 1
+                seen += record is not None
                 if record is not None and not (hidden and hidden(record)):
                     newest.append(record)
     finally:
         close_all(opened)
+    if lines and not seen:
+        raise _no_log(path)
     return newest[::-1]
 
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from model.errors import InputError, RingwallError
+from model.files import NoFile, open_file
 
 PRIVATE_FILE = "guard-signing.key"
 PUBLIC_FILE = "guard-signing.pub"
@@ -146,11 +147,11 @@ def _public(block: bytes, path: Path) -> Ed25519PublicKey:
 def _read(path: Path) -> tuple[bytes, int]:
     """Content and permissions of the file, read from one descriptor so that both are of the same file."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError("is not a file", file=path, remedy="name the key file")
             content = file.read(_MOST_BYTES + 1)
+    except NoFile as error:
+        raise InputError(str(error.strerror), file=path, remedy="name the key file") from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=path, remedy="name the key file") from None
     if len(content) > _MOST_BYTES:

@@ -11,9 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import random
-import stat
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +27,7 @@ from guard.bundle.keys import write_atomically
 from model.base import SecretRef, split_url
 from model.canonical import digest
 from model.errors import InputError, RingwallError, Unreachable
+from model.files import NoFile, open_file, read_bytes
 from model.json import parse_json
 from model.loopback import is_loopback
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
@@ -361,12 +360,10 @@ def _url(location: str) -> str | None:
 
 def _read_file(path: Path) -> bytes:
     try:
-        # Without O_NONBLOCK, a pipe in its place would make the whole guard wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise MalformedBundle("is not a file", file=path, remedy="name the bundle")
+        with open_file(path) as file:
             return file.read(MOST_BYTES + 1)
+    except NoFile as error:
+        raise MalformedBundle(str(error.strerror), file=path, remedy="name the bundle") from None
     except OSError as error:
         raise Unreachable(f"{path}: {error.strerror}") from None
 
@@ -374,7 +371,7 @@ def _read_file(path: Path) -> bytes:
 def _read_floor(file: Path, expected: tuple[str, str] | None) -> _Floor:
     remedy = "find out what changed it; remove it only if the source is known to serve the newest bundle"
     try:
-        text = file.read_bytes()
+        text = read_bytes(file)
     except FileNotFoundError:
         return _Floor(server=expected)
     except OSError as error:

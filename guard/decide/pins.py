@@ -19,6 +19,7 @@ from model.canonical import digest
 from model.definitions import same_meaning
 from model.difference import pointers
 from model.errors import InputError
+from model.files import read_bytes
 from model.json import parse_json
 from model.text import visible
 from model.tool_lock import Entry, ToolLock
@@ -227,7 +228,7 @@ def _digest(value: Any) -> str:
 
 def _read(file: Path, lock_digest: str) -> dict[str, str]:
     try:
-        text = file.read_text("utf-8")
+        text = read_bytes(file).decode("utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from guard.bundle.keys import write_atomically
 from model.errors import InputError
+from model.files import read_bytes
 from model.json import parse_json
 
 
@@ -30,7 +31,7 @@ class Position:
         position = cls(file, destination)
         position._take_lock()
         try:
-            text = file.read_text("utf-8")
+            text = read_bytes(file).decode("utf-8")
         except FileNotFoundError:
             return position
         except (OSError, UnicodeDecodeError) as error:

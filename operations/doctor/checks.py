@@ -110,14 +110,27 @@ def run_all(tasks: Sequence[Task], *, offline: str | None, deadline: float) -> l
 
 
 def _run(task: Task, results: dict[int, list[Check]], number: int) -> None:
+    checks: list[Check] = []
     try:
-        results[number] = list(task.run())
+        for check in task.run():
+            checks.append(check)
     except RingwallError as error:
         problem = error.each[0]
-        remedy = problem.remedy or "correct it, then run this again"
-        results[number] = [Check(i, "error", problem.summary, remedy, task.subject) for i in task.ids]
+        checks += _ended(task, checks, problem.summary, problem.remedy or "correct it, then run this again")
     except Exception as error:
         # An exception of a thread would end as a trace on standard error, and the check would be missing. Its text is
         # left out, as it may hold secrets.
         text = f"the check itself failed ({type(error).__name__}), a defect of Ringwall"
-        results[number] = [Check(i, "error", text, "report it", task.subject) for i in task.ids]
+        checks += _ended(task, checks, text, "report it")
+    results[number] = checks
+
+
+def _ended(task: Task, checks: Sequence[Check], problem: str, remedy: str) -> list[Check]:
+    """What ended a task, said once, at the first check that has no result; the rest were not made."""
+    made = {check.id for check in checks}
+    first, *further = [id_ for id_ in task.ids if id_ not in made] or task.ids[-1:]
+    reason = f"not looked at after {first.partition('.')[2]} failed"
+    return [
+        Check(first, "error", problem, remedy, task.subject),
+        *(skipped(id_, reason, task.subject) for id_ in further),
+    ]

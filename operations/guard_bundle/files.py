@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from guard.bundle.bundle import OpenedBundle, UnknownSigningKey, open_bundle, render, sign
+from guard.bundle.bundle import MOST_BYTES, OpenedBundle, UnknownSigningKey, open_bundle, render, sign
 from guard.bundle.keys import key_id, load_public_keys
 from model.errors import InputError
+from model.files import read_bytes
 from model.stacks import environment_of, server_of
 from operations.project.write import FileChange, apply
 
@@ -112,6 +113,6 @@ def reopened(text: str | bytes, keys: Mapping[str, Ed25519PublicKey]) -> OpenedB
 def read(file: Path) -> bytes:
     """The file's content; raises InputError."""
     try:
-        return file.read_bytes()
+        return read_bytes(file, MOST_BYTES, streams=True)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name the file") from None

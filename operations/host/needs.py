@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.files import read_bytes
 from operations.host.kong_conf import cluster_files, operator_settings
 from operations.host.machine import ETC, HostMember, Machine
 from operations.host.passage_units import STARTERS
@@ -99,7 +100,7 @@ def lacking(need: Need, path: Path) -> str | None:
             return f"is a secret that others than {need.owner} may read (mode {stat.S_IMODE(mode):04o})"
         if need.variable is None:
             return None if path.stat().st_size else "is empty"
-        text = path.read_text(errors="replace")
+        text = read_bytes(path).decode(errors="replace")
     except FileNotFoundError:
         return (
             f"is missing: {need.purpose}" if need.variable is None else f"is missing, with its line {need.variable}=…"

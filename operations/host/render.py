@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.files import read_bytes
 from model.host_bundle import HostBundle
 from operations.gateway_file import GatewayFile
 from operations.host.compose import compose_files, compose_images
@@ -140,7 +141,7 @@ def read_hosts(folder: Path) -> list[WrittenHost]:
 
 def _read(path: Path) -> WrittenHost:
     try:
-        document: dict[str, Any] = json.loads(path.read_text())
+        document: dict[str, Any] = json.loads(read_bytes(path))
         return WrittenHost(
             path.parent,
             str(document["environment"]),
@@ -175,7 +176,7 @@ def _problem(path: Path, file: HostFile) -> str | None:
     if path.is_symlink():
         return "is a link"
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:

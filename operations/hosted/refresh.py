@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from model.environment import HostedClient
 from model.errors import InputError, Unreachable
-from model.loader import KeyPath
+from model.loader import KeyPath, read_text
 from model.project import Project, load_environment
 from operations.project.staging import load_staged
 from operations.project.write import FileChange, replace_list
@@ -103,8 +103,7 @@ def edits(project: Project, comparisons: Sequence[PublishedRanges]) -> list[File
     changes = []
     for name in dict.fromkeys(item.environment for item in comparisons if item.differs):
         file = project.stack_file(name)
-        before = file.read_bytes()
-        text = before.decode("utf-8")
+        text = before = read_text(file)
         for item in comparisons:
             if item.environment == name and item.differs:
                 path = (*CLIENTS, item.client, "addresses")
@@ -118,5 +117,5 @@ def edits(project: Project, comparisons: Sequence[PublishedRanges]) -> list[File
                         remedy=error.remedy or "write the ranges there by hand",
                     ) from None
         load_staged(project, name, {file: text})
-        changes.append(FileChange(file, before, text.encode()))
+        changes.append(FileChange(file, before.encode(), text.encode()))
     return changes

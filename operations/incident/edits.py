@@ -60,13 +60,12 @@ def _edit(file: Path, stack: str, reason: str, since: str, *, lift: bool) -> lis
     is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
     if is_locked is not lift:
         return []
-    before = file.read_bytes()
-    text = before.decode("utf-8")
+    text = document.text
     try:
         after = lifted(text) if lift else locked(text, reason, since)
     except InputError as error:
         raise InputError(error.problem, file=file, key=error.key, remedy=error.remedy) from None
-    return [FileChange(file, before, after.encode())]
+    return [FileChange(file, text.encode(), after.encode())]
 
 
 def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift: bool) -> list[dict[str, Any]]:

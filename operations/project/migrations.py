@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from model.errors import InputError, InputErrors
-from model.loader import KeyPath, parse, read
+from model.loader import KeyPath, parse, read, read_text
 from model.project import Project, load_environment, load_zone, manifest_key
 from model.stacks import ENVIRONMENT_KEY, MODEL_KEY, SERVER_KEY, ZONE_KEY
 from operations.project.staging import staged
@@ -80,14 +80,13 @@ def plan_migration(project: Project) -> list[FileChange]:
     problems: list[InputError] = []
     for file, kind in _files(project):
         try:
-            before = file.read_bytes()
-            text = _decoded(before, file)
+            text = read_text(file)
             after = migrated(text, file, kind)
         except InputError as error:
             problems.append(error)
         else:
             if after != text:
-                changes.append(FileChange(file, before, after.encode()))
+                changes.append(FileChange(file, text.encode(), after.encode()))
     if problems:
         raise InputErrors(problems)
     if changes:
@@ -107,13 +106,6 @@ def _program(project: Project) -> list[FileChange]:
     before = file.read_bytes() if file.is_file() else b""
     after = before.replace(FORMER_PROGRAM_IMPORT.encode(), PROGRAM_IMPORT.encode())
     return [FileChange(file, before, after)] if after != before else []
-
-
-def _decoded(content: bytes, file: Path) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 (byte {error.start})", file=file, remedy="save it as UTF-8") from None
 
 
 def _files(project: Project) -> list[tuple[Path, str]]:

@@ -22,6 +22,7 @@ from engine.workspace import DEFAULT_BACKEND
 from model.base import CloudflareId, Country, Domain, HttpsUrl, Name
 from model.countries import country_remedy
 from model.errors import InputError, NoProject
+from model.files import read_bytes
 from model.loader import read
 from model.loopback import is_loopback
 from model.project import Project, find_project, open_project
@@ -279,7 +280,7 @@ def _ignore(root: Path) -> Sequence[FileChange]:
     """The change of `.gitignore`. State may hold encrypted secrets, and the cache differs by machine, so Git must not
     see them; missing lines are added at the end of an existing file."""
     file = root / ".gitignore"
-    before = file.read_bytes() if file.exists() else None
+    before = read_bytes(file) if file.exists() else None
     have = (before or b"").decode("utf-8", "replace").splitlines()
     missing = [line for line in IGNORED if line not in (item.strip() for item in have)]
     if not missing:

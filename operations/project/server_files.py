@@ -14,7 +14,7 @@ from typing import Any
 
 from model.base import validate
 from model.errors import InputError
-from model.loader import Document, KeyPath, read
+from model.loader import Document, KeyPath, read, read_text
 from model.project import Project, config_of, manifest_key
 from model.server import Grant, Origin
 from model.stacks import MODEL_KEY, SERVER_KEY, environment_of, server_of
@@ -23,7 +23,7 @@ from model.tool_lock import ToolEntry, ToolLock, from_text
 
 @dataclass(frozen=True)
 class ServerFiles:
-    """The parts of one server's files. `lock` is None where its file is missing."""
+    """The parts of one server's files. `lock` is None where its file is missing, and `lock_text` empty."""
 
     environment: str
     name: str
@@ -32,6 +32,7 @@ class ServerFiles:
     grants: tuple[Grant, ...]
     lock_file: Path
     lock: ToolLock | None
+    lock_text: str
 
     @property
     def stack(self) -> str:
@@ -100,8 +101,10 @@ def read_server(project: Project, stack: str) -> ServerFiles:
         validate(Grant, item, document, (*manifest_path, "grants", index)) for index, item in enumerate(listed)
     )
     lock_file = project.lock_file(stack)
-    lock = from_text(lock_file.read_text(encoding="utf-8"), lock_file) if lock_file.is_file() else None
-    return ServerFiles(environment, name, document, origin, grants, lock_file, lock)
+    is_locked = lock_file.exists()
+    lock_text = read_text(lock_file) if is_locked else ""
+    lock = from_text(lock_text, lock_file) if is_locked else None
+    return ServerFiles(environment, name, document, origin, grants, lock_file, lock, lock_text)
 
 
 def foreign_tools(project: Project, stack: str) -> list[str]:
@@ -111,8 +114,8 @@ def foreign_tools(project: Project, stack: str) -> list[str]:
     for server in project.members_of(environment):
         file = project.lock_file(f"{environment}.{server}")
         if server != name:
-            with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
-                names.update(tool.name for tool in from_text(file.read_text(encoding="utf-8"), file).tools)
+            with contextlib.suppress(InputError):
+                names.update(tool.name for tool in from_text(read_text(file), file).tools)
     return sorted(names)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import InputError, InputErrors
+from model.files import read_bytes
 from model.project import Project, load_environment, open_project
 from model.stacks import EnvironmentStack
 
@@ -32,8 +33,8 @@ def staged(project: Project, files: Mapping[Path, str]) -> Iterator[Project]:
     """
     with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
         root = Path(folder)
-        stack_files = [*project.stack_dir.glob("*.yaml"), *project.stack_dir.glob("*.yml")]
-        texts = {path: path.read_bytes() for path in [project.root / "Pulumi.yaml", *stack_files] if path.is_file()}
+        stack_files = [*project.stack_dir.glob("Pulumi.*.y*ml"), *project.stack_dir.glob("*.lock.yaml")]
+        texts = {path: read_bytes(path) for path in [project.root / "Pulumi.yaml", *stack_files] if path.is_file()}
         texts.update({path: text.encode() for path, text in files.items()})
         for path, content in texts.items():
             target = root / _relative(project.root, path)

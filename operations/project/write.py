@@ -6,12 +6,13 @@ that matters in review. So edits are made in the text itself, at the position th
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 from model import effects
 from model.errors import InputError, RingwallError
+from model.files import read_bytes
 from model.loader import KeyPath, dotted, parse
 
 
@@ -38,7 +40,7 @@ class FileChange:
     @classmethod
     def removal(cls, path: Path) -> FileChange:
         """The change that removes a file."""
-        return cls(path, path.read_bytes(), None)
+        return cls(path, read_bytes(path), None)
 
 
 def apply(changes: Sequence[FileChange]) -> None:
@@ -51,6 +53,26 @@ def apply(changes: Sequence[FileChange]) -> None:
         InputError: a file appeared or changed meanwhile.
         RingwallError: the file system refused a change; those made before it are undone.
     """
+    with _alone(changes):
+        _apply(changes)
+    for change in changes:
+        effects.record(partial(_line, change))
+
+
+@contextmanager
+def _alone(changes: Sequence[FileChange]) -> Iterator[None]:
+    """Hold the folders of the files, so that of two commands at once the second compares with what the first wrote."""
+    places = {next(folder for folder in change.path.absolute().parents if folder.is_dir()) for change in changes}
+    with ExitStack() as held:
+        for folder in sorted(places):  # everybody in one order: no two wait for one another
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            held.callback(os.close, descriptor)
+            with suppress(OSError):  # a file system without locks: the comparison alone protects there
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+def _apply(changes: Sequence[FileChange]) -> None:
     staged: dict[Path, Path] = {}
     folders: list[Path] = []
     committed: list[FileChange] = []
@@ -75,8 +97,6 @@ def apply(changes: Sequence[FileChange]) -> None:
     finally:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)
-    for change in changes:
-        effects.record(partial(_line, change))
 
 
 def _line(change: FileChange) -> str:
@@ -84,7 +104,7 @@ def _line(change: FileChange) -> str:
 
 
 def _refuse_surprise(change: FileChange) -> None:
-    content = change.path.read_bytes() if change.path.is_file() else None
+    content = read_bytes(change.path) if change.path.is_file() else None
     if content != change.before:
         problem = "is there already" if change.before is None else "changed while this command ran"
         raise InputError(problem, file=change.path, remedy="run the command again; nothing was written")

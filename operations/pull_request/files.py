@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
+
+from model.files import NoFile, open_file
 
 #: GitHub refuses longer bodies; counted in bytes of UTF-8, which are never fewer than its characters.
 MAX_BODY = 65_536
@@ -66,14 +67,13 @@ def _read(file: Path, *, with_content: bool) -> bytes:
     from model.errors import InputError
 
     try:
-        # Not through a link, which could show any file of the runner; not waiting for a pipe either.
-        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        # Not through a link, which could show any file of the runner.
+        opened = open_file(file, os.O_NOFOLLOW)
+    except NoFile as error:
+        raise InputError(str(error.strerror), file=file, remedy="put the file itself there") from None
     except OSError:
         raise InputError("is a link, or cannot be read", file=file, remedy="put the file itself there") from None
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise InputError("is no regular file", file=file, remedy="put the file itself there")
-    with os.fdopen(handle, "rb") as opened:
+    with opened:
         return opened.read(MAX_BODY + 1) if with_content else b""
 
 
@@ -94,8 +94,13 @@ def _checked(file: Path, environment: str, content: bytes) -> str:
             remedy="write it with `ringwall diff`, under its environment's name",
         )
     # `ringwall diff` spells hidden characters out, so one that is here was put here to mislead.
-    if any(is_hidden(char) or char == "\r" for char in text):
-        raise InputError("holds hidden characters", file=file, remedy="write it anew with `ringwall diff`")
+    for number, line in enumerate(text.split("\n"), 1):
+        if hidden := next((char for char in line if is_hidden(char) or char == "\r"), None):
+            raise InputError(
+                f"holds the hidden character U+{ord(hidden):04X}",
+                file=f"{file}:{number}",
+                remedy="write it anew with `ringwall diff`",
+            )
     return text
 
 

@@ -20,6 +20,7 @@ from model.base import split_url, validate
 from model.clients import client_name, redirect_uris
 from model.environment import KONG_STATUS_PORT
 from model.errors import EngineFailed, EngineMissing, InputError
+from model.files import read_bytes
 from model.guard_config import GuardConfig
 from model.json import parse_json
 from model.loader import Document
@@ -215,9 +216,11 @@ def deployed_config(project: Project, stack: str, file: Path | None, target: Tar
     if file is not None:
         source = file
         try:
-            text = file.read_text(encoding="utf-8")
+            text = read_bytes(file, streams=True).decode()
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name another file") from None
+        except UnicodeDecodeError as error:
+            raise InputError(f"is not UTF-8 (byte {error.start})", file=file, remedy="name another file") from None
     else:
         try:
             text = str(outputs(project, stack, target=target).get(OUTPUT, ""))
@@ -248,7 +251,7 @@ def token_in(file: Path | None, option: str) -> str | None:
     if file is None:
         return None
     try:
-        token = file.read_text(encoding="ascii").strip()
+        token = read_bytes(file, streams=True).decode("ascii").strip()
     except (OSError, ValueError):
         raise InputError(
             "cannot be read as a token", file=file, key=option, remedy="name a file that holds one"

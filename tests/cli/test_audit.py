@@ -195,3 +195,26 @@ def test_show_of_an_incident_says_what_would_let_the_call_pass(path: Path) -> No
         "    Name it in a grant: `grants` of Pulumi.dev.desk.yaml; what writes needs",
         "    read_only: false there.",
     ]
+
+
+@pytest.mark.parametrize("text", ["config:\n  a: 1\n", '{"time": "2026-09-21"}\n[1]\n'])
+@pytest.mark.parametrize("command", [("show",), ("show", "--json"), ("tail",), ("tail", "--json")])
+def test_a_file_without_a_record_is_no_log(tmp_path: Path, text: str, command: tuple[str, ...]) -> None:
+    file = tmp_path / "other.jsonl"
+    file.write_text(text, encoding="utf-8")
+    done = ringwall("audit", command[0], file, *command[1:])
+    assert (done.code, done.errors) == (2, [f"{file}: holds no audit record; name the guard's audit log"])
+
+
+def test_a_log_with_some_lines_that_are_no_records_is_shown_with_a_warning(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"no record\n")
+    done = ringwall("audit", "show", path)
+    assert done.code == 0
+    assert "search" in done.out
+    assert done.err.startswith(f"warning: {path}:8: not a record\n")
+
+
+def test_a_log_without_any_line_has_no_record_to_show(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").touch()
+    done = ringwall("audit", "show", tmp_path / "audit.jsonl")
+    assert (done.code, done.out, done.err) == (0, "no record matches\n", "")

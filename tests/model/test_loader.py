@@ -154,6 +154,9 @@ def test_what_means_more_than_it_shows_is_refused(text: str, problem: str) -> No
         ('a: "\\\\ \\/"', 1, "a", "the escape \\/", "write / alone"),
         ("a: 1\nb: |\n  \tx", 3, None, "a tab before the first character", "in double quotes"),
         ("a: 1\n\ufeffb: 2", 2, None, "U+FEFF", "remove it"),
+        ("a: 1\nb: get\u200b", 2, None, "the invisible character U+200B", "remove it, or write it as an escape"),
+        ("a: 1 # \u202eevil", 1, None, "the invisible character U+202E", "remove it"),
+        ("\ufeffa: \u26a0\ufe0f\nb\u00ad: 1", 2, None, "the invisible character U+00AD", "remove it"),
         ("|\na: 1", 1, None, "one text", "write keys and values"),
     ],
 )
@@ -241,6 +244,7 @@ def test_any_json_value_written_with_its_strings_quoted_reads_back_equal(item: A
     out = io.StringIO()
     yaml = YAML()
     yaml.width = 1_000_000
+    yaml.allow_unicode = False
     yaml.representer.ignore_aliases = lambda _: True
     yaml.dump({"value": quoted(item)}, out)
     assert parse(out.getvalue(), FILE).value == {"value": item}

@@ -26,12 +26,13 @@ SECRETS = (
     "x-api-key", "api-key", "api_key", "apiKey", "apikey", "access_token", "accessToken", "token", "log-token", "credential",
     "agent_credentials", "cookie", "Set-Cookie", "passphrase", "DB_PASSPHRASE", "password", "passwd", "client_secret",
     "clientSecret", "tunnelSecret", "secret_value", "Authorization", "Proxy-Authorization", "private_key", "privateKey",
-    "secret_access_key", "encryption_key",
+    "secret_access_key", "encryption_key", "clientsecret", "secretkey", "secretaccesskey", "secrets", "secretArn",
 )  # fmt: skip
 OPEN = (
     "token_duration", "access_token_lifetime", "token_endpoint", "tokenId", "serviceTokenIds", "secret_name", "cookie_names",
     "sameSiteCookieAttribute", "authorization_servers", "aws_access_key_id", "password_file", "key_names", "public_key",
     "clientSecretVersion", "additional_secret_outputs", "keys_path", "monkey", "tokenizer", "jwks",
+    "secretary", "UnderSecretaryGeneral", "secretariat", "secretions", "secretive",
 )  # fmt: skip
 VALUE = "kT9vQ2xLm4"
 

@@ -313,7 +313,7 @@ def test_a_folder_in_the_place_of_a_tool_lock_is_not_called_a_missing_lock(tmp_p
     lock = root / "stacks" / "dev.one.lock.yaml"
     lock.unlink()
     lock.mkdir()
-    assert lines(root) == [f"{lock}: is a folder, not a file; correct the path"]
+    assert lines(root) == [f"{lock}: is a folder, not a file; put the file itself there"]
 
 
 def test_a_folder_of_stack_files_that_is_not_there_is_named(tmp_path: Path) -> None:

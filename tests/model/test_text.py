@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.text import hidden_in, is_hidden, visible
+from model.text import first_unseen, hidden_in, is_hidden, spelled_out, visible
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,24 @@ def test_white_space_is_no_hidden_character_and_other_controls_are() -> None:
 def test_hidden_characters_are_those_that_draw_nothing_where_they_stand() -> None:
     assert hidden_in("\u26a0\ufe0f fine\u00a0\u202f") == []
     assert hidden_in("\u26a0\ufe0f\ufe0f \u200b\u200b \U000e0041") == ["\u200b", "\ufe0f", "\U000e0041"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("plain\x1b", None),
+        ("é\u200b", (1, "\u200b")),
+        ("\u26a0\ufe0f and \U0001f469\u200d\U0001f4bb x\u00ad", (12, "\u00ad")),
+        ("of a later Unicode: \U0001fae9", None),
+        ("a\u00a0wide\u3000space", None),
+        ("\U000e0041", (0, "\U000e0041")),
+    ],
+)
+def test_the_first_character_that_nobody_sees_is_found_where_it_stands(
+    text: str, place: tuple[int, str] | None
+) -> None:
+    assert first_unseen(text) == place
+
+
+def test_hidden_characters_are_spelled_out_and_white_space_stays() -> None:
+    assert spelled_out("a  b\n\tc\u200b") == "a  b\n\tc<U+200B>"
