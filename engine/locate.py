@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -126,6 +127,15 @@ def _replace(candidate: Candidate, *, selected: bool = False, reason: str | None
 
 def version_of(path: Path) -> str | None:
     """What the executable says its version is, without ``v``; None if it does not say so within 20 seconds."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _version_said(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.cache  # the engine takes a fifth of a second to say it, and a command looks for its engine a few times
+def _version_said(path: Path, changed: int, size: int) -> str | None:
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         answer = subprocess.run(

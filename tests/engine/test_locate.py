@@ -61,6 +61,16 @@ def test_supported_engine_on_path_is_taken_before_the_cache(tmp_path: Path) -> N
     assert "not needed" in second.reason
 
 
+def test_an_engine_is_asked_its_version_once_until_its_file_is_another(tmp_path: Path) -> None:
+    asked, on_path = tmp_path / "asked", fake(tmp_path / "bin/pulumi", "v3.260.0")
+    on_path.write_text(f"#!/bin/sh\necho x >> {asked}\necho v3.260.0\n")
+    for _ in range(3):
+        assert locate.require().version == "3.260.0"
+    assert asked.read_text() == "x\n"
+    fake(on_path, "v3.261.10")
+    assert locate.require().version == "3.261.10"
+
+
 def test_old_engine_on_path_is_passed_over_for_the_cached_one(tmp_path: Path) -> None:
     fake(tmp_path / "bin/pulumi", "v3.100.0")
     path = cached()

@@ -86,8 +86,10 @@ class WarmRingwall:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server.stdin is not None
+        assert self._server.stdout is not None
         self._server.stdin.close()
         self._server.wait()
+        self._server.stdout.close()
         self._folder.cleanup()
 
     def run(self, arguments: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -120,8 +122,13 @@ def serve() -> None:
     from cli.main import run
     from components.providers import load_sdks
     from engine import runs
+    from model.environment import Environment
+    from model.server import Server
+    from model.tool_lock import ToolLock
 
     load_sdks()
+    for model in (Environment, Server, ToolLock):
+        model.model_rebuild()  # else each command compiles it for itself, which takes a tenth of a second
     if "--one-by-one" in sys.argv:
         runs.RESOURCES_AT_ONCE = 1
     for line in sys.stdin:
