@@ -36,6 +36,9 @@ _NUMBERISH = re.compile(
 )
 #: Line ends to YAML 1.1 readers, Pulumi's among them, and plain characters to YAML 1.2 ones.
 _OLD_LINE_END = re.compile("[\x85\u2028\u2029]")
+#: Unicode's controls that show the rest of a line in another order than it is read, in a comment too (CVE-2021-42574): a
+#: reviewer would approve another file.
+_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 #: Pulumi's reader skips it wherever a token may start, so that it is text to one reader and nothing to the other.
 _BYTE_ORDER_MARK = "\ufeff"
 #: Pulumi's reader takes no tab before the first character of a line, not even in the text of a block scalar.
@@ -136,6 +139,12 @@ def _parse(text: str, file: Path) -> tuple[Json, dict[KeyPath, int]]:
         raise InputError(
             f"holds the character U+{ord(odd[0]):04X}, a line end to some YAML readers",
             file=_line_at(file, text, odd.start()),
+            remedy="remove it, or write it as an escape in double quotes",
+        )
+    if mirrored := _REORDERING.search(text):
+        raise InputError(
+            f"holds the character U+{ord(mirrored[0]):04X}, which has the line shown in another order than it is read",
+            file=_line_at(file, text, mirrored.start()),
             remedy="remove it, or write it as an escape in double quotes",
         )
     if (mark := text.find(_BYTE_ORDER_MARK, 1)) > 0:

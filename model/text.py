@@ -48,6 +48,15 @@ def visible(text: str) -> str:
     return " ".join("".join(shown).split())
 
 
+def printable(text: str) -> str:
+    """`text` in its own lines and blanks, every hidden character written as ``<U+001B>``: a terminal obeys none of it."""
+    if text.isprintable() and _BLANK.search(text) is None:
+        return text
+    return "".join(piece if drawn else "".join(map(_written_out, piece)) for piece, drawn in _pieces(text)).replace(
+        "\r", "<U+000D>"
+    )
+
+
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     """A text in pieces, each with whether it is such a sequence, of characters that this Python knows."""
     for index, piece in enumerate(_SEQUENCE.split(text)):

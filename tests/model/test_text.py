@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.text import hidden_in, is_hidden, visible
+from model.text import hidden_in, is_hidden, printable, visible
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,21 @@ from model.text import hidden_in, is_hidden, visible
 )
 def test_hidden_characters_are_written_out_on_one_line(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("two\n  lines\tand a tab", "two\n  lines\tand a tab"),
+        ("done\rerror: none", "done<U+000D>error: none"),
+        ("\x1b[2J\x1b]0;title\x07", "<U+001B>[2J<U+001B>]0;title<U+0007>"),
+        ("a\u202eb\u3164", "a<U+202E>b<U+3164>"),
+        ("é 漢 \U0001f469\u200d\U0001f4bb", "é 漢 \U0001f469\u200d\U0001f4bb"),
+    ],
+)
+def test_a_text_of_several_lines_moves_no_terminals_cursor(text: str, shown: str) -> None:
+    assert printable(text) == shown
 
 
 def test_white_space_is_no_hidden_character_and_other_controls_are() -> None:
