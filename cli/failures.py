@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli import console, invocation
 from cli.exit_codes import INTERRUPTED
 from model.errors import RingwallError
-from model.text import spelled_out
+from model.text import printable
 
 
 def show(error: RingwallError) -> None:
@@ -32,4 +32,4 @@ def show(error: RingwallError) -> None:
         )
     word = "" if error.exit_code == INTERRUPTED else "error: "
     for problem in error.each:
-        console.note(f"{word}{spelled_out(str(problem))}")
+        console.note(f"{word}{printable(str(problem))}")

@@ -6,6 +6,8 @@ import logging
 import sys
 from contextvars import ContextVar
 
+from model.text import printable
+
 #: Whose guard the running task is of. Lines of a process with several guards begin with it.
 SERVER: ContextVar[str] = ContextVar("server", default="")
 
@@ -14,7 +16,8 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         server = SERVER.get()
         record.server = f"{server}: " if server else ""
-        return super().format(record)
+        # What a server, a client or an address says may stand in a line, and nothing of it moves a terminal's cursor.
+        return printable(super().format(record))
 
 
 def to_stderr(*, debug: bool = False, servers: bool = False, worker: int = 0) -> None:

@@ -20,12 +20,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model.text import printable
+
 
 class RingwallError(Exception):
     """Base of all errors meant for the user; the CLI prints its text on one line and exits with `exit_code`.
 
     `problem` says what is wrong, `file` and `key` where, `remedy` what to do; together they make the line
-    ``stacks/Pulumi.dev.yaml: hosts.0.name: …; …``. Code that needs a part reads the field, never the text.
+    ``stacks/Pulumi.dev.yaml: hosts.0.name: …; …``. Code that needs a part reads the field, never the text. Whoever wrote
+    the file may be a stranger, so nothing in it moves a terminal's cursor, and a key makes no second line.
     """
 
     exit_code = 1
@@ -33,16 +36,17 @@ class RingwallError(Exception):
     def __init__(
         self, problem: str, *, file: Path | str | None = None, key: str | None = None, remedy: str | None = None
     ) -> None:
-        self.problem = problem
+        self.problem = printable(problem)
         self.file = str(file) if file is not None else None
-        self.key = key
-        self.remedy = remedy
-        super().__init__(f"{self.summary}; {remedy}" if remedy else self.summary)
+        self.key = None if key is None else printable(key).replace("\n", "<U+000A>")
+        self.remedy = None if remedy is None else printable(remedy)
+        super().__init__(f"{self.summary}; {self.remedy}" if self.remedy else self.summary)
 
     @property
     def summary(self) -> str:
         """The line without its remedy: place and problem."""
-        return ": ".join(part for part in (self.file, self.key, self.problem) if part)
+        file = None if self.file is None else printable(self.file)
+        return ": ".join(part for part in (file, self.key, self.problem) if part)
 
     @property
     def each(self) -> list[RingwallError]:

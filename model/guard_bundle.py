@@ -40,6 +40,10 @@ class Signature(Model):
     )
 
 
+#: To the end of the year 9999, after which no date is written.
+UnixSeconds = Annotated[int, Field(ge=1, le=253_402_300_799)]
+
+
 class GuardBundle(Model):
     """A signed, numbered guard configuration. A guard refuses a sequence lower than the one it applied last."""
 
@@ -48,8 +52,8 @@ class GuardBundle(Model):
     denied: Many[PrincipalId] = Field(
         (), description="Principals refused at once: person:<sub> or agent:<common_name>."
     )
-    issued: Annotated[int, Field(ge=1)] | None = Field(None, description="When it was signed, in Unix seconds.")
-    expires: Annotated[int, Field(ge=1)] | None = Field(
+    issued: UnixSeconds | None = Field(None, description="When it was signed, in Unix seconds.")
+    expires: UnixSeconds | None = Field(
         None, description="When guards stop serving by it, in Unix seconds; bundles of older versions have no end."
     )
     config: AnyGuardConfig = Field(description="The configuration.")

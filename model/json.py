@@ -82,7 +82,7 @@ def parse_json(text: str | bytes) -> Any:
     try:
         return read_json(text, MAX_DEPTH)
     except NotJson as error:
-        detail = error.detail if error.key is None else f"the key {visible(error.key)} appears twice"
+        detail = error.detail if error.key is None else f"the key {visible(error.key[:64])} appears twice"
         raise ValueError(detail) from None
 
 

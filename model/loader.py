@@ -148,6 +148,7 @@ def _parse(text: str, file: Path) -> tuple[Json, dict[KeyPath, int]]:
         )
     if unseen := first_unseen(text.removeprefix(_BYTE_ORDER_MARK)):
         raise InputError(
+            # Those that show the rest of a line in another order are among them (CVE-2021-42574).
             f"holds the invisible character U+{ord(unseen[1]):04X}, which no reviewer sees",
             file=_line_at(file, text, unseen[0]),
             remedy="remove it, or write it as an escape in double quotes",

@@ -58,12 +58,16 @@ def first_unseen(text: str) -> tuple[int, str] | None:
 
 def visible(text: str) -> str:
     """`text` on one line: whitespace collapsed, every hidden character written as ``<U+200B>``."""
-    return " ".join(spelled_out(text).split())
+    return " ".join(_spelled_out(text).split())
 
 
-def spelled_out(text: str) -> str:
-    """`text` with its line ends and spaces, every hidden character written as ``<U+200B>``."""
-    if text.isascii() and text.isprintable():
+def printable(text: str) -> str:
+    """`text` in its own lines and blanks, every hidden character written as ``<U+001B>``: a terminal obeys none of it."""
+    return _spelled_out(text).replace("\r", "<U+000D>")
+
+
+def _spelled_out(text: str) -> str:
+    if text.isprintable() and _BLANK.search(text) is None:
         return text
     return "".join(piece if drawn else "".join(map(_written_out, piece)) for piece, drawn in _pieces(text))
 

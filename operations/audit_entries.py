@@ -122,6 +122,10 @@ def way_out(record: dict[str, Any], today: date) -> list[str]:
     return wrapped(text)
 
 
+#: The rule for addresses that no argument may hold. It does not tell one of them from another.
+_ANY_ADDRESS = "url.forbidden"
+
+
 def _file_of(server: str) -> str:
     return f"Pulumi.{server}.yaml"
 
@@ -147,9 +151,15 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
         lines += [f"          leg: {leg}", f"          rule: {_quoted(rule)}"]
         lines += [f"          place: {_quoted(place)}"] if place else []
         lines += [f"          reason: {_quoted(reason)}", f'          expires: "{expires}"']
+    wide = (
+        wrapped("Any address passes there then, also one of the guard's own network.")
+        if leg == Leg.ARGUMENTS and _ANY_ADDRESS in rules
+        else []
+    )
     return [
         *lines,
         "",
+        *wide,
         *wrapped("It is flagged and still taints; `action: allow` makes it count as harmless. Then:"),
         f"    ringwall check {server}",
         *_own_page(record, findings, server),
@@ -159,7 +169,7 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
 def _own_page(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str) -> list[str]:
     """The narrower way for an address that an argument names, where it is one of the guard's own machine."""
     prefix = "/arguments/"
-    places = [place for rule, place in findings if rule == "url.forbidden" and place.startswith(prefix)]
+    places = [place for rule, place in findings if rule == _ANY_ADDRESS and place.startswith(prefix)]
     if not places or len(places) != len(findings) or len(places) > _PLACES:
         return []
     tool = str(record.get("name"))
@@ -169,7 +179,8 @@ def _own_page(record: dict[str, Any], findings: Sequence[tuple[str, str]], serve
     return [
         "",
         *wrapped(
-            "If a person opens pages of the guard's own machine with it (http://localhost:3000), have the lock say so:"
+            "If a person opens pages of the guard's own machine with it (http://localhost:3000), and the tool's schema"
+            " names the argument, have the lock say so:"
         ),
         *(f"    ringwall lock approve {server} {option}" for option in map(visible, options)),
     ]

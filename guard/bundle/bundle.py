@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ PREFIX = b"ringwall guard bundle 1\n"
 MOST_BYTES = 16 * 1024 * 1024
 #: Seconds by which the clock of the machine that signs may be ahead of a guard's.
 MAX_AHEAD = 300
+_KEY_ID = re.compile(r"[0-9a-f]{16}")
 _SIGN = "sign it again with `ringwall guard bundle`"
 
 
@@ -284,6 +286,9 @@ def _signature(value: Any) -> tuple[str, bytes]:
         or not all(isinstance(part, str) for part in value.values())
     ):
         raise MalformedBundle("the bundle's signature must hold algorithm, key_id and value", remedy=_SIGN)
+    if not _KEY_ID.fullmatch(value["key_id"]):
+        # It is not signed, and stands in logs.
+        raise MalformedBundle("the bundle's signature names no key by its 16 hexadecimal digits", remedy=_SIGN)
     if value["algorithm"] != "ed25519":
         raise MalformedBundle("the bundle's signature is not Ed25519", remedy=_SIGN)
     try:

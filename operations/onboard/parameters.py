@@ -14,6 +14,9 @@ from model.tool_lock import ParameterKind, ToolEntry, ToolLock
 FLAG = "--parameter"
 KINDS: tuple[ParameterKind, ...] = get_args(ParameterKind)
 
+#: What is left where the schema does not name the argument.
+_UNNAMED = "what no schema names can be let pass by `guard.exceptions` in the stack file alone"
+
 #: Kinds by place, by tool.
 Choices = Mapping[str, Mapping[str, ParameterKind]]
 
@@ -38,7 +41,7 @@ def read_choices(lock: ToolLock, values: Iterable[str]) -> Choices:
             raise InputError(
                 f"{visible(tool.name)} has no text argument {visible(place) or 'without a place'}",
                 key=FLAG,
-                remedy=f"name one of {shown}" if shown else "leave it out: it has none",
+                remedy=f"name one of {shown}" if shown else f"leave it out: its schema names none, and {_UNNAMED}",
             )
         choices.setdefault(tool.name, {})[place] = kind
     return choices

@@ -26,6 +26,14 @@ def test_every_error_is_one_line_of_place_problem_and_remedy(kind: type[Ringwall
     assert kind("is wrong; twice").remedy is None
 
 
+def test_what_a_stranger_wrote_into_a_file_moves_no_cursor_and_makes_no_line_of_its_own() -> None:
+    error = InputError("has \x1b[8mthis\u202e", file="a\x1b.yaml", key="b\x1b[2J\nerror: c", remedy="take \x07 out")
+    assert str(error) == (
+        "a<U+001B>.yaml: b<U+001B>[2J<U+000A>error: c: has <U+001B>[8mthis<U+202E>; take <U+0007> out"
+    )
+    assert error.file == "a\x1b.yaml", "the path that there is"
+
+
 def test_several_problems_are_one_line_each_and_survive_a_worker_process() -> None:
     problems = [InputError("one", key="a", remedy="b"), InputError("two", file="c")]
     error = pickle.loads(pickle.dumps(InputErrors(problems)))  # noqa: S301 - made above

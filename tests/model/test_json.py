@@ -89,3 +89,8 @@ def test_nobody_else_makes_a_strict_reader() -> None:
     }
     # The second one reads what the first refused, to say where its fault is; nothing of it is passed on.
     assert makers == {"model/json.py", "wire/faults.py"}
+
+
+def test_a_key_is_quoted_by_its_beginning() -> None:
+    with pytest.raises(ValueError, match=f"^the key {'k' * 64} appears twice$"):
+        parse_json(f'{{"{"k" * 9000}":1,"{"k" * 9000}":2}}')

@@ -130,6 +130,8 @@ def test_a_key_that_appears_twice_is_refused(text: str) -> None:
         ("a: 1\n---\nb: 2", "a second document"),
         ("a: x\u2028y", "U+2028"),
         ("a: x\u0085y", "U+0085"),
+        ("a: [get]  # \u202e ]tuo nekat :b", "U+202E"),
+        ("a: x\u2066y", "U+2066"),
         ("a: \x01", "U+0001"),
         ('a: "\\uD800"', "half a character"),
         ('"\\uD800": 1', "half a character"),
@@ -289,3 +291,11 @@ def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
         line = str(error)
     assert "\n" not in line
     assert line.startswith("f.yaml")
+
+
+def test_a_character_that_reorders_a_line_is_named_by_its_line_and_passes_as_an_escape() -> None:
+    error = refusal("a: 1\n# approved \u2067by nobody\nb: 2")
+    assert error.file is not None
+    assert error.file.endswith(":2")
+    assert error.remedy == "remove it, or write it as an escape in double quotes"
+    assert parse('a: "x\\u202ey"\n# \u05e2\u05d1\n', Path("f.yaml")).value == {"a": "x\u202ey"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.text import first_unseen, hidden_in, is_hidden, spelled_out, visible
+from model.text import first_unseen, hidden_in, is_hidden, printable, visible
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,21 @@ from model.text import first_unseen, hidden_in, is_hidden, spelled_out, visible
 )
 def test_hidden_characters_are_written_out_on_one_line(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("two\n  lines\tand a tab", "two\n  lines\tand a tab"),
+        ("done\rerror: none", "done<U+000D>error: none"),
+        ("\x1b[2J\x1b]0;title\x07", "<U+001B>[2J<U+001B>]0;title<U+0007>"),
+        ("a\u202eb\u3164", "a<U+202E>b<U+3164>"),
+        ("é 漢 \U0001f469\u200d\U0001f4bb", "é 漢 \U0001f469\u200d\U0001f4bb"),
+    ],
+)
+def test_a_text_of_several_lines_moves_no_terminals_cursor(text: str, shown: str) -> None:
+    assert printable(text) == shown
 
 
 def test_white_space_is_no_hidden_character_and_other_controls_are() -> None:
@@ -52,7 +67,3 @@ def test_the_first_character_that_nobody_sees_is_found_where_it_stands(
     text: str, place: tuple[int, str] | None
 ) -> None:
     assert first_unseen(text) == place
-
-
-def test_hidden_characters_are_spelled_out_and_white_space_stays() -> None:
-    assert spelled_out("a  b\n\tc\u200b") == "a  b\n\tc<U+200B>"

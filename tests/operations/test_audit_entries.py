@@ -139,6 +139,17 @@ def test_an_address_names_the_narrower_way_for_pages_of_the_own_machine() -> Non
     assert ways(("url.forbidden", "/name")) == []
 
 
+def test_an_exception_for_an_address_says_that_it_lets_any_address_pass_there() -> None:
+    def advice(rule: str, leg: str) -> str:
+        return " ".join(" ".join(way_out(record((rule, "/arguments/url"), leg=leg), TODAY)).split())
+
+    wide = "Any address passes there then, also one of the guard's own network."
+    assert wide in advice("url.forbidden", "arguments")
+    assert "and the tool's schema names the argument" in advice("url.forbidden", "arguments")
+    assert wide not in advice("pii.card", "arguments")
+    assert wide not in advice("url.forbidden", "results")
+
+
 def test_what_a_model_was_stopped_for_gets_an_exception_of_its_route() -> None:
     members = {"method": "chat/completions", "name": "small", "leg": "tool_results"}
     text = way_out(record(("injection.override", "/messages/2/content"), **members), TODAY)

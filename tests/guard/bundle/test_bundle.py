@@ -163,6 +163,11 @@ def test_a_signature_has_its_three_members_and_no_other() -> None:
         {"note": "unsigned"},
         {"algorithm": "none"},
         {"key_id": 5},
+        # It is not signed, and an error would quote it.
+        {"key_id": ""},
+        {"key_id": "x" * 100_000},
+        {"key_id": "\x1b[2J\n2026-11-26 INFO the bundle is good again"},
+        {"key_id": document["signature"]["key_id"].upper()},
         {"value": "A" * 85},
         {"value": "A" * 85 + "!"},
         # The last character's four spare bits: another text for the same 64 bytes.
@@ -341,3 +346,13 @@ def test_the_times_are_signed() -> None:
 def test_a_bundle_of_an_older_version_has_no_end() -> None:
     assert "expires" not in json.loads(text())
     assert judged(text(), 4_000_000_000).bundle.expires is None
+
+
+@pytest.mark.parametrize("member", ["issued", "expires"])
+def test_a_time_after_which_no_date_is_written_is_refused(member: str) -> None:
+    signed = {**json.loads(text()), member: 10**20}
+    del signed["signature"]
+    signature = base64.urlsafe_b64encode(KEY.sign(PREFIX + canonical_json(signed))).rstrip(b"=").decode()
+    signed["signature"] = {"algorithm": "ed25519", "key_id": key_id(KEY.public_key()), "value": signature}
+    with pytest.raises(MalformedBundle, match="must be at most 253402300799"):
+        opened(json.dumps(signed))
