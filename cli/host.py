@@ -20,8 +20,7 @@ from model.project import Project, load, load_environment
 from model.stacks import PerimeterStack, Stack
 from model.text import counted
 from operations.gateway_file import GatewayFile
-from operations.host.machine import Machine
-from operations.host.render import FileDifference, Layout, WrittenHost, compare, compare_placed, read_hosts, write
+from operations.host.render import FileDifference, Layout, WrittenHost, differences_of, read_hosts, write
 from operations.host.render import render as rendered
 from operations.host.sources import deployed_bundles, planned_bundles
 
@@ -59,11 +58,7 @@ def check(folder: Path, *, placed: Path | None, offline: bool, sandbox: bool) ->
     for host in written:
         bundles = _bundles(host.environment, offline=offline, sandbox=sandbox, machine=host.host)
         declared = _declared(bundles, offline=offline, sandbox=sandbox) if host.db_less else None
-        expected = rendered(bundles, host.layout, host.images, declared)[host.host]
-        differences += compare(host, expected)
-        if placed is not None:
-            machine = Machine.of(bundles, declared[host.host] if declared else None)
-            differences += compare_placed(machine, expected, placed)
+        differences += differences_of(host, bundles, declared[host.host] if declared else None, placed)
     if invocation.current().json:
         rows = [{"file": str(item.file), "problem": item.problem, "remedy": item.remedy} for item in differences]
         console.print_json({"version": 1, "hosts": [host.host for host in written], "differences": rows})

@@ -112,10 +112,10 @@ def _tunnel(inputs: Inputs, item: Item) -> bool:
 
 def _application(inputs: Inputs, item: Item) -> bool:
     places = {*_destinations(item, "mcp_server_id"), item.get("domain")}
-    wanted = set(_destinations(inputs, "mcpServerId"))
+    destinations = set(_destinations(inputs, "mcpServerId"))
     # A plan does not know a portal's server; what stands before one has that type.
-    unknown = any("${" in place for place in wanted) and item.get("type") == inputs.get("type")
-    return item.get("name") == inputs.get("name") and (unknown or not places.isdisjoint(wanted))
+    unknown = any("${" in place for place in destinations) and item.get("type") == inputs.get("type")
+    return item.get("name") == inputs.get("name") and (unknown or not places.isdisjoint(destinations))
 
 
 def _destinations(properties: Mapping[str, Any], server_key: str) -> Iterator[str]:

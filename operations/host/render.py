@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -154,6 +155,38 @@ def _read(path: Path) -> WrittenHost:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"is no list of a host's files ({type(error).__name__}: {error})"
         raise InputError(problem, file=path, remedy="render the host again") from None
+
+
+def differences_of(
+    written: WrittenHost, bundles: Sequence[HostBundle], declared: GatewayFile | None, placed: Path | None
+) -> list[FileDifference]:
+    """What differs of a host's files from what its stacks say.
+
+    Args:
+        placed: the root where install.sh placed them, to be compared too.
+    """
+    machine = Machine.of(bundles, declared)
+    if stale := _other_containers(written, machine):
+        return stale
+    expected = _files(machine, written.layout, written.images)
+    return compare(written, expected) + (compare_placed(machine, expected, placed) if placed is not None else [])
+
+
+def _other_containers(written: WrittenHost, machine: Machine) -> list[FileDifference]:
+    """Why the files are of other containers than the host has now, so that there is nothing to compare them with."""
+    needed = _images(machine, written.layout)
+    lacking = [name for name in needed if name not in written.images]
+    surplus = [name for name in written.images if name not in needed]
+    problems = [f"names no image of {', '.join(lacking)}"] if lacking else []
+    problems += [f"names an image of {', '.join(surplus)}, which the host has no more"] if surplus else []
+    if not problems:
+        return []
+    words = [word for name in needed for word in ("--image", f"{name}={written.images.get(name, 'IMAGE')}")]
+    containers = " ".join([*words, *(["--db-less"] if written.db_less else [])])
+    # A server's name renders its host alone.
+    stack, folder = machine.members[0].stack, shlex.quote(str(written.folder.parent))
+    remedy = f"run `ringwall host render {stack} -o {folder} --format {written.layout} {containers}`"
+    return [FileDifference(written.folder / LIST, " and ".join(problems), remedy)]
 
 
 def compare(written: WrittenHost, expected: Sequence[HostFile]) -> list[FileDifference]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -60,6 +61,25 @@ def test_one_command_renders_every_host_as_containers_each_with_its_own_images(
         assert sorted(images) == sorted([*shared, *servers])
     same = ringwall("host", "check", tmp_path / "dev-1", "--offline", "--project", root)
     assert (same.code, same.out) == (0, "dev-1: the files are those of the stack\n")
+
+
+def test_a_server_that_came_or_went_since_its_host_was_rendered_as_containers_is_a_difference(
+    root: Path, tmp_path: Path
+) -> None:
+    images = [f"--image={name}=example/i:1" for name in ("ringwall", "cloudflared", "kong", "dev.external", "dev.one")]
+    layout = ["--offline", "--project", root, "--format", "kubernetes"]
+    assert ringwall("host", "render", "dev.one", "-o", tmp_path, *layout, *images).code == 0
+    file = tmp_path / "dev-1" / "host.json"
+    document = json.loads(file.read_text())
+    document["images"]["dev.gone"] = document["images"].pop("dev.external")
+    file.write_text(json.dumps(document))
+    result = ringwall("host", "check", tmp_path, "--offline", "--project", root)
+    assert result.code == 3, result.err
+    problem, _, advice = result.out.partition("; run `")
+    assert problem.endswith("names no image of dev.external and names an image of dev.gone, which the host has no more")
+    words = shlex.split(advice.partition("`")[0].replace("=IMAGE", "=example/i:1"))[1:]
+    assert ringwall(*words, "--offline", "--project", root).code == 0
+    assert ringwall("host", "check", tmp_path, "--offline", "--project", root).code == 0
 
 
 def test_what_differs_is_named_file_by_file(root: Path, written: Path, tmp_path: Path) -> None:

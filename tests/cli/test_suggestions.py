@@ -34,6 +34,8 @@ SAMPLES = {
     "path": "audit.jsonl",
     "kind": "record",
     "agent": "ci",
+    ".layout": "compose",
+    "containers": "--image kong=example/kong:1",
 }
 MENTION = re.compile(r"`(ringwall [^`]+)`")
 

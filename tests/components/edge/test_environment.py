@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pulumi
 import pytest
 
 from components.edge.access import access_groups, environment_policies
 from components.edge.environment import EdgeEnvironment, EdgeEnvironmentArgs, posture_input
-from model.environment import Environment, Posture
+from model.environment import Environment, IdentityProvider, Posture
 from model.stacks import EnvironmentStack
 from plan.graph import Graph, Resource
 from plan.recorder import record
@@ -72,6 +72,18 @@ def test_an_agents_certificate_is_asked_for_as_the_provider_takes_it(environment
     policy = kind(graph(replace(environment, settings=settings)), "ZeroTrustAccessPolicy")["dev-agent-ci"]
     assert policy.inputs["requires"][-1] == {"commonName": {"commonName": "ci.agents.example.com"}}  # type: ignore[index]
     assert resource_problems(policy.type, dict(policy.inputs)) == []
+
+
+@pytest.mark.parametrize("type_", get_args(get_type_hints(IdentityProvider)["type"]))
+def test_a_group_of_each_kind_of_identity_provider_fits_the_providers_schema(
+    environment: EnvironmentStack, type_: str
+) -> None:
+    held = {name: {"id": idp.id, "type": type_} for name, idp in environment.settings.identity_providers.items()}
+    plan = graph(environment, changed(environment, identity_providers=held))
+    includes: Any = kind(plan, "ZeroTrustAccessGroup")["dev-engineers"].inputs["includes"]
+    selectors = [rule[name] for rule in includes for name in rule]
+    assert any("identityProviderId" in selector for selector in selectors)
+    assert graph_problems(plan) == []
 
 
 def test_two_countries_become_one_group(environment: EnvironmentStack) -> None:
