@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.budget import CallBudget
+from engine.folder_url import folder_url
 from engine.progress import Progress, SilentProgress
 from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
 from model.errors import EngineFailed, SecretsLocked, StateMissing
@@ -69,7 +70,7 @@ class Target:
     def backend(self) -> str | None:
         """The backend to write into the private Pulumi.yaml; None leaves Pulumi's own default."""
         if self.sandbox_folder is not None:
-            return f"file://{self.sandbox_folder / 'state'}"
+            return folder_url(self.sandbox_folder / "state")
         if url := os.environ.get(BACKEND_VARIABLE):
             return url
         document = read(self.project.root / "Pulumi.yaml")
@@ -83,7 +84,7 @@ class Target:
         if address.startswith("file://") and not address.startswith(("file:///", "file://~")):
             # Relative file backends resolve against the current folder (Pulumi); anchor them to the project.
             path, mark, query = address.removeprefix("file://").partition("?")
-            return f"file://{(self.project.root / path).resolve()}{mark}{query}"
+            return f"{folder_url((self.project.root / path).resolve())}{mark}{query}"
         return address
 
     @property

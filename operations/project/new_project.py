@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from engine.folder_url import REMEDY, unfit_character
 from engine.workspace import DEFAULT_BACKEND
 from model.base import CloudflareId, Country, Domain, HttpsUrl, Name
 from model.countries import country_remedy
@@ -245,8 +246,12 @@ def portable_backend(url: str | None, root: Path) -> tuple[str, Path | None]:
     if scheme == "file" and separator:
         path, _, query = location.partition("?")
         folder = Path(path).expanduser() if path.startswith("~") else root.absolute() / path
-        if not path or any(c in str(folder) for c in "?#%"):
-            raise InputError(f"{url} is no usable folder", key="--backend", remedy="name one without ? # %")
+        char = unfit_character(folder)
+        if not path or char:
+            problem = (
+                f"{folder} holds {char}, with which Pulumi opens no state" if path else f"{url} is no usable folder"
+            )
+            raise InputError(problem, key="--backend", remedy=f"name {REMEDY}")
         written = path if path.startswith("~") else str(folder)
         if folder.is_relative_to(root.absolute()):
             written = f"./{folder.relative_to(root.absolute())}"

@@ -232,3 +232,23 @@ def test_an_argument_or_kind_that_is_not_there_is_refused_and_nothing_written(
     assert result.code == 2
     assert message in result.errors[0]
     assert snapshot(onboarded) == before
+
+
+def test_what_was_approved_while_the_server_was_asked_is_kept(
+    root: Path, shelf: Callable[..., str], tmp_path: Path
+) -> None:
+    offer, lock = shelf(list_books="List books."), root / "stacks/dev.shelf.lock.yaml"
+    colleague = tmp_path / "colleague.sh"
+    colleague.write_text(
+        f'[ ! -f "{lock}" ] || echo "# approved meanwhile" >> "{lock}"\nexec {offer}\n', encoding="utf-8"
+    )
+    arguments = ("--command", f"/bin/sh {colleague}", "--people", "ada@example.com", "--yes", "--project", root)
+    assert ringwall("onboard", "shelf", "--env", "dev", *arguments).code == 0
+    shelf(list_books="List every book.")
+    done = ringwall("lock", "approve", "dev.shelf", "--yes", "--project", root)
+    assert (done.code, done.errors) == (
+        2,
+        [f"{lock}: changed while this command ran; run the command again; nothing was written"],
+    )
+    assert "# approved meanwhile" in lock.read_text(encoding="utf-8")
+    assert "every book" not in lock.read_text(encoding="utf-8")
