@@ -11,10 +11,13 @@ import re
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Protocol
 
 import re2  # type: ignore[import-untyped]
+
+from guard.engines.rules.pattern_set import SMALL_MEMORY, PatternSet, options
 
 #: Base64 with a path or a name of the same letters around it is taken apart up to this length; longer, it is one block.
 _APART = 2000
@@ -41,9 +44,7 @@ class Spending(Protocol):
 
 def expression(pattern: str) -> Any:
     """A compiled RE2 pattern without groups."""
-    options = re2.Options()
-    options.never_capture = True
-    return re2.compile(pattern, options)
+    return re2.compile(pattern, options(captures=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ def pieces(text: str, budget: Spending) -> Iterator[str]:
     if len(text) < _PART:
         return
     data = text.encode("utf-8", "replace")
+    kinds = _kinds().hits(data)
     for number, encoding in enumerate(_ENCODINGS):
+        if kinds is not None and number not in kinds:
+            continue
         for match in encoding.blocks.finditer(data):
             start, end = match.span()
             block = data[start:end]
@@ -182,6 +186,13 @@ _ENCODINGS = (
     Encoding(expression(rf"{_BYTE}{{8,}}"), _bits),
     Encoding(expression(rf"{_CODE}{{11,}}[0-9]{{2,3}}"), _codes),
 )
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> PatternSet:
+    """Which encodings a text has blocks of, by their numbers: most have none or one."""
+    return PatternSet((encoding.blocks.pattern for encoding in _ENCODINGS), SMALL_MEMORY)
+
 
 #: The least that a text with a block holds.
 SIGN = (

@@ -29,6 +29,9 @@ LINE = 76
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
+#: What folding may change. A plain letter stays: a mark behind it is in `_MARKS`, or makes no other letter of it.
+_FOREIGN = re.compile("[^\x00-\x7f]+")
+_ASCII = bytes(range(128))
 _MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff]+")
 #: Letters of other scripts that look like Latin ones (from the Unicode confusables data, the common ones).
 _LOOKALIKES = str.maketrans(
@@ -43,7 +46,8 @@ _ESCAPE = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|x([0-9A-Fa-f]{2})|([0-3][0
 #: Quoted-printable (RFC 2045): a line that goes on, and an octet. Two octets before a letter are a sign of it; `x=10` is none.
 _SOFT_BREAK = re.compile(r"=(?<![=\s]=)\r?\n(?=[^=\s])")
 _OCTETS = re.compile(r"=[0-9A-F]{2}(?=[A-Za-z=])")
-_QUOTED = re.compile(r"(?:=[0-9A-F]{2})+")
+#: Written so that it begins with a letter that `re` can look for, which takes a thirtieth of the time.
+_QUOTED = re.compile(r"=[0-9A-F]{2}(?:=[0-9A-F]{2})*")
 #: A run of plain letters in UTF-7 (RFC 2152): UTF-16 in base64, whose first octet is zero.
 _UTF_7 = re.compile(r"\+(A[A-P][A-Za-z0-9+/]+)-?")
 #: A line end, tab or the like as JSON and other languages write it, however often the text was quoted; the letter would
@@ -99,14 +103,17 @@ def fold(text: str) -> str:
     characters are removed."""
     if text.isascii():
         return text
-    visible_text = _INVISIBLE.sub("", text)
+    foreign = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    visible_text = _INVISIBLE.sub("", text) if _INVISIBLE.search(foreign) else text
     return "".join(_folded(visible_text[start : start + SLICE]) for start in range(0, len(visible_text), SLICE))
 
 
 def _folded(text: str) -> str:
-    if text.isascii():
-        return text
-    plain = _MARKS.sub("", unicodedata.normalize("NFKD", text))
+    return text if text.isascii() else _FOREIGN.sub(_plain, text)
+
+
+def _plain(match: re.Match[str]) -> str:
+    plain = _MARKS.sub("", unicodedata.normalize("NFKD", match[0]))
     # Composed again, since syllables (Korean) and voiced letters (Japanese) are taken apart by NFKD.
     return unicodedata.normalize("NFC", plain).translate(_LOOKALIKES)
 

@@ -7,6 +7,7 @@ places are looked at only where those could reach the threshold of the leg, in o
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -73,6 +74,8 @@ class Mark(NamedTuple):
 
 
 _START = Mark(0, 0, SIGNS[0])
+#: Where a mark is near every other and within none.
+_BESIDE = sys.maxsize
 #: Where a sign begins that has the end of the sentence before it in its match.
 _FIRST_LETTER = re.compile(rb"[^\s.!?:;>*\"#/]|$")
 #: What must hold around a mark of a family for it to be meant.
@@ -113,9 +116,13 @@ class FormTable:
     def _sums(
         self, hits: Sequence[tuple[Sign, Any]], data: bytes
     ) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
+        claims = sorted(self._marks_of((hit for hit in hits if hit[0].family in FRAMES), data))
+        more = [hit for hit in hits if hit[0].family not in FRAMES]
+        if not self._may_reach(claims, [sign for sign, _ in more]):
+            return
         #: The latest mark by family and weight.
         latest: dict[tuple[Family, int], Mark] = {}
-        for mark in sorted(chain.from_iterable(self._marks(sign, expression, data) for sign, expression in hits)):
+        for mark in sorted([*claims, *self._marks_of(more, data)]):
             latest[mark.sign.family, mark.sign.weight] = mark
             total, lead = self._lead(latest, mark)
             if lead is None or total < self._close:
@@ -126,6 +133,18 @@ class FormTable:
                 latest.clear()
             else:
                 yield _CLOSE_RULES[lead.sign.family], ((start, mark.end),)
+
+    def _may_reach(self, claims: Sequence[Mark], more: Iterable[Sign]) -> bool:
+        """Whether the claims would be a finding if every further sign stood beside each: if not, nobody looks for those."""
+        latest = {(sign.family, sign.weight): Mark(_BESIDE, _BESIDE, sign) for sign in more}
+        for mark in claims:
+            latest[mark.sign.family, mark.sign.weight] = mark
+            if self._lead(latest, mark)[0] >= self._close:
+                return True
+        return False
+
+    def _marks_of(self, hits: Iterable[tuple[Sign, Any]], data: bytes) -> Iterator[Mark]:
+        return chain.from_iterable(self._marks(sign, expression, data) for sign, expression in hits)
 
     def _marks(self, sign: Sign, expression: Any, data: bytes) -> Iterator[Mark]:
         """The places of a sign that are meant, one for every `APART` bytes."""
@@ -166,7 +185,6 @@ class FormTable:
         value = data[start : mark.end].decode("utf-8", "replace")
         before = data[max(0, start - SPAN) : start].decode("utf-8", "replace")
         after = data[mark.end : mark.end + SPAN].decode("utf-8", "replace")
-        apart = self._leg in LEGS and mark.sign.family in ORDERING and is_apart(before, value, after)
         if mark.sign.family is Family.OVERRIDE and is_negated(before, value):
             return None
         if self._leg is not Leg.SERVER_REQUESTS:
@@ -175,6 +193,7 @@ class FormTable:
                 return None
             if self._leg in READ and is_mention(before, value, after):
                 return None
+        apart = self._leg in LEGS and mark.sign.family in ORDERING and is_apart(before, value, after)
         if mark.sign.family is Family.ERRAND and not (apart and is_impersonal(before, after)):
             return None
         return mark._replace(apart=apart)

@@ -18,7 +18,6 @@ SPAN = 1500
 #: Characters of one quotation, at most: more is a text of its own.
 _QUOTATION = 200
 _CLOSING = {"`": "`", '"': '"', "\u201c": "\u201d", "\u201e": "\u201c", "\u00ab": "\u00bb"}
-_LINE = re.compile(r"\n|\\+n")
 _TOPIC = re.compile(
     r"(?i)\bprompt[- ]injections?\b|\bjail-?breaks?\b|\binjection (?:attacks?|attempts?|phrases?|rules?|patterns?)\b|"
     r"\bred[- ]team|\battack(?:s|ers?)?\b|\bmalicious\b|\badversarial\b|\bpayloads?\b|\bpoison(?:ed|ing)\b|"
@@ -35,11 +34,24 @@ def may_be_mentioned(rule: DetectionRule, leg: Leg) -> bool:
 
 def is_mention(before: str, value: str, after: str) -> bool:
     """Whether the phrase stands in one quotation on its line, and the text before it or its line speaks of attacks."""
-    line_before = _LINE.split(before)[-1]
-    line_after = _LINE.split(after, maxsplit=1)[0]
-    if not _TOPIC.search(before) and not _TOPIC.search(line_after):
+    line_before, line_after = before[_line_start(before) :], after[: _line_end(after)]
+    # Few phrases are quoted, and this is the quicker question.
+    if not any(_encloses(opening, closing, line_before, value, line_after) for opening, closing in _CLOSING.items()):
         return False
-    return any(_encloses(opening, closing, line_before, value, line_after) for opening, closing in _CLOSING.items())
+    return _TOPIC.search(before) is not None or _TOPIC.search(line_after) is not None
+
+
+def _line_start(text: str) -> int:
+    """Where the last line begins; a line end may be written as `\\n`, and quoted."""
+    return max(text.rfind("\n") + 1, text.rfind("\\n") + 2 if "\\n" in text else 0)
+
+
+def _line_end(text: str) -> int:
+    """Where the first line ends."""
+    end, written = text.find("\n"), text.find("\\n")
+    if written < 0 or 0 <= end < written:
+        return end if end >= 0 else len(text)
+    return len(text[:written].rstrip("\\"))
 
 
 def _encloses(opening: str, closing: str, before: str, value: str, after: str) -> bool:

@@ -1,33 +1,27 @@
 """What a detection rule is, and how many rules become one automaton. The rules themselves are in the modules beside it.
 
-All patterns are RE2's, so that no text can make them slow. `re2.Set` matches all triggers in one pass; a rule's own
+All patterns are RE2's, so that no text can make them slow. A `PatternSet` matches all triggers in one pass; a rule's own
 expression runs only when its trigger matched. The legs share one automaton, as each takes 0.2 s and 30 MB to make.
-Triggers hold no wide counted repetition, as that would multiply the
-automaton's states.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
+from guard.engines.rules.pattern_set import MEMORY, PatternSet, options
 from guard.inspect.verdict import Category, Leg
 from model.parameter_kinds import Subject
 
 #: Bytes before a match that a check is given.
 BEFORE = 64
-#: Bytes for an automaton of many triggers, and for a rule's own expression (RE2's default). A pass that needs more forgets
-#: the states it has seen, or takes the slower way, and finds the same.
-MEMORY, RULE_MEMORY = 64 << 20, 8 << 20
-#: Appended to every text, with a pattern of its own: an RE2 set answers "no match" when a pass runs out of memory, which
-#: would let everything pass. A pass that does not report the sentinel is therefore no answer.
-_SENTINEL = b"\n\x1f\x1eend\x1e\x1f"
-
 _PLAIN = {
     char: base
     for char in map(chr, [*range(0xC0, 0x250), *range(0x1EA0, 0x1EFA)])
@@ -86,14 +80,6 @@ def gap(words: int) -> str:
     return rf"[^\w.!?]+(?:[\pL\pN_'’-]+[^\w.!?]+){{0,{words}}}"
 
 
-def _options(*, captures: bool = True, memory: int = RULE_MEMORY) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = memory
-    options.never_capture = not captures
-    return options
-
-
 def _bare(pattern: str) -> str:
     """The pattern, matching text without accents as well, as people type it in haste and `decoding.fold` returns it. No
     character class of a pattern may hold an accented letter."""
@@ -111,54 +97,24 @@ def _expression(pattern: str, cased: bool, captures: bool) -> Any:
     """The compiled pattern, shared by all legs, made when its trigger first matches: all of them take 0.3 s and 10 MB."""
     flagged = _flagged(pattern, cased)
     try:
-        return re2.compile(flagged, _options(captures=captures))
+        return re2.compile(flagged, options(captures=captures))
     except re2.error:  # a rule made from the names of very many tools
-        return re2.compile(flagged, _options(captures=captures, memory=MEMORY))
+        return re2.compile(flagged, options(captures=captures, memory=MEMORY))
 
 
 def _trigger(rule: DetectionRule) -> str:
     return _flagged(rule.trigger or rule.pattern, rule.cased)
 
 
-def _compiled(triggers: Any) -> bool:
-    try:
-        triggers.Compile()
-    except re2.error:
-        return False
-    return True
-
-
-class TriggerSet:
-    """One automaton of the triggers of many rules. It may take `memory` bytes; if it needs more, it tells nothing.
-
-    Raises ValueError when a pattern is wrong.
-    """
+class TriggerSet(PatternSet):
+    """The triggers of many rules. Raises ValueError when a pattern is wrong."""
 
     def __init__(self, rules: Iterable[DetectionRule], memory: int = MEMORY) -> None:
-        self._numbers: dict[str, int] = {}
-        triggers = re2.Set.SearchSet(_options(memory=memory))
-        try:
-            for trigger in dict.fromkeys(map(_trigger, rules)):
-                self._numbers[trigger] = triggers.Add(trigger)
-            self._end = triggers.Add(re2.escape(_SENTINEL.decode()))
-        except re2.error:
-            raise ValueError("a detection rule cannot be compiled") from None
-        # A set that was not compiled must never be asked: RE2 then reads past its end.
-        self._set: Any = triggers if _compiled(triggers) else None
+        super().__init__(map(_trigger, rules), memory)
 
-    @property
-    def one_pass(self) -> bool:
-        """Whether all triggers fit into one automaton."""
-        return self._set is not None
-
-    def number(self, rule: DetectionRule) -> int:
+    def number_of(self, rule: DetectionRule) -> int:
         """The number of the rule's trigger; raises KeyError for a rule that is not in the set."""
-        return self._numbers[_trigger(rule)]
-
-    def hits(self, data: bytes) -> list[int] | None:
-        """The numbers of the triggers that match in `data` (UTF-8); None when the pass ran out of memory."""
-        matches = self._set.Match(data + _SENTINEL) if self._set is not None else None
-        return matches if matches and self._end in matches else None
+        return self.number(_trigger(rule))
 
 
 #: What automata told of one text: tables that share one read the text once.
@@ -176,7 +132,11 @@ class RuleTable:
         self, rules: Sequence[DetectionRule], memory: int = MEMORY, *, triggers: TriggerSet | None = None
     ) -> None:
         self._triggers = triggers or TriggerSet(rules, memory)
-        self._rules = [(rule, self._triggers.number(rule)) for rule in rules]
+        self._rules = list(rules)
+        #: The places of the rules in the table, by the number of their trigger: a text hits few of many rules.
+        self._places: dict[int, list[int]] = defaultdict(list)
+        for place, rule in enumerate(rules):
+            self._places[self._triggers.number_of(rule)].append(place)
 
     @property
     def one_pass(self) -> bool:
@@ -190,13 +150,14 @@ class RuleTable:
         if self._triggers not in passes:
             passes[self._triggers] = self._triggers.hits(data)
         matches = passes[self._triggers]
-        if matches is not None and len(matches) == 1:  # the end alone, as in most texts
+        if matches is None:
+            rules = self._rules
+        elif len(matches) == 1:  # the end alone, as in most texts
             return []
-        return [
-            (rule, _expression(rule.pattern, rule.cased, rule.group > 0))
-            for rule, number in self._rules
-            if matches is None or number in matches
-        ]
+        else:
+            places = chain.from_iterable(self._places.get(number, ()) for number in matches)
+            rules = [self._rules[place] for place in sorted(places)]
+        return [(rule, _expression(rule.pattern, rule.cased, rule.group > 0)) for rule in rules]
 
     def places(
         self, data: bytes, passes: Passes | None = None
