@@ -67,7 +67,7 @@ def test_a_server_that_came_or_went_since_its_host_was_rendered_as_containers_is
     root: Path, tmp_path: Path
 ) -> None:
     images = [f"--image={name}=example/i:1" for name in ("ringwall", "cloudflared", "kong", "dev.external", "dev.one")]
-    layout = ["--offline", "--project", root, "--format", "kubernetes"]
+    layout = ["--offline", "--project", str(root), "--format", "kubernetes"]
     assert ringwall("host", "render", "dev.one", "-o", tmp_path, *layout, *images).code == 0
     file = tmp_path / "dev-1" / "host.json"
     document = json.loads(file.read_text())

@@ -16,9 +16,12 @@ def test_of_writers_of_one_file_at_once_one_writes_and_the_rest_are_told(tmp_pat
     for round_ in range(20):
         before = f"round {round_}".encode()
         file.write_bytes(before)
-        start, outcomes = threading.Barrier(WRITERS), []
+        start = threading.Barrier(WRITERS)
+        outcomes: list[str] = []
 
-        def write(number: int, before: bytes = before, start: threading.Barrier = start, ended=outcomes) -> None:
+        def write(
+            number: int, before: bytes = before, start: threading.Barrier = start, ended: list[str] = outcomes
+        ) -> None:
             start.wait()
             try:
                 apply([FileChange(file, before, f"writer {number}".encode())])
