@@ -7,7 +7,9 @@ every scalar on which they could differ is refused here with the line it stands 
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,10 +87,17 @@ def read(file: Path) -> Document:
     return parse(read_text(file), file)
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file. A pipe, which a link in a repository may lead to, would have everybody wait for its writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def read_text(file: Path) -> str:
     """A text file of bounded size; raises `InputError` when it cannot be read or is not UTF-8."""
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb", opener=_open_at_once) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise InputError("is a pipe or a device, not a file", file=file, remedy="put a file in its place")
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError("no such file", file=file, remedy="correct the path") from None

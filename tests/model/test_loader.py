@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +296,16 @@ def test_a_character_that_reorders_a_line_is_named_by_its_line_and_passes_as_an_
     assert error.file.endswith(":2")
     assert error.remedy == "remove it, or write it as an escape in double quotes"
     assert parse('a: "x\\u202ey"\n# \u200f\u05e2\u05d1\n', Path("f.yaml")).value == {"a": "x\u202ey"}
+
+
+@pytest.mark.parametrize("subject", ["pipe", "device"])
+def test_a_pipe_or_a_device_in_the_place_of_a_file_is_refused_at_once(tmp_path: Path, subject: str) -> None:
+    pipe, file = tmp_path / "pipe", tmp_path / "f.yaml"
+    os.mkfifo(pipe)
+    file.symlink_to(pipe if subject == "pipe" else "/dev/zero")
+    with pytest.raises(InputError, match="is a pipe or a device, not a file; put a file in its place"):
+        read(file)
+    file.unlink()
+    (tmp_path / "elsewhere.yaml").write_text("a: 1\n", encoding="utf-8")
+    file.symlink_to(tmp_path / "elsewhere.yaml")
+    assert read(file).value == {"a": 1}, "a link to a file is read, as mounted configuration is one"
