@@ -11,6 +11,8 @@ from typing import TextIO
 
 import typer
 
+from model.text import printable
+
 _SIGNS = {"+": "green", "~": "yellow", "±": "magenta", "∓": "magenta", "-": "red", "!": "yellow"}
 _ENDINGS = {
     "red": ("error", "failed", "fail", "broken", "drift", "high", "block", "refuse"),
@@ -19,12 +21,21 @@ _ENDINGS = {
 }
 _WORDS = {word: colour for colour, words in _ENDINGS.items() for word in words}
 _SIGNED = re.compile(r"( *)([+~±∓!-])( .*|\d+)", re.DOTALL)
+#: What `typer.style` writes for the colours above.
+_OWN = re.compile(r"(\x1b\[(?:0|1|31|32|33|35)m)")
 _JUDGED = re.compile(r"(error|warning)(?=:)")
 
 
 def are_wanted(stream: TextIO) -> bool:
     """Whether colours may go to this stream."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def harmless(text: str) -> str:
+    """A text in which nothing but these colours moves a terminal: a server or a stranger's file may have written in it."""
+    if "\x1b" not in text:
+        return printable(text)
+    return "".join(part if number % 2 else printable(part) for number, part in enumerate(_OWN.split(text)))
 
 
 def word(text: str) -> str:

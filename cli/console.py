@@ -20,6 +20,7 @@ from cli.invocation import Invocation
 from cli.streams import writes_unicode
 from cli.suggestions import complete, complete_document
 from model.errors import InputError
+from model.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,8 @@ def say(text: str = "", *, options: Invocation | None = None) -> None:
     """A line of the result, at once also into a pipe; silent with --json. `options` are named in other threads."""
     options = options or invocation.current()
     if not options.json:
-        print(complete(text, options), flush=True)
+        text = complete(text, options)
+        print(colours.harmless(text) if colours.are_wanted(sys.stdout) else printable(text), flush=True)
 
 
 def say_coloured(text: str) -> None:
@@ -67,7 +69,7 @@ def coloured(word: str) -> str:
 
 def note(text: str, *, options: Invocation | None = None) -> None:
     """Progress or advice, on standard error. `options` are named in other threads."""
-    text = complete(text, options or invocation.current())
+    text = printable(complete(text, options or invocation.current()))
     with suppress(OSError):  # progress that nobody can read stops no work
         print(colours.line(text) if colours.are_wanted(sys.stderr) else text, file=sys.stderr, flush=True)
 
@@ -90,7 +92,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str |
 
     if title is not None:
         say(title)
-    rows = [[complete(cell, invocation.current()) for cell in row] for row in rows]  # before it is measured
+    rows = [[printable(complete(cell, invocation.current())) for cell in row] for row in rows]  # before it is measured
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         lines = piped(columns, rows)
     elif colours.are_wanted(sys.stdout):
@@ -135,7 +137,7 @@ def ask(question: str, *, yes: bool) -> bool:
 def answer(prompt: str) -> str:
     """The line that somebody types behind `prompt`; empty at the end of the input."""
     try:
-        print(prompt, end="", file=sys.stderr, flush=True)
+        print(printable(prompt), end="", file=sys.stderr, flush=True)
         return sys.stdin.readline()
     except KeyboardInterrupt:
         note("")  # what is said next gets a line of its own

@@ -12,7 +12,7 @@ from cli import console, invocation
 from cli.paragraphs import folded
 from cli.project import current_project
 from model.errors import InputError
-from model.text import counted
+from model.text import counted, printable
 from operations.output_file import write_output
 from operations.pull_request.reports import breaks_rules, report_of, write_all
 from plan.diff.html import render_html
@@ -114,10 +114,10 @@ def _show_resources(report: DiffReport) -> None:
             continue
         console.say(f"\n{stack.stack}: {counted(len(stack.resources), 'resource')}")
         for resource in stack.resources:
-            out.print(Text(f"  {resource.action:<8} {resource.type.rsplit(':', 1)[-1]} {resource.name}"))
+            out.print(Text(f"  {resource.action:<8} {resource.type.rsplit(':', 1)[-1]} {printable(resource.name)}"))
             for key in resource.keys:
-                before, after = ("none" if value is None else value for value in (key.before, key.after))
-                out.print(Text(folded(f"{key.path}: {before} → {after}", " " * 13)))
+                before, after = ("none" if value is None else printable(value) for value in (key.before, key.after))
+                out.print(Text(folded(f"{printable(key.path)}: {before} → {after}", " " * 13)))
         if alike := likes.get(stack.stack):
             console.say(f"  the same resources and keys, with values of their own: {_first_names(alike)}")
 

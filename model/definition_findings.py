@@ -50,8 +50,13 @@ class DefinitionFinding:
     def subject(self) -> str:
         return subject_of_kind(self.kind, self.key)
 
+    @property
+    def place(self) -> str:
+        """The pointer as a line shows it: the server chose the names in it."""
+        return visible(self.pointer) or "/"
+
     def __str__(self) -> str:
-        return f"{self.subject} {self.pointer}: {self.rule}: {self.quote}"
+        return f"{self.subject} {visible(self.pointer)}: {self.rule}: {self.quote}"
 
 
 def subject_of_kind(kind: DefinitionKind, key: str) -> str:
@@ -68,11 +73,22 @@ def name_of(key: str) -> str:
     return key or INSTRUCTIONS
 
 
+#: What is left where a name holds hidden characters.
+UNSPELLED = "no command can spell its name: have the server name it without hidden characters"
+
+
+def can_be_spelled(key: str) -> bool:
+    """Whether a command that names this definition can be shown, and pasted."""
+    return visible(key) == key
+
+
 def withheld_line(findings: Sequence[DefinitionFinding], command: str) -> str:
     """What becomes of a definition with findings that nobody accepted, and the command that accepts them."""
     subject = f"the guard withholds {findings[0].subject}"
     if not all(finding.acceptable for finding in findings):
         return f"{subject}, as no engine reads it to its end; have the server corrected"
+    if not can_be_spelled(findings[0].key):
+        return f"{subject}, and {UNSPELLED}"
     return f"{subject} until a reviewer accepts: {acceptance_command(findings, command)}"
 
 

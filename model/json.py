@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from model.text import visible
@@ -18,6 +18,11 @@ from model.text import visible
 MAX_DEPTH = 100
 #: An escape of a surrogate, alone or not. Only with one in the text can a string hold half of a pair.
 _SURROGATE = re.compile(r"\\u[dD][89abcdefABCDEF]")
+#: A string of a text that is JSON, whatever brackets it holds.
+_STRING = re.compile(rb'(?s)"(?:[^"\\]++|\\.)*+"')
+#: Brackets as the signed bytes 1 and -1.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_OTHER = bytes(set(range(256)) - set(b"[]{}"))
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -49,7 +54,7 @@ def read_json(text: str | bytes, depth: int, *, replace_halves: bool = False) ->
         raise
     except ValueError as error:
         raise NotJson("not JSON", str(error)) from None
-    check_depth(encoded, value, depth)
+    check_depth(encoded, depth)
     if "\\u" in text and _SURROGATE.search(text):
         try:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -60,10 +65,10 @@ def read_json(text: str | bytes, depth: int, *, replace_halves: bool = False) ->
     return value
 
 
-def check_depth(encoded: bytes, value: Any, depth: int) -> None:
-    """Raise NotJson where the value of a text has more than `depth` levels."""
-    # Counting brackets bounds the depth at once for nearly every message; only the rest is walked.
-    if encoded.count(b"{") + encoded.count(b"[") > depth and _levels(value, depth) > depth:
+def check_depth(encoded: bytes, depth: int) -> None:
+    """Raise NotJson where a JSON text has more than `depth` levels."""
+    # Counting brackets bounds the depth at once for nearly every message; only the rest is looked at closer.
+    if encoded.count(b"{") + encoded.count(b"[") > depth and _is_deeper(encoded, depth):
         raise _too_deep(depth)
 
 
@@ -120,17 +125,11 @@ def _without_halves(value: Any) -> Any:
     return value
 
 
-def _levels(value: Any, most: int) -> int:
-    deepest, level = 0, [value]
-    while level and deepest <= most:
-        deepest += 1
-        level = [child for node in level for child in _children(node)]
-    return deepest
+def _is_deeper(encoded: bytes, depth: int) -> bool:
+    """Whether a JSON text has more than `depth` levels.
 
-
-def _children(node: Any) -> Iterator[Any]:
-    if isinstance(node, dict):
-        return (child for child in node.values() if isinstance(child, dict | list))
-    if isinstance(node, list):
-        return (child for child in node if isinstance(child, dict | list))
-    return iter(())
+    To walk the value takes ten times as long as to count its brackets one after the other, and nobody else is served
+    meanwhile: a server chooses how many values its answer has.
+    """
+    brackets = _STRING.sub(b"", encoded).translate(_STEPS, _OTHER)
+    return max(accumulate(memoryview(brackets).cast("b")), default=0) > depth

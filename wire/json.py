@@ -34,7 +34,7 @@ def parse(body: bytes) -> Any:
         usual = False
     try:
         if usual:
-            check_depth(body, value, MAX_DEPTH)
+            check_depth(body, MAX_DEPTH)
             return value
         return read_json(body, MAX_DEPTH, replace_halves=True)
     except NotJson as error:

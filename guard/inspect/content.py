@@ -119,7 +119,7 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
                     if judged.problem is not None:
                         unreadable, problem = child_pointer, judged.problem
                     continue
-                if type(child) not in _SILENT:
+                if child and type(child) not in _SILENT:
                     stack.append((child_pointer, child))
                 if key not in _PLAIN_NAMES and (not _is_plain_name(key) or key in _PROTOTYPES):
                     texts.append(Text(f"{child_pointer}#", key))
@@ -127,7 +127,16 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
             spent += (len(pointer) + 1) * len(node)
             if spent > MAX_POINTERS:
                 return _too_long(pointer)
-            stack.extend([(f"{pointer}/{index}", node[index]) for index in range(len(node) - 1, -1, -1)])
+            # A list may have millions of items that say nothing, and nobody else is served until all were passed.
+            stack.extend(
+                [
+                    (f"{pointer}/{index}", child)
+                    for index in range(len(node) - 1, -1, -1)
+                    if (child := node[index])
+                    and type(child) not in _SILENT
+                    and not (type(child) is int and child < LEAST_CARD)
+                ]
+            )
         elif kind is int and node >= LEAST_CARD and may_be_card(pointer, str(node)):
             texts.append(Text(pointer, str(node)))
     return Content(tuple(texts), uninspected, unreadable, frozenset(decoded), problem, corrected)

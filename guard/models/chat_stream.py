@@ -43,6 +43,8 @@ class _Choice:
     calls: dict[int, dict[str, Any]] = field(default_factory=dict)
     #: The old form of one call.
     call: dict[str, Any] = field(default_factory=dict)
+    #: The calls that were judged whole and sent; -1 is the old form's.
+    sent_calls: set[int] = field(default_factory=set)
     has_role: bool = False
     finished: bool = False
 
@@ -202,6 +204,11 @@ class ChatStream:
             message["function_call"] = choice.call
         if not message:
             return ready
+        numbers = {*choice.calls, *([-1] if choice.call else [])}
+        if not numbers.isdisjoint(choice.sent_calls):
+            # A client would put both parts together, and nobody judged that.
+            raise UnusableModelAnswer("a tool call goes on after the end of its answer")
+        choice.sent_calls |= numbers
         choice.calls, choice.call = {}, {}
         parts = list(called(("choices", index, "message"), message, self._tools))
         return [*ready, self._delta(index, await self._passed(index, message, parts))]

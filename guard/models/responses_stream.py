@@ -38,6 +38,17 @@ class ProviderStreamError(Exception):
     """The provider ended its stream with an error, whose text may be about the operator's account."""
 
 
+#: Texts of one answer: each keeps what was sent last of it.
+MOST_TEXTS = 512
+_TextKey = tuple[tuple[str, str], ...]
+
+
+def _key(head: Mapping[str, Any]) -> _TextKey:
+    """What clients put together: pieces of one place in the output. Some gateways give each of them another item id."""
+    places = head if "output_index" not in head else {name: head[name] for name in head if name != "item_id"}
+    return tuple((name, str(value)) for name, value in sorted(places.items()))
+
+
 class ResponsesStream:
     """Takes in the provider's events and gives those that may be sent, as `ChatStream` does for chunks."""
 
@@ -45,8 +56,12 @@ class ResponsesStream:
         self._request = request
         self._hold_back = hold_back
         self._judge = judge
-        #: The text that is being spoken: what its events have beside it, and the text that waits.
-        self._speaking: tuple[dict[str, Any], HeldText] | None = None
+        #: The text that is being spoken, by what its events have beside it; and each text so far, of which a later piece is
+        #: judged with what was sent before it, whatever came in between.
+        self._speaking: dict[str, Any] | None = None
+        self._texts: dict[_TextKey, HeldText] = {}
+        #: The inputs of tool calls that were judged whole and sent.
+        self._sent_inputs: set[_TextKey] = set()
         self._number = 0
         self._arguments = 0
         self.is_whole = False
@@ -79,6 +94,7 @@ class ResponsesStream:
         member = _INPUTS.get(kind.removesuffix(".done"))
         passed = await self._judged(event, kind, member)
         if member is not None:
+            self._note_whole(event, kind)
             delta = {name: passed[name] for name in _PLACES if name in passed}
             text = passed.get(member, "")
             self.text_size += len(text) if isinstance(text, str) else 0
@@ -95,12 +111,25 @@ class ResponsesStream:
         if not isinstance(text, str) or not all(isinstance(step, int) or is_id(step) for step in place.values()):
             raise UnusableModelAnswer("a piece of text is not of its format")
         head = {**place, "type": event["type"]}
-        ready: Chunks = []
-        if self._speaking is None or self._speaking[0] != head:
-            ready = await self._silence()
-            self._speaking = head, HeldText(self._hold_back, self._judge_text, "/text")
+        ready = [] if self._speaking == head else await self._silence()
+        self._speaking = head
         self.text_size += len(text)
-        return [*ready, *self._spoken(head, await self._speaking[1].add(text))]
+        return [*ready, *self._spoken(head, await self._channel(head).add(text))]
+
+    def _channel(self, head: Mapping[str, Any]) -> HeldText:
+        key = _key(head)
+        if key not in self._texts:
+            if len(self._texts) >= MOST_TEXTS:
+                raise UnusableModelAnswer("it has more texts than are passed on")
+            self._texts[key] = HeldText(self._hold_back, self._judge_text, "/text")
+        return self._texts[key]
+
+    def _note_whole(self, event: Mapping[str, Any], kind: str) -> None:
+        """Note an input that ends. A client would put a second one behind it, and nobody judged both together."""
+        key = _key({name: event[name] for name in _PLACES if name in event} | {"type": kind})
+        if key in self._sent_inputs:
+            raise UnusableModelAnswer("a tool call goes on after its end")
+        self._sent_inputs.add(key)
 
     async def _judge_text(self, text: str) -> Inspected:
         return await self._judge(ModelLeg.ANSWERS, {"text": text}, EVERYTHING)
@@ -109,10 +138,11 @@ class ResponsesStream:
         """End the text that is being spoken, as something else follows."""
         if self._speaking is None:
             return []
-        head, channel = self._speaking
-        self._speaking = None
+        head, self._speaking = self._speaking, None
+        channel = self._channel(head)
         sent = await channel.end()
         self.noted += [(ModelLeg.ANSWERS, inspected) for inspected in channel.noted]
+        channel.noted = []
         return self._spoken(head, sent)
 
     def _spoken(self, head: Mapping[str, Any], text: str) -> Chunks:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from model.definition_findings import DefinitionFinding, acceptance_command, subject_of_kind
+from model.definition_findings import UNSPELLED, DefinitionFinding, acceptance_command, can_be_spelled, subject_of_kind
 from model.engines import VENDORS
 from model.text import visible
 from plan.findings import Severity
@@ -154,9 +154,11 @@ def finding_unaccepted(subject: Subject) -> Iterator[Broken]:
     for findings in _by_definition(subject, lambda finding: finding.withholds):
         command = f"ringwall lock approve {subject.server.stack if subject.server else 'ENV.SERVER'}"
         first = findings[0]
-        shown = ", ".join(f"{finding.rule} at {finding.pointer or '/'} ({finding.quote})" for finding in findings)
+        shown = ", ".join(f"{finding.rule} at {finding.place} ({finding.quote})" for finding in findings)
         remedy = None
-        if all(finding.acceptable for finding in findings):
+        if not can_be_spelled(first.key):
+            remedy = UNSPELLED
+        elif all(finding.acceptable for finding in findings):
             remedy = f"accept it after reading: {acceptance_command(findings, command)}"
         yield Broken(f"withholds {first.subject}: {shown}", subject.guard_resource, remedy=remedy, key=("grants",))
 
@@ -171,7 +173,7 @@ def finding_unaccepted(subject: Subject) -> Iterator[Broken]:
 def finding_accepted(subject: Subject) -> Iterator[Broken]:
     for findings in _by_definition(subject, lambda finding: finding.accepted and not finding.advisory):
         for finding in findings:
-            place = f"{finding.rule} at {finding.pointer or '/'} ({finding.quote})"
+            place = f"{finding.rule} at {finding.place} ({finding.quote})"
             text = f"shows {finding.subject} with an accepted finding: {place}"
             yield Broken(text, subject.guard_resource, key=("grants",))
 
@@ -186,7 +188,7 @@ def finding_accepted(subject: Subject) -> Iterator[Broken]:
 def finding_noted(subject: Subject) -> Iterator[Broken]:
     for findings in _by_definition(subject, lambda finding: finding.advisory):
         for finding in findings:
-            text = f"shows {finding.subject} with a note: {finding.rule} at {finding.pointer or '/'} ({finding.quote})"
+            text = f"shows {finding.subject} with a note: {finding.rule} at {finding.place} ({finding.quote})"
             if finding.accepted:
                 yield Broken(text, subject.guard_resource, key=("grants",))
                 continue

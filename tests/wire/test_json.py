@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.json import NotJson, read_json
+from model.json import NotJson, check_depth, read_json
 from wire.json import MAX_DEPTH, Malformed, dump, parse
 
 JSON = st.recursive(
@@ -71,6 +71,30 @@ def test_depth_counts_levels_not_brackets() -> None:
     deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
     assert len(parse(wide)) == 500
     assert parse(deep)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":["[[[[", "\\\\", "\\"{{{"]}',
+        '{"[":{"]":["}"]}}',
+        '["\\\\\\"[", {"\\"": "]"}, [[]]]',
+        '"[[["',
+        "7",
+        '[ { "a" : [ ] } ]',
+    ],
+)
+@pytest.mark.parametrize("depth", range(6))
+def test_a_bracket_in_a_string_is_no_level(text: str, depth: int) -> None:
+    def levels(value: Any) -> int:
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+        return 0 if children is None else 1 + max(map(levels, children), default=0)
+
+    if levels(json.loads(text)) > depth:
+        with pytest.raises(NotJson):
+            check_depth(text.encode(), depth)
+    else:
+        check_depth(text.encode(), depth)
 
 
 @given(JSON)

@@ -63,3 +63,27 @@ def test_text_of_a_subclass_is_inspected_like_any_other() -> None:
     value = Members(a=Items([Quoted("one"), Members({Quoted("a long name"): Quoted("two")})]))
     plain = {"a": ["one", {"a long name": "two"}]}
     assert content_of(value) == content_of(plain)
+
+
+def test_what_can_say_something_is_found_among_items_that_cannot() -> None:
+    items = [
+        0,
+        -7,
+        2.5,
+        None,
+        True,
+        "",
+        [],
+        {},
+        "say",
+        ["", ["deep"]],
+        {"a": {}, "b": [3, "member"]},
+        4_111_111_111_111_111,
+    ]
+    texts = {text.pointer: text.value for text in content_of({"list": items, "empty": "", "none": {}}).texts}
+    assert texts == {
+        "/list/8": "say",
+        "/list/9/1/0": "deep",
+        "/list/10/b/1": "member",
+        "/list/11": "4111111111111111",
+    }

@@ -155,6 +155,49 @@ async def test_several_answers_and_channels_stay_apart_and_in_order() -> None:
     assert {item["model"] for item in sent} == {"small"}
 
 
+@pytest.mark.parametrize(
+    "halves",
+    [
+        [
+            {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "run", "arguments": '{"text": "AKIAZ7QX3M'}}]},
+            {"tool_calls": [{"index": 0, "id": "d", "function": {"arguments": '5K9P2R4T6W"}'}}]},
+        ],
+        [
+            {"function_call": {"name": "run", "arguments": '{"text": "AKIAZ7QX3M'}},
+            {"function_call": {"arguments": '5K9P2R4T6W"}'}},
+        ],
+    ],
+)
+async def test_a_call_that_goes_on_after_its_answer_has_ended_is_not_judged_in_halves(
+    halves: list[dict[str, Any]],
+) -> None:
+    channel = stream()
+    sent = await channel.take(chunk({"index": 0, "delta": halves[0], "finish_reason": "tool_calls"}))
+    assert "AKIAZ7QX3M" in str(sent)
+    with pytest.raises(UnusableModelAnswer, match="goes on after the end"):
+        await channel.take(chunk({"index": 0, "delta": halves[1], "finish_reason": "tool_calls"}))
+    with pytest.raises(UnusableModelAnswer, match="goes on after the end"):
+        await channel.end()
+
+
+async def test_further_calls_and_text_may_follow_the_end_that_some_providers_say_too_early() -> None:
+    first, second = (
+        {"tool_calls": [{"index": number, "id": f"c{number}", "function": {"name": "find", "arguments": "{}"}}]}
+        for number in (0, 1)
+    )
+    sent = await through(
+        stream(),
+        [
+            chunk({"index": 0, "delta": first, "finish_reason": "tool_calls"}),
+            chunk({"index": 0, "delta": second, "finish_reason": "tool_calls"}),
+            chunk({"index": 0, "delta": {"content": "Done."}, "finish_reason": "stop"}),
+        ],
+    )
+    calls = [call for item in sent for row in item["choices"] for call in row["delta"].get("tool_calls", ())]
+    assert [call["id"] for call in calls] == ["c0", "c1"]
+    assert text_of(sent, "content") == "Done."
+
+
 async def test_the_old_form_of_a_call_and_further_members_are_judged_too() -> None:
     pieces = [{"function_call": {"name": "find", "arguments": '{"a"'}}, {"function_call": {"arguments": ": 1}"}}]
     sent = await through(stream(), [chunk({"index": 0, "delta": delta}) for delta in pieces])
