@@ -49,7 +49,18 @@ def test_one_command_renders_every_host_as_containers_each_with_its_own_images(
     shared = ["ringwall", "cloudflared", "kong", *pod]
     own = {"dev-1": ["dev.external", "dev.one", *relay], "dev-2": ["dev.hosted"]}
     named = [word for name in (*shared, *own["dev-1"], *own["dev-2"]) for word in ("--image", f"{name}=example/i:1")]
-    command = ["host", "render", "dev", "-o", tmp_path, "--offline", "--project", root, "--format", layout]
+    command: list[str | Path] = [
+        "host",
+        "render",
+        "dev",
+        "-o",
+        tmp_path,
+        "--offline",
+        "--project",
+        root,
+        "--format",
+        layout,
+    ]
     lacking = ringwall(*command, *named[:-2])
     assert (lacking.code, lacking.err.splitlines()[-1].partition(";")[0]) == (
         2,
@@ -67,7 +78,7 @@ def test_a_server_that_came_or_went_since_its_host_was_rendered_as_containers_is
     root: Path, tmp_path: Path
 ) -> None:
     images = [f"--image={name}=example/i:1" for name in ("ringwall", "cloudflared", "kong", "dev.external", "dev.one")]
-    layout = ["--offline", "--project", root, "--format", "kubernetes"]
+    layout: list[str | Path] = ["--offline", "--project", root, "--format", "kubernetes"]
     assert ringwall("host", "render", "dev.one", "-o", tmp_path, *layout, *images).code == 0
     file = tmp_path / "dev-1" / "host.json"
     document = json.loads(file.read_text())
