@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,12 +142,15 @@ class Program:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         ) as running:
             assert running.stdout is not None
+            deadline = threading.Timer(TIMEOUT, running.kill)
+            deadline.start()
             for line in running.stdout:
                 said += line
                 missing = {sign for sign in missing if sign not in line}
                 # Connections that fail come again and again: either it is there by now, or it will not be.
                 if not missing or said.count("Unable to establish connection") > 1000:
                     break
+            deadline.cancel()
             running.kill()
         return f"says nowhere {', '.join(sorted(missing))}: {said[:2000].strip()}" if missing else ""
 
