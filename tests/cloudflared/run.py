@@ -6,7 +6,9 @@
 of a tunnel that Cloudflare manages; `ingress rule` leads each public name to the gateway and every further name to 404. What
 cloudflared refuses of broken rules, the rehearsal's provider refuses, and nothing else. Then each format's command lines
 start as they stand, in a network of its own where nothing can be reached: each must find its tunnel and open its metrics.
-cloudflared comes from the PATH or is built by Go. Where neither is to be had, nothing was shown, and that is a failure.
+A request without a token, or with one that is wrong in any of the ways below, is refused by cloudflared's own code with the
+status that the tests' stand-in gives. cloudflared comes from the PATH or is built by Go, and that code is built by Go. Where
+they are not to be had, nothing was shown, and that is a failure.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +36,12 @@ from model.project import load_environment, open_project
 from model.stacks import PerimeterStack, ServerStack
 from operations.host.render import Layout, render, write
 from sandbox.cloudflare_rules import tunnel_config
+from tests.cloudflared.assertions import misjudged
 from tests.support.model_routes import FILE, ROUTE
 from tests.support.projects import write_project
 
-MODULE, PACKAGE = "github.com/cloudflare/cloudflared@v0.0.0-20260713102814-2601f87b5728", "./cmd/cloudflared"
+MODULE = "github.com/cloudflare/cloudflared@v0.0.0-20260713102814-2601f87b5728"
+JUDGE = Path(__file__).with_name("judge.go")
 TIMEOUT, BUILD_TIMEOUT = 60, 1800
 TUNNEL = "11111111-2222-3333-4444-555555555555"
 ACCOUNT, SECRET = "0af1" * 8, base64.b64encode(b"no secret: 32 bytes for a test..").decode()
@@ -75,28 +80,38 @@ class Absent(Exception):
     """cloudflared is not to be had."""
 
 
-def cloudflared_program(scratch: Path) -> str:
-    """The one of the machine, or one that Go builds; raises Absent."""
-    if (installed := shutil.which("cloudflared")) is not None:
-        return installed
-    if (go := shutil.which("go")) is None:
-        raise Absent("neither cloudflared nor Go is on the PATH")
-    fetched = subprocess.run([go, "mod", "download", "-json", MODULE], capture_output=True, text=True, check=False)
-    if fetched.returncode:
-        raise Absent(f"Go does not fetch {MODULE}: {' '.join((fetched.stdout + fetched.stderr).split())}")
-    # Its go.mod replaces modules, so `go install` refuses it.
-    program = scratch / "cloudflared"
-    built = subprocess.run(
-        [go, "build", "-buildvcs=false", "-mod=readonly", "-o", program, PACKAGE],
-        cwd=json.loads(fetched.stdout)["Dir"],
-        capture_output=True,
-        text=True,
-        timeout=BUILD_TIMEOUT,
-        check=False,
-    )
-    if built.returncode:
-        raise Absent(f"Go does not build {MODULE}: {' '.join(built.stderr.split())}")
-    return str(program)
+class Source:
+    """cloudflared's module in a folder of its own, with this run's small program beside its commands."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises Absent."""
+        if (go := shutil.which("go")) is None:
+            raise Absent("Go is not on the PATH")
+        self._go, self._folder = go, folder / "source"
+        fetched = subprocess.run([go, "mod", "download", "-json", MODULE], capture_output=True, text=True, check=False)
+        if fetched.returncode:
+            raise Absent(f"Go does not fetch {MODULE}: {' '.join((fetched.stdout + fetched.stderr).split())}")
+        # Its go.mod replaces modules, so `go install` refuses it; in Go's cache nothing may be added.
+        shutil.copytree(json.loads(fetched.stdout)["Dir"], self._folder, copy_function=shutil.copyfile)
+        for place in (self._folder, *(path for path in self._folder.rglob("*") if path.is_dir())):
+            place.chmod(0o755)
+        (self._folder / "cmd" / "judge").mkdir()
+        shutil.copy(JUDGE, self._folder / "cmd" / "judge" / "main.go")
+
+    def built(self, name: str) -> str:
+        """One of its commands; raises Absent."""
+        program = self._folder / f"{name}.built"
+        built = subprocess.run(
+            [self._go, "build", "-buildvcs=false", "-mod=readonly", "-o", program, f"./cmd/{name}"],
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=BUILD_TIMEOUT,
+            check=False,
+        )
+        if built.returncode:
+            raise Absent(f"Go does not build {name} of {MODULE}: {' '.join(built.stderr.split())}")
+        return str(program)
 
 
 class Program:
@@ -127,12 +142,15 @@ class Program:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         ) as running:
             assert running.stdout is not None
+            deadline = threading.Timer(TIMEOUT, running.kill)
+            deadline.start()
             for line in running.stdout:
                 said += line
                 missing = {sign for sign in missing if sign not in line}
                 # Connections that fail come again and again: either it is there by now, or it will not be.
                 if not missing or said.count("Unable to establish connection") > 1000:
                     break
+            deadline.cancel()
             running.kill()
         return f"says nowhere {', '.join(sorted(missing))}: {said[:2000].strip()}" if missing else ""
 
@@ -287,12 +305,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ringwall-cloudflared-") as folder:
         scratch = Path(folder)
         try:
-            program = Program(cloudflared_program(scratch))
+            source = Source(scratch)
+            program, judge = Program(shutil.which("cloudflared") or source.built("cloudflared")), source.built("judge")
         except Absent as absent:
             print(f"nothing was shown: {absent}")
             return 1
         faults += otherwise_judged(program)
         print(f"{len(RULES)} sets of rules, judged as the rehearsal judges them")
+        requests, wrong = misjudged(judge)
+        faults += wrong
+        print(f"{requests} requests, judged as the tests' stand-in judges them")
         for management in ("local", "remote"):
             tunnels = Tunnels.of(scratch / management, management)
             for stack in tunnels.stacks:
