@@ -362,7 +362,7 @@ def test_the_command_says_what_it_could_not_look_at_by_its_exit_code(
 
     def run(*only: str, **options: Any) -> tuple[int, str]:
         try:
-            command("dev.one", only=list(only), guard_url=None, on_host=False, timeout=1, sandbox=True, **options)
+            command("dev.one", only=list(only), guard_url=None, on_host=False, timeout=60, sandbox=True, **options)
         except typer.Exit as end:
             return end.exit_code, capsys.readouterr().out
         return 0, capsys.readouterr().out

@@ -126,7 +126,7 @@ def test_the_gateway_is_called_closed_only_after_every_worker_refused(make_world
     # The slowest of four workers takes the change 0.6 s later; Kong says that 0.8 s is the most.
     world = make_world(lags=(0.0, 0.2, 0.4, 0.6), frequency=0.8)
     begun = time.monotonic()
-    result = world.lockdown("dev.one", "--json", "--wait", "20")
+    result = world.lockdown("dev.one", "--json", "--wait", "120")
     assert rings(result)["gateway"] == "done"
     assert time.monotonic() - begun >= 0.6 + 0.8
     said = text_of(result, "gateway")
@@ -195,7 +195,7 @@ def test_neither_a_proxy_here_nor_a_control_plane_is_said(make_world: Any) -> No
 def test_every_edge_is_closed_side_by_side_with_as_many_lists_as_one_server_needs(make_world: Any) -> None:
     world = make_world(servers=8, page=100)
     world.api.delay = 0.1
-    result = world.lockdown("dev", "--json", "--wait", "20")
+    result = world.lockdown("dev", "--json", "--wait", "120")
     assert {step["state"] for step in result.json["steps"] if step["ring"] in ("edge", "gateway")} == {"done"}
     assert world.api.most_at_once >= 4
     lists = [call[:2] for call in world.api.log if call[0] == "GET"]

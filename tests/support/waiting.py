@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 #: Long, for a busy machine: only a test that fails waits this long.
-PATIENCE = 60.0
+PATIENCE = 120.0
 PAUSE = 0.01
 #: Seconds that something lives which must be used before it ends and is then seen to end: a busy machine may be too late for
 #: the first, so a test goes on to the next until it was in time.
