@@ -75,7 +75,7 @@ class Mark(NamedTuple):
 
 _START = Mark(0, 0, SIGNS[0])
 #: Where a mark is near every other and within none.
-_BESIDE = sys.maxsize
+_ANYWHERE = sys.maxsize
 #: Where a sign begins that has the end of the sentence before it in its match.
 _FIRST_LETTER = re.compile(rb"[^\s.!?:;>*\"#/]|$")
 #: What must hold around a mark of a family for it to be meant.
@@ -117,12 +117,12 @@ class FormTable:
         self, hits: Sequence[tuple[Sign, Any]], data: bytes
     ) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         claims = sorted(self._marks_of((hit for hit in hits if hit[0].family in FRAMES), data))
-        more = [hit for hit in hits if hit[0].family not in FRAMES]
-        if not self._may_reach(claims, [sign for sign, _ in more]):
+        additions = [hit for hit in hits if hit[0].family not in FRAMES]
+        if not self._may_reach(claims, [sign for sign, _ in additions]):
             return
         #: The latest mark by family and weight.
         latest: dict[tuple[Family, int], Mark] = {}
-        for mark in sorted([*claims, *self._marks_of(more, data)]):
+        for mark in sorted([*claims, *self._marks_of(additions, data)]):
             latest[mark.sign.family, mark.sign.weight] = mark
             total, lead = self._lead(latest, mark)
             if lead is None or total < self._close:
@@ -134,9 +134,9 @@ class FormTable:
             else:
                 yield _CLOSE_RULES[lead.sign.family], ((start, mark.end),)
 
-    def _may_reach(self, claims: Sequence[Mark], more: Iterable[Sign]) -> bool:
-        """Whether the claims would be a finding if every further sign stood beside each: if not, nobody looks for those."""
-        latest = {(sign.family, sign.weight): Mark(_BESIDE, _BESIDE, sign) for sign in more}
+    def _may_reach(self, claims: Sequence[Mark], additions: Iterable[Sign]) -> bool:
+        """Whether the claims would be a finding if every other sign stood beside each: if not, nobody looks for those."""
+        latest = {(sign.family, sign.weight): Mark(_ANYWHERE, _ANYWHERE, sign) for sign in additions}
         for mark in claims:
             latest[mark.sign.family, mark.sign.weight] = mark
             if self._lead(latest, mark)[0] >= self._close:

