@@ -22,7 +22,7 @@ _ENDINGS = {
 _WORDS = {word: colour for colour, words in _ENDINGS.items() for word in words}
 _SIGNED = re.compile(r"( *)([+~±∓!-])( .*|\d+)", re.DOTALL)
 #: What `typer.style` writes for the colours above.
-_OWN = re.compile(r"(\x1b\[(?:0|1|31|32|33|35)m)")
+_COLOURS = re.compile(r"(\x1b\[(?:0|1|31|32|33|35)m)")
 _JUDGED = re.compile(r"(error|warning)(?=:)")
 
 
@@ -35,7 +35,7 @@ def harmless(text: str) -> str:
     """A text in which nothing but these colours moves a terminal: a server or a stranger's file may have written in it."""
     if "\x1b" not in text:
         return printable(text)
-    return "".join(part if number % 2 else printable(part) for number, part in enumerate(_OWN.split(text)))
+    return "".join(part if number % 2 else printable(part) for number, part in enumerate(_COLOURS.split(text)))
 
 
 def word(text: str) -> str:

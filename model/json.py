@@ -22,7 +22,7 @@ _SURROGATE = re.compile(r"\\u[dD][89abcdefABCDEF]")
 _STRING = re.compile(rb'(?s)"(?:[^"\\]++|\\.)*+"')
 #: Brackets as the signed bytes 1 and -1.
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
-_OTHER = bytes(set(range(256)) - set(b"[]{}"))
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -131,5 +131,5 @@ def _is_deeper(encoded: bytes, depth: int) -> bool:
     To walk the value takes ten times as long as to count its brackets one after the other, and nobody else is served
     meanwhile: a server chooses how many values its answer has.
     """
-    brackets = _STRING.sub(b"", encoded).translate(_STEPS, _OTHER)
+    brackets = _STRING.sub(b"", encoded).translate(_STEPS, _NO_BRACKET)
     return max(accumulate(memoryview(brackets).cast("b")), default=0) > depth
