@@ -52,9 +52,13 @@ def printable(text: str) -> str:
     """`text` in its own lines and blanks, every hidden character written as ``<U+001B>``: a terminal obeys none of it."""
     if text.isprintable() and _BLANK.search(text) is None:
         return text
-    return "".join(piece if drawn else "".join(map(_written_out, piece)) for piece, drawn in _pieces(text)).replace(
-        "\r", "<U+000D>"
-    )
+    shown = (piece if drawn else "".join(map(_drawn, piece)) for piece, drawn in _pieces(text))
+    return "".join(shown).replace("\r", "<U+000D>")
+
+
+def _drawn(char: str) -> str:
+    # A space of another width is seen as a space.
+    return char if unicodedata.category(char) == "Zs" else _written_out(char)
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
