@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 #: Characters that draw nothing yet that Python calls printable: fillers, joiners, variation selectors.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
@@ -58,18 +58,23 @@ def first_unseen(text: str) -> tuple[int, str] | None:
 
 def visible(text: str) -> str:
     """`text` on one line: whitespace collapsed, every hidden character written as ``<U+200B>``."""
-    return " ".join(_spelled_out(text).split())
+    return " ".join(_spelled_out(text, _written_out).split())
 
 
 def printable(text: str) -> str:
     """`text` in its own lines and blanks, every hidden character written as ``<U+001B>``: a terminal obeys none of it."""
-    return _spelled_out(text).replace("\r", "<U+000D>")
+    return _spelled_out(text, _written_unless_space).replace("\r", "<U+000D>")
 
 
-def _spelled_out(text: str) -> str:
+def _spelled_out(text: str, written: Callable[[str], str]) -> str:
     if text.isprintable() and _BLANK.search(text) is None:
         return text
-    return "".join(piece if drawn else "".join(map(_written_out, piece)) for piece, drawn in _pieces(text))
+    return "".join(piece if drawn else "".join(map(written, piece)) for piece, drawn in _pieces(text))
+
+
+def _written_unless_space(char: str) -> str:
+    # A space of another width is seen as a space.
+    return char if unicodedata.category(char) == "Zs" else _written_out(char)
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:

@@ -35,6 +35,7 @@ def test_hidden_characters_are_written_out_on_one_line(text: str, shown: str) ->
         ("done\rerror: none", "done<U+000D>error: none"),
         ("\x1b[2J\x1b]0;title\x07", "<U+001B>[2J<U+001B>]0;title<U+0007>"),
         ("a\u202eb\u3164", "a<U+202E>b<U+3164>"),
+        ("漢\u3000字\u00a0!", "漢\u3000字\u00a0!"),
         ("é 漢 \U0001f469\u200d\U0001f4bb", "é 漢 \U0001f469\u200d\U0001f4bb"),
     ],
 )
