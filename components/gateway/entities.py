@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -137,7 +138,7 @@ def route_inputs(server: PerimeterStack) -> Inputs:
     """
     return {
         "name": _name(server, "mcp"),
-        **_route(server),
+        **route_on(server.manifest.hostnames, server),
         "methods": [*methods(server.manifest), *(["OPTIONS"] if server.manifest.cors else [])],
         "paths": [exact_path(path) for path in endpoint_paths(server.manifest)],
     }
@@ -192,7 +193,7 @@ def metadata_service_inputs(server: PerimeterStack) -> Inputs:
 def metadata_route_inputs(server: PerimeterStack) -> Inputs:
     return {
         "name": _name(server, "metadata"),
-        **_route(server),
+        **route_on(server.manifest.hostnames, server),
         "methods": ["GET", *(["OPTIONS"] if server.manifest.cors else [])],
         "paths": [exact_path(path) for path in metadata_paths(server.manifest.path)],
     }
@@ -202,17 +203,18 @@ def _name(server: PerimeterStack, part: str) -> str:
     return entity_name(server.environment.name, server.name, part)
 
 
-def _route(server: PerimeterStack) -> Inputs:
+def route_on(hosts: Iterable[str], server: PerimeterStack, *, to_provider: bool = False) -> Inputs:
+    """What every route has. One `to_provider` goes on under the provider's own name, and its plugins read the body whole."""
     return {
         "protocols": ["http"],
-        "hosts": sorted(server.manifest.hostnames),
+        "hosts": sorted(hosts),
         "strip_path": False,
-        "preserve_host": True,
+        "preserve_host": not to_provider,
         "regex_priority": 0,
         "path_handling": "v0",
         "https_redirect_status_code": 426,
         # Buffering would hold every event of a stream until its end (run).
-        "request_buffering": False,
+        "request_buffering": to_provider,
         "response_buffering": False,
         "tags": server_tags(server),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.editions import Protection
-from components.gateway.entities import ENDPOINTS, exact_path
+from components.gateway.entities import ENDPOINTS, exact_path, route_on
 from components.gateway.gateway_plugins import body_size, gateway_plugins
 from components.gateway.guardless_lua import closed_check, model_check
 from components.gateway.inner_entities import address
@@ -106,17 +106,7 @@ def route_inputs(stack: ModelStack) -> Inputs:
     manifest = stack.manifest
     return {
         "name": entity_name(stack.environment.name, stack.name, "mcp"),
-        "protocols": ["http"],
-        "hosts": sorted(manifest.hostnames),
+        **route_on(manifest.hostnames, stack, to_provider=True),
         "methods": ["POST", *(["OPTIONS"] if manifest.cors else [])],
         "paths": [exact_path(manifest.path.rstrip("/") + ENDPOINTS["chat"])],
-        "strip_path": False,
-        "preserve_host": False,
-        "regex_priority": 0,
-        "path_handling": "v0",
-        "https_redirect_status_code": 426,
-        # The check of the request and ai-proxy-advanced read the body whole.
-        "request_buffering": True,
-        "response_buffering": False,
-        "tags": server_tags(stack),
     }

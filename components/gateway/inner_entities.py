@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.editions import Protection
-from components.gateway.entities import ENDPOINTS, FAILURES, SUCCESSES, exact_path
+from components.gateway.entities import ENDPOINTS, FAILURES, SUCCESSES, exact_path, route_on
 from components.gateway.names import inner_host, inner_name, inner_upstream_name, server_tags
 from components.gateway.spec import name_of
 from model.base import seconds, split_url
@@ -58,19 +58,9 @@ def route_inputs(stack: ModelStack, model: str, kind: ModelKind = "chat") -> Inp
     alone, and answers 404 for every other."""
     return {
         "name": inner_name(stack, model, kind),
-        "protocols": ["http"],
-        "hosts": [inner_host(stack, model)],
+        **route_on([inner_host(stack, model)], stack, to_provider=True),
         "methods": ["POST"],
         "paths": [exact_path(INNER_BASE + ENDPOINTS[kind])],
-        "strip_path": False,
-        "preserve_host": False,
-        "regex_priority": 0,
-        "path_handling": "v0",
-        "https_redirect_status_code": 426,
-        # ai-proxy reads the body whole.
-        "request_buffering": True,
-        "response_buffering": False,
-        "tags": server_tags(stack),
     }
 
 

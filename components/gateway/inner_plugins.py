@@ -21,7 +21,7 @@ from components.gateway.names import (
     guard_group,
     inner_upstream_name,
 )
-from components.gateway.spec import Config, PluginSpec, name_of, plugin
+from components.gateway.spec import Config, PluginSpec, name_of, plugin, without_headers
 from model.base import split_url
 from model.model_route import ModelKind, ModelTarget, bound_name
 from model.stacks import ModelStack
@@ -120,19 +120,11 @@ def _consumer(stack: ModelStack) -> PluginSpec:
 
 def clean_headers(stack: ModelStack) -> PluginSpec:
     """Takes off what says who called and over which road, before ai-proxy sets the provider's credential."""
-    empty: Config = {"body": [], "headers": [], "querystring": []}
     return plugin(
         Protection.CLEAN_HEADERS,
         stack.settings,
         "clean-headers",
-        {
-            "http_method": None,
-            "remove": {**empty, "headers": sorted(_NEVER_SENT)},
-            "rename": dict(empty),
-            "replace": {**empty, "uri": None},
-            "add": dict(empty),
-            "append": dict(empty),
-        },
+        without_headers(_NEVER_SENT),
         "the provider learns nothing about the caller and the road",
     )
 

@@ -17,7 +17,7 @@ from components.gateway.names import (
     REQUEST_ID_HEADER,
 )
 from components.gateway.sinks import sinks
-from components.gateway.spec import Config, PluginSpec, name_of, plugin
+from components.gateway.spec import Config, PluginSpec, name_of, plugin, without_headers
 from components.gateway.tool_access import tool_access
 from components.gateway.verification import bearer_check, verification, verifying
 from model.environment import Environment
@@ -246,20 +246,12 @@ def _clean_headers(settings: Environment, *, keep_authorization: bool) -> Plugin
     """What the guard must not see. `Cf-Access-Jwt-Assertion` stays, and in mode external `Authorization` too: the guard
     verifies them itself and takes them off before the server. `x-ringwall-principal` stays because the upstream's
     session affinity reads it after this plugin; the guard trusts no such header and takes it off as well."""
-    empty: Config = {"body": [], "headers": [], "querystring": []}
     removed = [*_NEVER_FORWARDED] if keep_authorization else [*_NEVER_FORWARDED, "authorization"]
     return plugin(
         Protection.CLEAN_HEADERS,
         settings,
         "clean-headers",
-        {
-            "http_method": None,
-            "remove": {**empty, "headers": sorted(removed)},
-            "rename": dict(empty),
-            "replace": {**empty, "uri": None},
-            "add": dict(empty),
-            "append": dict(empty),
-        },
+        without_headers(removed),
         "credentials of this ring end here",
     )
 

@@ -13,6 +13,7 @@ as opentelemetry's `endpoint`, is accepted and never answered (kong/db/schema/in
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,3 +55,16 @@ def plugin(protection: Protection, settings: Environment, suffix: str, config: C
 def name_of(protection: Protection, settings: Environment) -> str:
     """The plugin that enforces `protection` in this environment's edition; raises InputError where none does."""
     return plugin_name(protection, settings.gateway.edition, settings.gateway.version)
+
+
+def without_headers(names: Iterable[str]) -> Config:
+    """A config of request-transformer that takes these headers off a request and does nothing else to it."""
+    empty: Config = {"body": [], "headers": [], "querystring": []}
+    return {
+        "http_method": None,
+        "remove": {**empty, "headers": sorted(names)},
+        "rename": dict(empty),
+        "replace": {**empty, "uri": None},
+        "add": dict(empty),
+        "append": dict(empty),
+    }

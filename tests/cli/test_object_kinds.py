@@ -15,19 +15,8 @@ from tests.support.logpush import add_logpush
 from tests.support.model_routes import FILE as ROUTE_FILE
 from tests.support.model_routes import ROUTE
 from tests.support.portals import add_portal
-from tests.support.projects import ACCOUNT, ZONE, write_project
+from tests.support.projects import ACCOUNT, ZONE, ZONE_STACK, write_project
 
-ZONE_STACK = f"""\
-config:
-  ringwall:zone:
-    version: 1
-    cloudflare:
-      zone: example.com
-      zone_id: "{ZONE}"
-    rules:
-      - hostnames: [one.example.com]
-        countries: [NO, SE]
-"""
 #: What holds no object: the program's own structure and the engine's own resources.
 NO_OBJECT = ("ringwall:", "pulumi:")
 

@@ -15,22 +15,10 @@ import pytest
 
 from sandbox import faults
 from tests.support.engine_project import EngineProject
-from tests.support.projects import ZONE, write_project
+from tests.support.projects import ZONE_STACK, write_project
 from tests.support.warm_ringwall import WarmRingwall
 
 pytestmark = pytest.mark.engine
-
-ZONE_STACK = f"""\
-config:
-  ringwall:zone:
-    version: 1
-    cloudflare:
-      zone: example.com
-      zone_id: "{ZONE}"
-    rules:
-      - hostnames: [one.example.com]
-        countries: [NO, SE]
-"""
 
 
 @pytest.fixture

@@ -15,23 +15,12 @@ from plan.offline import plan_stack
 from plan.protectors import ACCESS_APPLICATION, KONG_TARGET, TUNNEL
 from sandbox.state import Record, Store, World
 from tests.support.command_line import Result, ringwall
-from tests.support.projects import ACCOUNT, ZONE, write_project
+from tests.support.projects import ACCOUNT, ZONE, ZONE_STACK, write_project
 
 ROOT = Path(__file__).parents[2]
 RULESET = "cloudflare:index/ruleset:Ruleset"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 SERVICE = "kong:index/service:Service"
-ZONE_STACK = f"""\
-config:
-  ringwall:zone:
-    version: 1
-    cloudflare:
-      zone: example.com
-      zone_id: "{ZONE}"
-    rules:
-      - hostnames: [one.example.com]
-        countries: [NO, SE]
-"""
 
 
 @dataclass(frozen=True)

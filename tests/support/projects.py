@@ -10,6 +10,18 @@ from model.tool_lock import LockedServer, PromptEntry, ToolEntry, ToolLock, read
 
 ACCOUNT = "0af1" * 8
 ZONE = "0bf2" * 8
+#: The file of a zone's stack that keeps one server to two countries.
+ZONE_STACK = f"""\
+config:
+  ringwall:zone:
+    version: 1
+    cloudflare:
+      zone: example.com
+      zone_id: "{ZONE}"
+    rules:
+      - hostnames: [one.example.com]
+        countries: [NO, SE]
+"""
 
 PULUMI_YAML = """\
 name: {name}
