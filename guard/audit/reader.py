@@ -187,7 +187,7 @@ def records(path: Path, complain: Complain) -> Iterator[Place]:
     Raises InputError as `open_all`, and where no line is a record.
     """
     opened = open_all(path)
-    lines = seen = 0
+    lines = readable = 0
     try:
         for file, stream in opened:
             for number, line in enumerate(_lines(stream, patient=file == path), 1):
@@ -195,9 +195,9 @@ def records(path: Path, complain: Complain) -> Iterator[Place]:
                 if record is None:
                     complain(file, number, "not a record")
                 else:
-                    seen += 1
+                    readable += 1
                     yield file, number, record
-        if lines and not seen:
+        if lines and not readable:
             raise _no_log(path)
     finally:
         close_all(opened)
@@ -250,7 +250,7 @@ def last(path: Path, count: int, hidden: Hidden | None = None) -> list[dict[str,
     Raises InputError as `open_all`, and where no line is a record.
     """
     newest: list[dict[str, Any]] = []
-    lines = seen = 0
+    lines = readable = 0
     opened = open_all(path)
     try:
         for _, stream in reversed(opened):
@@ -258,12 +258,12 @@ def last(path: Path, count: int, hidden: Hidden | None = None) -> list[dict[str,
                 if len(newest) == count:
                     return newest[::-1]
                 record, lines = record_of(line), lines + 1
-                seen += record is not None
+                readable += record is not None
                 if record is not None and not (hidden and hidden(record)):
                     newest.append(record)
     finally:
         close_all(opened)
-    if lines and not seen:
+    if lines and not readable:
         raise _no_log(path)
     return newest[::-1]
 

@@ -127,8 +127,8 @@ def _run(task: Task, results: dict[int, list[Check]], number: int) -> None:
 
 def _ended(task: Task, checks: Sequence[Check], problem: str, remedy: str) -> list[Check]:
     """What ended a task, said once, at the first check that has no result; the rest were not made."""
-    made = {check.id for check in checks}
-    first, *further = [id_ for id_ in task.ids if id_ not in made] or task.ids[-1:]
+    results = {check.id for check in checks}
+    first, *further = [id_ for id_ in task.ids if id_ not in results] or task.ids[-1:]
     reason = f"not looked at after {first.partition('.')[2]} failed"
     return [
         Check(first, "error", problem, remedy, task.subject),
