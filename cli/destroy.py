@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,8 @@ from engine.api_calls import Calls
 from engine.checkpoint import recorded, recorded_stacks
 from engine.estimate import calls_to_destroy, counted_calls
 from engine.locate import require
+from engine.protected import protected, refuse_protected
+from engine.protected import unprotect as take_protection_off
 from engine.repair import pending
 from engine.repair.connectors import refuse_connected
 from engine.repair.leftovers import Remainder, listed_objects, planned_objects, prove
@@ -30,6 +32,7 @@ def destroy(
     stack: str,
     *,
     servers: bool,
+    unprotect: bool,
     yes: bool,
     sandbox: bool,
 ) -> None:
@@ -49,14 +52,19 @@ def destroy(
     with target_of(project, sandbox=sandbox) as target:
         with_file = [name for name in names if name in project.stacks()]
         repaired = pending.resolve_before(target, with_file, yes=yes)
-        objects = {name: listed_objects(recorded(target, name)) for name in names}
+        states = {name: recorded(target, name) for name in names}
+        if not unprotect:
+            refuse_protected(states)
+        objects = {name: listed_objects(state) for name, state in states.items()}
         refuse_connected(target, objects)
-        calls = {name: calls_to_destroy(recorded(target, name)) for name in names}
+        calls = {name: calls_to_destroy(state) for name, state in states.items()}
         show_calls(sum(calls.values(), Calls()), "destroying", sandbox=sandbox)
         target = counted_calls(target)
         runs: list[Run] = []
-        console.consent(f"Destroy {', '.join(names)}?", yes=yes)
+        console.consent(_question(states), yes=yes)
         for name in names:
+            if protected(states[name]):
+                take_protection_off(target, name)
             runs.append(deploy.destroy(target, name, calls[name]))
             if runs[-1].error:
                 break
@@ -66,6 +74,11 @@ def destroy(
             if not run.error and objects[run.stack]:
                 prove(target, run.stack, partial(objects.__getitem__, run.stack), proof)
     _end(runs, proof)
+
+
+def _question(states: Mapping[str, dict[str, Any]]) -> str:
+    held = ", ".join(name for state in states.values() for name in protected(state))
+    return f"Destroy {', '.join(states)}{', with what is protected: ' if held else ''}{held}?"
 
 
 def _end(runs: Sequence[Run], proof: Remainder) -> None:

@@ -9,6 +9,8 @@ from engine.workspace import backend_problem
 
 #: Lines that the engine and its SDK add to an error which they have reported already.
 _ECHOES = ("preview failed", "update failed", "Exception calling application: Resource monitor has terminated")
+#: What the host of a program puts before the error that it has just reported.
+_UNHANDLED = "an unhandled error occurred: "
 #: What the engine says, once for each resource, where it cannot record what it did (pulumi, pkg/backend/snapshot.go).
 _UNSAVED = "failed to save snapshot"
 #: The file and the reason in it. The engine writes beside the file first, under a name of its own each time.
@@ -18,6 +20,7 @@ _WRITING = re.compile(r"\w+ \S+: [^:]+$")
 def cause(steps: Steps, output: str, stack: str) -> str:
     """Why an engine run of a stack failed, each error once, a line each."""
     errors = [e for e in dict.fromkeys(steps.errors) if not e.startswith(_ECHOES)]
+    errors = [e for e in errors if e.removeprefix(_UNHANDLED) == e or e.removeprefix(_UNHANDLED) not in errors]
     if errors and all("canceled" in error for error in errors):
         return "interrupted; what was finished is recorded, so the same command goes on from there"
     unsaved = [error for error in errors if _UNSAVED in error]

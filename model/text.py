@@ -18,7 +18,7 @@ _PICTURE = (
 _JOINED = "[\u0600-\u07bf\u0840-\u0d7f\u0d80-\u0fff\u1000-\u109f\u1780-\u17ff\u1800-\u18aa\ufb50-\ufdff]"
 #: Sequences in which a selector or joiner does what it is for: a picture's own style, pictures joined into one, a keycap,
 #: a letter beside a letter. One selector a picture: a run of them can carry hidden text.
-_SEQUENCE = re.compile(
+_SEQUENCE = (
     f"((?:{_PICTURE}[\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?)(?:\u200d{_PICTURE}[\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?)*"
     f"|[0-9#*]\ufe0f\u20e3|(?<={_JOINED})[\u200c\u200d](?={_JOINED}))"
 )
@@ -67,7 +67,7 @@ def printable(text: str) -> str:
 
 
 def _spelled_out(text: str, written: Callable[[str], str]) -> str:
-    if text.isprintable() and _BLANK.search(text) is None:
+    if text.isprintable() and (text.isascii() or _BLANK.search(text) is None):
         return text
     return "".join(piece if drawn else "".join(map(written, piece)) for piece, drawn in _pieces(text))
 
@@ -79,7 +79,10 @@ def _written_unless_space(char: str) -> str:
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     """A text in pieces, each with whether it is such a sequence, of characters that this Python knows."""
-    for index, piece in enumerate(_SEQUENCE.split(text)):
+    if text.isascii():  # compiled when it is first needed, as every command imports this
+        yield text, False
+        return
+    for index, piece in enumerate(re.split(_SEQUENCE, text)):
         yield piece, index % 2 == 1 and all(char.isprintable() or char in "\u200c\u200d" for char in piece)
 
 

@@ -12,6 +12,14 @@ from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
 def destroy(
     stack: Stack,
     servers: Annotated[bool, typer.Option("--servers", help="Destroy an environment's servers first.")] = False,
+    unprotect: Annotated[
+        bool,
+        typer.Option(
+            "--unprotect",
+            help="Also what is protected: tunnels and Access applications in production, and a zone's rules, which "
+            "Cloudflare keeps.",
+        ),
+    ] = False,
     yes: Yes = False,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
@@ -26,4 +34,4 @@ def destroy(
     """
     from cli.destroy import destroy as work  # noqa: PLC0415 - 0.6 s of imports that --help and completion do without
 
-    work(stack, servers=servers, yes=yes, sandbox=sandbox)
+    work(stack, servers=servers, unprotect=unprotect, yes=yes, sandbox=sandbox)

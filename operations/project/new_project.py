@@ -22,7 +22,7 @@ from engine.folder_url import REMEDY, unfit_character
 from engine.workspace import DEFAULT_BACKEND
 from model.base import CloudflareId, Country, Domain, HttpsUrl, Name
 from model.countries import country_remedy
-from model.errors import InputError, NoProject
+from model.errors import InputError, NoProject, RingwallError
 from model.files import read_bytes
 from model.loader import read
 from model.loopback import is_loopback
@@ -298,13 +298,22 @@ def _ignore(root: Path) -> Sequence[FileChange]:
 
 
 def refresh_schema(project: Project) -> None:
-    """Write the JSON schema that the stack files' first line names for editors, unless it is up to date."""
+    """Write the JSON schema that the stack files' first line names for editors, unless it is up to date.
+
+    Raises:
+        RingwallError: it cannot be written.
+    """
     import json
 
     from model.schema import stack_file_schema
 
     text = json.dumps(stack_file_schema(), indent=1, sort_keys=True) + "\n"
     file = project.root / SCHEMA_FILE
-    if not file.exists() or file.read_text(encoding="utf-8") != text:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+    try:
+        if not file.exists() or read_bytes(file) != text.encode():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:  # of a full disk it names no file
+        raise RingwallError(
+            f"cannot be written ({error.strerror})", file=file, remedy="make room, or correct who may write there"
+        ) from None

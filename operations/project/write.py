@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from model import effects
 from model.errors import InputError, RingwallError
 from model.files import read_bytes
 from model.loader import KeyPath, dotted, parse
+
+#: Seconds. To write takes milliseconds; a command that was stopped in between must not hold up a lockdown.
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,24 @@ def _alone(changes: Sequence[FileChange]) -> Iterator[None]:
     places = {next(folder for folder in change.path.absolute().parents if folder.is_dir()) for change in changes}
     with ExitStack() as held:
         for folder in sorted(places):  # everybody in one order: no two wait for one another
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            held.callback(os.close, descriptor)
-            with suppress(OSError):  # a file system without locks: the comparison alone protects there
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(PermissionError):  # one may write into a folder that one may not read
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                held.callback(os.close, descriptor)
+                _lock(descriptor)
         yield
+
+
+def _lock(folder: int) -> None:
+    """Lock an open folder; where that cannot be done, the comparison of contents alone protects."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.01)
+        except OSError:  # a file system without locks
+            return
 
 
 def _apply(changes: Sequence[FileChange]) -> None:

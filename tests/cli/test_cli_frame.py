@@ -112,7 +112,7 @@ FRAME = [
         "streams",
         "suggestions",
     )
-] + ["model.effects", "model.errors", "model.stack_names"]
+] + ["model.effects", "model.errors", "model.stack_names", "model.text"]
 #: What every file of options imports.
 OPTIONS = ["cli.flags", "cli.options", "cli.stack_names"]
 

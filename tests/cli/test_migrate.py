@@ -10,6 +10,7 @@ from model.stacks import ENVIRONMENT_KEY, MODEL_KEY, SERVER_KEY, ZONE_KEY
 from operations.project.migrations import CURRENT, MIGRATIONS, migrated
 from operations.project.write import rename_key, replace_scalar
 from tests.support.command_line import ringwall, snapshot
+from tests.support.projects import write_project
 
 OLD = """\
 # Ours. Keep: "quotes", blank lines…
@@ -116,3 +117,15 @@ def test_a_program_that_names_the_former_module_is_rewritten(project: Project) -
     done = ringwall("migrate", "--project", project.root)
     assert (done.code, done.out) == (0, f"wrote {program}\n")
     assert program.read_text() == "# Ours.\n" + current
+
+
+def test_a_schema_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    (root / ".ringwall").mkdir(exist_ok=True)
+    (root / ".ringwall/stack.schema.json").symlink_to("/dev/full")
+    done = ringwall("migrate", "--project", root)
+    assert done.code == 1
+    assert done.errors == [
+        f"{root}/.ringwall/stack.schema.json: cannot be written (is a device, not a file); "
+        "make room, or correct who may write there"
+    ]

@@ -43,3 +43,11 @@ def test_a_store_that_cannot_be_written_is_asked_for_as_a_backend() -> None:
     assert cause(steps, "", "dev.one").endswith(
         "; the backend cannot be reached: check backend.url, its credentials and the network"
     )
+
+
+def test_an_error_that_the_programs_host_repeats_is_said_once() -> None:
+    refused = "environment dev as deployed differs from Pulumi.dev.yaml; run `ringwall up dev` first"
+    unhandled = "an unhandled error occurred: "
+    assert cause(Steps(errors=[refused, unhandled + refused]), "", "dev.one") == refused
+    assert cause(Steps(errors=[unhandled + refused, refused]), "", "dev.one") == refused
+    assert cause(Steps(errors=[refused, f"{unhandled}another"]), "", "dev.one") == f"{refused}\n{unhandled}another"

@@ -94,7 +94,14 @@ def test_a_zone_comes_up_and_its_rules_outlive_the_stack(ringwall: Ringwall, roo
     (second,) = document(ringwall("preview", "zone.example", "--sandbox", "--json"))["runs"]
     assert (second["error"], second["changes"]) == (None, [])
     # Protected: taking the zone's only entry point away is never a side effect.
-    assert "protect" in ringwall("destroy", "zone.example", "--sandbox", "--yes", code=5).stderr
+    refused = ringwall("destroy", "zone.example", "--sandbox", "--yes", code=2).stderr
+    assert "zone.example is protected from being taken down by accident (" in refused
+    assert "`ringwall destroy zone.example --unprotect --sandbox" in refused
+    assert document(ringwall("status", "zone.example", "--sandbox", "--json"))["stacks"][0]["resources"] == 2
+    destroyed = ringwall("destroy", "zone.example", "--unprotect", "--sandbox", "--yes", code=3).stderr
+    assert "zone.example: ruleset default (" in destroyed
+    assert ") is still at Cloudflare" in destroyed
+    assert document(ringwall("status", "zone.example", "--sandbox", "--json"))["stacks"][0]["resources"] == 0
 
 
 def test_one_resource_alone_is_brought_up(ringwall: Ringwall, root: Path) -> None:
