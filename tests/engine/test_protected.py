@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.protected import protected, refuse_protected
@@ -13,7 +15,7 @@ URN = "urn:pulumi:prod.one::p::ringwall:index:ServerPerimeter$ringwall:index:Edg
 def test_what_is_protected_is_named_and_the_command_that_takes_it_down_too() -> None:
     tunnel = {"urn": f"{URN}one-edge-tunnel", "type": "t", "protect": True}
     application = {"urn": f"{URN}one-edge-application", "type": "t", "protect": True}
-    states = {
+    states: dict[str, dict[str, Any]] = {
         "prod.one": {"resources": [tunnel, {"urn": f"{URN}one-route", "type": "t"}, application]},
         "prod.two": {"resources": [{"urn": f"{URN}two-route", "type": "t", "protect": False}]},
         "prod": {},
