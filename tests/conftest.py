@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,10 @@ pytest_plugins = ["tests.support.mcp_peers"]
 # Workers of xdist are told the width of its terminal. Commands that write into a pipe are tested without one.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+# A job that a shell started in the background ignores Ctrl-C, and so does every program that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow at making examples; that says nothing about the code. A commit is judged by the same examples each
 # time, so that none is refused for what stood there before it; `make properties` looks for new ones.

@@ -152,8 +152,6 @@ def test_tail_follows_until_ctrl_c_and_ends_without_a_word(path: Path) -> None:
         [
             sys.executable,
             "-c",
-            # A job that a shell started in the background ignores Ctrl-C, and so does what it starts.
-            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from cli.flags import audit; audit.app()",
             "tail",
             str(path),
