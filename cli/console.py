@@ -95,10 +95,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str |
     rows = [[printable(complete(cell, invocation.current())) for cell in row] for row in rows]  # before it is measured
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         lines = piped(columns, rows)
-    elif colours.are_wanted(sys.stdout):
-        lines = laid_out(columns, rows, width(), colours.word, colours.heading)
     else:
-        lines = laid_out(columns, rows, width())
+        paints = (colours.word, colours.heading) if colours.are_wanted(sys.stdout) else ()
+        lines = laid_out(columns, rows, width(), *paints)
     for line in lines:
         say(line)
 
