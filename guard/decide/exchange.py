@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from guard.audit.record import AuditRecord
+from guard.cancellation import heed_cancellation
 from guard.decide import answers
 from guard.decide.answers import error, new_incident, status_of, tool_error
 from guard.decide.context import Caller, Context, Prepared, Sink, Stop
@@ -57,8 +58,11 @@ class Exchange:
     async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> UpstreamAnswer:
         """Send the caller's request to the server, by the caller's own token for it where the stack file has one exchanged.
 
-        Raises UpstreamDown.
+        Raises:
+            UpstreamDown: there is no answer.
+            CancelledError: the request was ended before.
         """
+        heed_cancellation()
         upstream, principal = self.runtime.upstream, self.caller.principal
         exchanged = upstream.exchanged
         if exchanged is None:

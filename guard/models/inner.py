@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from guard.cancellation import heed_cancellation
 from guard.http.upstream import HttpUpstream, UpstreamAnswer, UpstreamDown
 from guard.models.requests import FORMATS, ModelRequest
 from model.base import seconds
@@ -38,7 +39,13 @@ class InnerConnections:
         self.problem: str | None = None
 
     async def send(self, request: ModelRequest, body: Mapping[str, object], principal: str) -> UpstreamAnswer:
-        """Send one request of a principal to its model's inner route; raises UpstreamDown."""
+        """Send one request of a principal to its model's inner route.
+
+        Raises:
+            UpstreamDown: there is no answer.
+            CancelledError: the request was ended before.
+        """
+        heed_cancellation()
         path = FORMATS[request.kind].path
         headers = {
             "content-type": "application/json",
