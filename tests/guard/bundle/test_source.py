@@ -426,7 +426,7 @@ async def test_a_file_that_is_replaced_or_rewritten_in_place_is_seen_at_once(tmp
 
 async def test_a_pipe_in_the_place_of_the_file_does_not_stop_the_guard(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "bundle.json")
-    with pytest.raises(InputError, match="is not a file"):
+    with pytest.raises(InputError, match="is a pipe, not a file"):
         await BundleSource(str(tmp_path / "bundle.json"), KEYS, tmp_path / "state").load_first()
 
 
