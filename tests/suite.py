@@ -26,7 +26,8 @@ TESTS_FAILED = 1
 
 def pytest(*arguments: str) -> int:
     """Run pytest with the arguments from the repository's root; its exit code."""
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
+    program = Path(sys.executable).with_name("pytest")
+    return subprocess.run([program, *arguments], cwd=ROOT, check=False).returncode
 
 
 def unsteady(tests: list[str]) -> bool:
