@@ -80,7 +80,7 @@ def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     document = complete_document(document, options)
     if options.sandbox and isinstance(document, Mapping):
         document = {**document, "sandbox": True}
-    print(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=not writes_unicode()))
+    print(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=not writes_unicode()), flush=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
