@@ -18,8 +18,8 @@ from tests.support.projects import write_project
 
 pytest_plugins = ["tests.support.mcp_peers"]
 
-# Workers of xdist are told the width of its terminal. Commands that write into a pipe are tested without one. A user's Python
-# keeps what it writes into a pipe until its buffer is full, so a command has to hand on itself what is to be read at once.
+# Workers of xdist are told the width of its terminal. Commands that write into a pipe are tested without one. A user's
+# Python keeps what it writes into a pipe until its buffer is full, so a command hands on itself what is to be read at once.
 for name in ("COLUMNS", "LINES", "PYTHONUNBUFFERED"):
     os.environ.pop(name, None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import signal
 import subprocess
 import sys
@@ -615,7 +614,6 @@ def test_watch_stops_cleanly_on_a_signal(folder: Path, kong: KongStandIn, idp: J
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     with process:
         assert process.stdout is not None

@@ -36,11 +36,7 @@ REPOSITORY = Path(__file__).parents[2]
 @contextlib.contextmanager
 def local(root: Path, *arguments: str, stack: str = "dev.tickets") -> Iterator[subprocess.Popen[str]]:
     command = [RINGWALL, "local", stack, "--project", str(root), *arguments]
-    # As a user's shell has it: what is said must come through a pipe at once without this.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY, env=environment
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY)
     try:
         yield process
     finally:
