@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from guard.bundle.bundle import Opened
 from guard.metrics import GuardMetrics
-from guard.traces import exporter
+from guard.traces import exporter, tracer
 from guard.traces.exporter import SpanExporter
 from guard.traces.span import SpanRecord
 from guard.traces.trace_context import TraceContext
@@ -21,7 +21,7 @@ from model.traces import Traces
 from tests.support.guard_messages import ATTACK, AWS_KEY, call, result
 from tests.support.guard_service import Guarded, Origin, guarded, tool
 from tests.support.trace_collector import Collector, attributes, trace_collector
-from tests.support.waiting import eventually, eventually_sync
+from tests.support.waiting import PATIENCE, eventually, eventually_sync
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 THEIRS = f"00-{TRACE}-{SPAN}-01"
@@ -221,7 +221,11 @@ async def test_without_traces_nothing_is_added_and_nothing_is_taken_away(tmp_pat
         assert carried(guard, "tools/call") == [(None, {"traceparent": THEIRS})]
 
 
-async def test_traces_begin_and_end_with_a_bundle_and_need_no_restart(collector: Collector, tmp_path: Path) -> None:
+async def test_traces_begin_and_end_with_a_bundle_and_need_no_restart(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What waits at the end has two seconds, which a busy machine may need for one request.
+    monkeypatch.setattr(tracer, "GRACE", PATIENCE)
     async with guarded(Origin(), tmp_path) as guard:
         await guard.initialize()
         plain = guard.config.guard
