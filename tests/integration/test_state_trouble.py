@@ -67,7 +67,8 @@ def test_a_state_that_a_full_disk_cut_off_is_put_back_by_repair(project: Project
 
 def test_a_cut_off_state_without_a_whole_copy_says_so(project: Project) -> None:
     folder = stacks(project)
-    for file in [folder / "dev.one.json", *folder.parents[1].glob("backups/ringwall/dev.one/*.json")]:
+    copies = folder.parents[1].glob("backups/ringwall/dev.one/*.json")
+    for file in [folder / "dev.one.json", folder / "dev.one.json.bak", *copies]:
         file.write_text("{", encoding="utf-8")
     done = run(project, "repair", "dev.one", "--yes")
     assert done.code == 5
