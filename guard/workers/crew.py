@@ -68,12 +68,15 @@ class Crew:
     ) -> Crew:
         """Open every socket. Raises InputError."""
         listen = opened.config.listen
-        traffic = _traffic(listen, count)
+        traffic, rooms = _traffic(listen, count), list[socket.socket]()
         folder = Path(tempfile.mkdtemp(prefix="ringwall-"))  # 0700: whoever connects here is trusted
         try:
-            rooms = [_unix(folder / f"{worker}.sock") for worker in range(1, count + 1)]
+            for worker in range(1, count + 1):
+                rooms.append(_unix(folder / f"{worker}.sock"))
             hub = _unix(folder / "hub.sock")
         except OSError as error:
+            for bound in (*traffic, *rooms):
+                bound.close()
             shutil.rmtree(folder, ignore_errors=True)
             raise InputError(
                 f"the workers' sockets cannot be made in {folder} ({error.strerror or error})",

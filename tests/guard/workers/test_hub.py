@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -17,14 +19,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from guard.bundle.bundle import OpenedBundle, open_bundle, render, sign
+from guard.bundle.bundle import Opened, OpenedBundle, open_bundle, render, sign
 from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
 from guard.decide.counters import Charge, CountersUnavailable, MemoryCounters, Slot
 from guard.workers.channel import Channel, ChannelSilent
 from guard.workers.crew import Crew
 from guard.workers.hub import Hub
 from guard.workers.shared_counters import CountingHub, SharedCounters
-from model.errors import RingwallError
+from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from tests.support.guard_service import Origin, config_for
 from tests.support.ports import free_port
@@ -188,3 +190,17 @@ def test_counters_that_cannot_count_refuse_at_every_worker() -> None:
     row = [["limits.requests_per_minute", "person:ada"], 10, 1.0, 60]
     assert hub.answer(1, "spend", [row]) is None
     assert hub.answer(2, "spend", [[["limits.requests_per_minute", "person:eve"], 10, 1.0, 60]]) == "uncounted"
+
+
+def test_a_crew_whose_sockets_cannot_be_made_gives_its_port_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_for(Origin(port=free_port()), tmp_path)
+    long = tmp_path / ("n" * 120)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    opened = Opened(config, f"sha256:{1:064}", 1, frozenset(), None)
+    with pytest.raises(InputError, match="the workers' sockets cannot be made in "):
+        Crew.gather(2, opened, tmp_path, {}, None, 3600)
+    with socket.create_server(("127.0.0.1", config.listen.port)):
+        assert list(long.iterdir()) == []
