@@ -6,6 +6,7 @@ that matters in review. So edits are made in the text itself, at the position th
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -50,8 +51,8 @@ class FileChange:
 def apply(changes: Sequence[FileChange]) -> None:
     """Make all changes, or leave every file as it was.
 
-    New content is written to a temporary file next to its target and renamed over it. If a file is no longer as it was read,
-    nothing is written.
+    New content is written to a temporary file next to its target and renamed over it; a link stays one, and the file that it
+    leads to is replaced. If a file is no longer as it was read, nothing is written.
 
     Raises:
         InputError: a file appeared or changed meanwhile.
@@ -66,7 +67,7 @@ def apply(changes: Sequence[FileChange]) -> None:
 @contextmanager
 def _alone(changes: Sequence[FileChange]) -> Iterator[None]:
     """Hold the folders of the files, so that of two commands at once the second compares with what the first wrote."""
-    places = {next(folder for folder in change.path.absolute().parents if folder.is_dir()) for change in changes}
+    places = {next(folder for folder in change.path.resolve().parents if folder.is_dir()) for change in changes}
     with ExitStack() as held:
         for folder in sorted(places):  # everybody in one order: no two wait for one another
             with suppress(PermissionError):  # one may write into a folder that one may not read
@@ -91,6 +92,7 @@ def _lock(folder: int) -> None:
 
 def _apply(changes: Sequence[FileChange]) -> None:
     staged: dict[Path, Path] = {}
+    kept: dict[Path, Path] = {}
     folders: list[Path] = []
     committed: list[FileChange] = []
     try:
@@ -98,13 +100,15 @@ def _apply(changes: Sequence[FileChange]) -> None:
             _refuse_surprise(change)
         for change in changes:
             if change.after is not None:
-                folders += _make_folders(change.path.parent)
+                _make_folders(change.path.parent, folders)
                 staged[change.path] = _stage(change, change.after)
+                if change.before is not None:
+                    kept[change.path] = _stage(change, change.before)
         for change in changes:
-            _commit(change, staged)
+            _commit(change, staged, kept)
             committed.append(change)
     except (OSError, RingwallError, KeyboardInterrupt) as error:
-        unrestored = _undo(committed, folders, staged)
+        unrestored = _undo(committed, folders, staged, kept)
         if not isinstance(error, OSError):
             raise
         outcome = f"and {', '.join(unrestored)} could not be put back" if unrestored else "nothing was changed"
@@ -112,7 +116,7 @@ def _apply(changes: Sequence[FileChange]) -> None:
             f"{error.filename2 or error.filename or change.path}: cannot be written ({error.strerror}); {outcome}"
         ) from None
     finally:
-        for temporary in staged.values():
+        for temporary in (*staged.values(), *kept.values()):
             temporary.unlink(missing_ok=True)
 
 
@@ -127,43 +131,81 @@ def _refuse_surprise(change: FileChange) -> None:
         raise InputError(problem, file=change.path, remedy="run the command again; nothing was written")
 
 
-def _make_folders(folder: Path) -> list[Path]:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    made += [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    return missing
+
+
+def _beside(file: Path) -> Path:
+    """A name for a temporary file on the file system of `file`, or of what it leads to where it is a link."""
+    target = file.resolve()
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
 
 
 def _stage(change: FileChange, content: bytes) -> Path:
-    temporary = change.path.with_name(f".{change.path.name}.{secrets.token_hex(4)}.tmp")
-    with temporary.open("xb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    if change.before is not None:
-        temporary.chmod(change.path.stat().st_mode & 0o7777)
+    temporary = _beside(change.path)
+    try:
+        with temporary.open("xb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        if change.before is not None:
+            temporary.chmod(change.path.stat().st_mode & 0o7777)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # the user knows the file, not the temporary one
+            raise OSError(error.errno, error.strerror, str(change.path)) from None
+        raise
     return temporary
 
 
-def _commit(change: FileChange, staged: dict[Path, Path]) -> None:
+def _commit(change: FileChange, staged: dict[Path, Path], kept: dict[Path, Path]) -> None:
     if change.after is None:
-        change.path.unlink()
+        aside = change.path.with_name(f".{change.path.name}.{secrets.token_hex(4)}.tmp")
+        change.path.rename(aside)
+        kept[change.path] = aside
     elif change.before is None:
-        os.link(staged[change.path], change.path)  # unlike a rename, never over a file that appeared meanwhile
+        _make(change.path, staged[change.path])
     else:
         staged[change.path].replace(change.path.resolve())
 
 
-def _undo(committed: Sequence[FileChange], folders: Sequence[Path], staged: dict[Path, Path]) -> list[str]:
+#: What a file system says that has no hard links, such as FAT and the shared folders of virtual machines.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def _make(file: Path, staged: Path) -> None:
+    """Give what is staged its name; unlike a rename, never over a file that appeared meanwhile."""
+    try:
+        os.link(staged, file)
+        return
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+    try:
+        staged.replace(file)
+    except OSError:
+        file.unlink()
+        raise
+
+
+def _undo(
+    committed: Sequence[FileChange], folders: Sequence[Path], staged: dict[Path, Path], kept: dict[Path, Path]
+) -> list[str]:
     unrestored = []
     for change in reversed(committed):
         try:
             if change.before is None:
                 change.path.unlink()
+            elif change.after is None:
+                kept[change.path].rename(change.path)  # a link is a link again
             else:
-                change.path.write_bytes(change.before)
+                kept[change.path].replace(change.path.resolve())  # nothing is written: the disk may be full
         except OSError:
-            unrestored.append(str(change.path))
-    for temporary in staged.values():
+            copy = kept.pop(change.path, None)  # the only place that its content is in now
+            unrestored.append(f"{change.path}{f' (what was in it is in {copy})' if copy else ''}")
+    for temporary in (*staged.values(), *kept.values()):
         temporary.unlink(missing_ok=True)
     for folder in folders:
         with suppress(OSError):  # somebody else put a file there: then it stays
