@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from model.errors import RingwallError
 from operations.project.write import FileChange, apply
-
-
-@contextmanager
-def full_disk(room: int = 0) -> Iterator[None]:
-    """Of no file more than `room` bytes can be written; the rest fails in the middle of a write, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.support.full_disk import fill, full_disk
 
 
 def tree(root: Path) -> dict[str, str | None]:
@@ -51,7 +38,7 @@ def test_what_was_replaced_is_put_back_on_a_disk_that_is_full(tmp_path: Path, mo
     before = tree(tmp_path)
 
     def no_room(*_: object) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        fill()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "link", no_room)
