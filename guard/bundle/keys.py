@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from model.errors import InputError, RingwallError
-from model.files import NoFile, open_file
+from model.files import NoFile, open_file, write_atomically
 
 PRIVATE_FILE = "guard-signing.key"
 PUBLIC_FILE = "guard-signing.pub"
@@ -58,28 +56,6 @@ def create_key_pair(folder: Path, *, force: bool = False) -> tuple[Path, Path, s
     except OSError as error:
         raise RingwallError(f"{error.filename}: cannot be written ({error.strerror})") from None
     return private, public, key_id(key.public_key())
-
-
-def write_atomically(path: Path, content: bytes, mode: int) -> None:
-    """Replace `path` in one step. It is on disk when this returns, and never has more permissions than `mode`."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            os.fchmod(out.fileno(), mode)
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:

@@ -6,7 +6,6 @@ that matters in review. So edits are made in the text itself, at the position th
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -22,7 +21,7 @@ from typing import Any
 
 from model import effects
 from model.errors import InputError, RingwallError
-from model.files import read_bytes
+from model.files import put_in_place, read_bytes
 from model.loader import KeyPath, dotted, parse
 
 #: Seconds. To write takes milliseconds; a command that was stopped in between must not hold up a lockdown.
@@ -165,29 +164,9 @@ def _commit(change: FileChange, staged: dict[Path, Path], kept: dict[Path, Path]
         change.path.rename(aside)
         kept[change.path] = aside
     elif change.before is None:
-        _make(change.path, staged[change.path])
+        put_in_place(staged[change.path], change.path)
     else:
         staged[change.path].replace(change.path.resolve())
-
-
-#: What a file system says that has no hard links, such as FAT and the shared folders of virtual machines.
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-
-
-def _make(file: Path, staged: Path) -> None:
-    """Give what is staged its name; unlike a rename, never over a file that appeared meanwhile."""
-    try:
-        os.link(staged, file)
-        return
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
-    try:
-        staged.replace(file)
-    except OSError:
-        file.unlink()
-        raise
 
 
 def _undo(
