@@ -91,7 +91,7 @@ def _lock(folder: int) -> None:
 
 def _apply(changes: Sequence[FileChange]) -> None:
     staged: dict[Path, Path] = {}
-    kept: dict[Path, Path] = {}
+    backups: dict[Path, Path] = {}
     folders: list[Path] = []
     committed: list[FileChange] = []
     try:
@@ -102,12 +102,12 @@ def _apply(changes: Sequence[FileChange]) -> None:
                 _make_folders(change.path.parent, folders)
                 staged[change.path] = _stage(change, change.after)
                 if change.before is not None:
-                    kept[change.path] = _stage(change, change.before)
+                    backups[change.path] = _stage(change, change.before)
         for change in changes:
-            _commit(change, staged, kept)
+            _commit(change, staged, backups)
             committed.append(change)
     except (OSError, RingwallError, KeyboardInterrupt) as error:
-        unrestored = _undo(committed, folders, staged, kept)
+        unrestored = _undo(committed, folders, staged, backups)
         if not isinstance(error, OSError):
             raise
         outcome = f"and {', '.join(unrestored)} could not be put back" if unrestored else "nothing was changed"
@@ -115,7 +115,7 @@ def _apply(changes: Sequence[FileChange]) -> None:
             f"{error.filename2 or error.filename or change.path}: cannot be written ({error.strerror}); {outcome}"
         ) from None
     finally:
-        for temporary in (*staged.values(), *kept.values()):
+        for temporary in (*staged.values(), *backups.values()):
             temporary.unlink(missing_ok=True)
 
 
@@ -130,19 +130,19 @@ def _refuse_surprise(change: FileChange) -> None:
         raise InputError(problem, file=change.path, remedy="run the command again; nothing was written")
 
 
-def _make_folders(folder: Path, made: list[Path]) -> None:
-    made += [path for path in (folder, *folder.parents) if not path.exists()]
+def _make_folders(folder: Path, new_folders: list[Path]) -> None:
+    new_folders += [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _beside(file: Path) -> Path:
+def _temporary_name(file: Path) -> Path:
     """A name for a temporary file on the file system of `file`, or of what it leads to where it is a link."""
     target = file.resolve()
     return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
 
 
 def _stage(change: FileChange, content: bytes) -> Path:
-    temporary = _beside(change.path)
+    temporary = _temporary_name(change.path)
     try:
         with temporary.open("xb") as out:
             out.write(content)
@@ -158,11 +158,11 @@ def _stage(change: FileChange, content: bytes) -> Path:
     return temporary
 
 
-def _commit(change: FileChange, staged: dict[Path, Path], kept: dict[Path, Path]) -> None:
+def _commit(change: FileChange, staged: dict[Path, Path], backups: dict[Path, Path]) -> None:
     if change.after is None:
-        aside = change.path.with_name(f".{change.path.name}.{secrets.token_hex(4)}.tmp")
-        change.path.rename(aside)
-        kept[change.path] = aside
+        out_of_the_way = change.path.with_name(f".{change.path.name}.{secrets.token_hex(4)}.tmp")
+        change.path.rename(out_of_the_way)
+        backups[change.path] = out_of_the_way
     elif change.before is None:
         put_in_place(staged[change.path], change.path)
     else:
@@ -170,7 +170,7 @@ def _commit(change: FileChange, staged: dict[Path, Path], kept: dict[Path, Path]
 
 
 def _undo(
-    committed: Sequence[FileChange], folders: Sequence[Path], staged: dict[Path, Path], kept: dict[Path, Path]
+    committed: Sequence[FileChange], folders: Sequence[Path], staged: dict[Path, Path], backups: dict[Path, Path]
 ) -> list[str]:
     unrestored = []
     for change in reversed(committed):
@@ -178,13 +178,13 @@ def _undo(
             if change.before is None:
                 change.path.unlink()
             elif change.after is None:
-                kept[change.path].rename(change.path)  # a link is a link again
+                backups[change.path].rename(change.path)  # a link is a link again
             else:
-                kept[change.path].replace(change.path.resolve())  # nothing is written: the disk may be full
+                backups[change.path].replace(change.path.resolve())  # nothing is written: the disk may be full
         except OSError:
-            copy = kept.pop(change.path, None)  # the only place that its content is in now
+            copy = backups.pop(change.path, None)  # the only place that its content is in now
             unrestored.append(f"{change.path}{f' (what was in it is in {copy})' if copy else ''}")
-    for temporary in (*staged.values(), *kept.values()):
+    for temporary in (*staged.values(), *backups.values()):
         temporary.unlink(missing_ok=True)
     for folder in folders:
         with suppress(OSError):  # somebody else put a file there: then it stays
