@@ -359,6 +359,8 @@ def backend_problem(output: str) -> str:
     elif re.search(_UNREACHED, problem):
         place = BACKEND_VARIABLE if overridden else "backend.url"
         problem += f"; the backend cannot be reached: check {place}, its credentials and the network"
+    elif re.search(r"stack '[^']*' already exists", problem):
+        problem += "; another run made it at the same moment: wait until that ends, then run this again"
     elif "failed to load checkpoint: EOF" in problem:
         problem += (
             "; a killed run left a half-written file next to the state: run `ringwall repair STACK` with its name"
