@@ -179,7 +179,8 @@ def _git(root: Path, key: str) -> str | None:
             ["git", "config", "--get", key],
             cwd=root,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=5,
             check=False,
         )

@@ -65,7 +65,14 @@ class RevisionPrograms:
         }
         try:
             process = subprocess.run(
-                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+                command,
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=TIMEOUT,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return (job.side, job.stack), RingwallError(f"its own program made no plan within {TIMEOUT} s")
