@@ -37,9 +37,6 @@ def test_a_missing_consumer_names_the_command_that_makes_it(kong: KongStandIn, i
     assert refused(kong, idp) == f"Kong has no consumer {CONSUMER}; run `ringwall up dev`"
 
 
-# The command
-
-
 @pytest.fixture
 def folder(tmp_path: Path, kong: KongStandIn, idp: JwksStandIn) -> Path:
     root = write_project(tmp_path)
