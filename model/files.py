@@ -59,10 +59,12 @@ def read_bytes(path: Path | str, limit: int = MAX_BYTES, *, streams: bool = Fals
     return content
 
 
-def write_atomically(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Replace `path` in one step. It is on disk when this returns, and never has more permissions than `mode`: by default
-    those of the file that is replaced, or what a new file gets. A link is replaced too, and what it leads to stays: give
-    `path.resolve()` for a user's own file, which may be one.
+def write_atomically(path: Path, content: bytes, mode: int | None = None, *, replace: bool = True) -> None:
+    """Replace `path` in one step, or without `replace` make it: FileExistsError is raised where it is there.
+
+    It is on disk when this returns, and never has more permissions than `mode`: by default those of the file that is
+    replaced, or what a new file gets. A link is replaced too, and what it leads to stays: give `path.resolve()` for a user's
+    own file, which may be one.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -75,7 +77,11 @@ def write_atomically(path: Path, content: bytes, mode: int | None = None) -> Non
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        temporary.replace(path)
+        if replace:
+            temporary.replace(path)
+        else:
+            put_in_place(temporary, path)
+            temporary.unlink(missing_ok=True)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()

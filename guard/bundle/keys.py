@@ -44,18 +44,30 @@ def create_key_pair(folder: Path, *, force: bool = False) -> tuple[Path, Path, s
     private, public = folder / PRIVATE_FILE, folder / PUBLIC_FILE
     existing = [path for path in (private, public) if path.exists() or path.is_symlink()]
     if existing and not force:
-        raise InputError("is there already", file=existing[0], remedy="keep it, or replace the pair with --force")
+        raise _existing(existing[0])
     key = Ed25519PrivateKey.generate()
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     shown = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(private, secret, 0o600)
-        write_atomically(public, shown, 0o644)
+        # Of two commands at once one makes the pair: halves of two pairs would sign what no guard takes.
+        write_atomically(private, secret, 0o600, replace=force)
+        try:
+            write_atomically(public, shown, 0o644, replace=force)
+        except OSError:
+            if not force:
+                private.unlink()
+            raise
     except OSError as error:
+        if isinstance(error, FileExistsError) and (file := Path(error.filename)) in (private, public):
+            raise _existing(file) from None
         raise RingwallError(f"{error.filename}: cannot be written ({error.strerror})") from None
     return private, public, key_id(key.public_key())
+
+
+def _existing(file: Path) -> InputError:
+    return InputError("is there already", file=file, remedy="keep it, or replace the pair with --force")
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
