@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import InputError, RingwallError
+from model.git_environment import git_environment
 
 if TYPE_CHECKING:
     from operations.pull_request.revisions import Repository
@@ -91,7 +92,10 @@ class RevisionPrograms:
 
 def _extracted(top: Path, commit: str, target: Path) -> Path:
     process = subprocess.run(
-        ["git", "-C", str(top), "archive", "--format=tar", commit], capture_output=True, check=False
+        ["git", "-C", str(top), "archive", "--format=tar", commit],
+        capture_output=True,
+        env=git_environment(),
+        check=False,
     )
     if process.returncode != 0:
         raise InputError(f"{commit[:12]} cannot be written out: {process.stderr.decode(errors='replace').strip()}")

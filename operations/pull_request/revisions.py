@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from model.errors import InputError
+from model.git_environment import git_environment
 from model.loader import MAX_BYTES
 
 MAX_FILES = 20_000
@@ -251,7 +252,7 @@ def _git(folder: Path, arguments: list[str], stdin: bytes | None = None) -> subp
             input=stdin,
             stdin=None if stdin is not None else subprocess.DEVNULL,
             capture_output=True,
-            env={**os.environ, **_QUIET},
+            env={**git_environment(), **_QUIET},
             timeout=120,
         )
     except FileNotFoundError:
