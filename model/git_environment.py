@@ -27,5 +27,9 @@ _OF_ONE_REPOSITORY: Final = frozenset(
 
 
 def git_environment() -> dict[str, str]:
-    """This process's environment without what a caller of it, such as a hook, says of a repository."""
-    return {name: value for name, value in os.environ.items() if name not in _OF_ONE_REPOSITORY}
+    """This process's environment without what a caller of it, such as a hook, says of a repository.
+
+    A commit is what its id says: no object stands in for another (git-replace).
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_ONE_REPOSITORY}
+    return {**inherited, "GIT_NO_REPLACE_OBJECTS": "1"}

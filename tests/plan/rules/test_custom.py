@@ -210,6 +210,14 @@ def test_a_hook_of_a_linked_worktree_loses_no_rule_of_the_base(
     assert "acme-tag" in {finding.rule_id for _, finding in result.findings}
 
 
+def test_no_other_commit_stands_in_for_the_base(reviewed: Project) -> None:
+    (reviewed.root / FILE).unlink()
+    git(reviewed.root, "commit", "-qam", "without the rule")
+    git(reviewed.root, "replace", "HEAD~1", "HEAD")
+    base = BaseRevision.resolve(reviewed.root, "HEAD~1")
+    assert base.read(reviewed.root / FILE) == CUSTOM_RULES
+
+
 def test_a_link_in_the_working_tree_does_not_choose_what_is_read_from_the_base(reviewed: Project) -> None:
     (reviewed.root / "harmless.py").write_text(own_rule("return ()"), encoding="utf-8")
     git(reviewed.root, "add", "harmless.py")
