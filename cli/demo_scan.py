@@ -60,7 +60,9 @@ def _in_own_network(stage: Stage, folder: Path) -> DemoFinding | None:
     command = [unshare, *namespaces, "--", sys.executable, "-m", "sandbox.own_network", *scan]
     began = time.monotonic()
     with stage.running(" ".join(command), label="ringwall scan") as out:
-        process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+        process = subprocess.run(
+            command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=120
+        )
         print(process.stdout + process.stderr)
     if process.returncode in (_REFUSED, NO_NETWORK):
         return None

@@ -36,7 +36,9 @@ class DeskServer:
             Unreachable: it did not start.
         """
         command = [sys.executable, "-m", "sandbox.demo_server", *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace"
+        )
         self.url = self._process.stdout.readline().strip() if self._process.stdout else ""
         if not self.url.startswith("http://127.0.0.1:"):
             raise Unreachable("the demo's MCP server did not start; run `python -m sandbox.demo_server` to see why")

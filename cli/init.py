@@ -62,18 +62,18 @@ def init(
     apply(plan.changes)
     if plan.state_folder is not None:
         plan.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made.refresh_schema(plan.project)
-    virtualenv = made.make_virtualenv(root)
     written = [str(change.path) for change in plan.changes]
-    if as_json:
-        state_folder = str(plan.state_folder) if plan.state_folder else None
-        console.print_json({"version": 1, "environment": environment, "files": written, "state": state_folder})
     for file in written:
         console.say(f"wrote {file}")
     if plan.state_folder is not None:
         console.say(
             f"State is kept in {plan.state_folder}, on this machine only and ignored by Git; a team gives --backend."
         )
+    made.refresh_schema(plan.project)
+    virtualenv = made.make_virtualenv(root)
+    if as_json:
+        state_folder = str(plan.state_folder) if plan.state_folder else None
+        console.print_json({"version": 1, "environment": environment, "files": written, "state": state_folder})
     if virtualenv is not None:
         console.say(f"made {virtualenv} for the plain pulumi CLI, leading to this Ringwall (ignored by Git)")
     console.say(f"Next: ringwall onboard SERVER --env {environment} --url http://127.0.0.1:PORT/mcp")

@@ -14,6 +14,7 @@ from cli.project import current_project
 from cli.target import target_of
 from model.errors import InputError
 from model.project import load_environment
+from operations.output_file import write_output
 from operations.project.server_files import require_server, split_stack
 from operations.verify.client import Client, parse_resolve
 from operations.verify.context import VerifyContext
@@ -83,10 +84,7 @@ def verify(
     report = asyncio.run(run_checks())
     show(report, as_json=as_json)
     if junit is not None:
-        try:
-            junit.write_text(report.junit(strict=strict), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot be written ({error.strerror})", file=junit, remedy="name another file") from None
+        write_output(junit, report.junit(strict=strict))
     if code := report.exit_code(strict=strict):
         raise typer.Exit(code)
 

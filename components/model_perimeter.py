@@ -12,7 +12,7 @@ from components.edge.server import EdgeArgs, EdgeRing, PublicName, PublicNameArg
 from components.gateway.inner import InnerGatewayArgs, InnerGatewayRing
 from components.gateway.model_support import support_problems
 from components.gateway.server import GatewayArgs, GatewayRing
-from components.guard.model import ModelGuardArgs, ModelGuardRing
+from components.guard.ring import GuardArgs, GuardRing
 from components.origin.server import OriginArgs, OriginRing
 from model.errors import InputErrors
 from model.stacks import ModelStack
@@ -60,10 +60,10 @@ class ModelPerimeter(pulumi.ComponentResource):
         self.inner = InnerGatewayRing(f"{name}-inner", inner, child) if inner else None
         self.edge = EdgeRing(f"{name}-edge", EdgeArgs(stack, args.contract.policy_ids(keys), args.tunnel_secret), child)
         self.gateway = GatewayRing(f"{name}-gateway", GatewayArgs(stack, self.edge.audiences), child)
-        self.guard: ModelGuardRing | None = None
+        self.guard: GuardRing | None = None
         if manifest.guard is not None:
             agents = args.contract.agent_client_ids(manifest.access.agents)
-            self.guard = ModelGuardRing(f"{name}-guard", ModelGuardArgs(stack, self.edge.audiences, agents), child)
+            self.guard = GuardRing(f"{name}-guard", GuardArgs(stack, self.edge.audiences, agents), child)
         self.origin = OriginRing(
             f"{name}-origin",
             OriginArgs(

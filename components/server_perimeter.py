@@ -10,7 +10,7 @@ from components.contract import Contract
 from components.edge.access import server_policies
 from components.edge.server import EdgeArgs, EdgeRing, PublicName, PublicNameArgs
 from components.gateway.server import GatewayArgs, GatewayRing
-from components.guard.server import GuardArgs, GuardRing
+from components.guard.ring import GuardArgs, GuardRing
 from components.origin.server import OriginArgs, OriginRing
 from model.stacks import ServerStack
 
@@ -61,7 +61,7 @@ class Perimeter(pulumi.ComponentResource):
         self.guard = GuardRing(
             f"{name}-guard",
             GuardArgs(
-                server=server,
+                stack=server,
                 audiences=self.edge.audiences,
                 agent_client_ids=args.contract.agent_client_ids(manifest.access.agents),
             ),

@@ -31,6 +31,10 @@ An exception stands in the stack file it is for, below `ringwall:server`, `ringw
         expires: "2027-02-01"          # last day, in UTC
 ```
 
+A waiver holds through its last day in UTC, whatever the time zone of the machine: the one above ends on that day at
+19:00 in New York, and on the day after it at 14:00 on Kiritimati. An exception of `guard.exceptions` ends in the same
+way, by the guard's own clock.
+
 The finding stays in every report, marked as waived with its reason. A waiver that has ended is an error
 (`waiver-expired`), one that covers nothing, or only what another covers, a warning (`waiver-unused`). Rules marked
 below as not to be waived guard the promise that nothing answers unprotected and no secret is readable; naming one is an

@@ -139,7 +139,13 @@ def _version_said(path: Path, changed: int, size: int) -> str | None:
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         answer = subprocess.run(
-            [str(path), "version"], capture_output=True, text=True, timeout=20, env=environment, check=False
+            [str(path), "version"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+            env=environment,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -80,7 +80,15 @@ def _run(engine: Engine, arguments: list[str], *, limit: float) -> subprocess.Co
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     command = [str(engine.path), *arguments, "--non-interactive", "--color", "never"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=limit, env=environment, check=False)
+        return subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=limit,
+            env=environment,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "", f"no answer within {int(limit)} seconds")
     except OSError as error:

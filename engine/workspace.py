@@ -26,8 +26,10 @@ from typing import TYPE_CHECKING, Any
 from engine.budget import CallBudget
 from engine.folder_url import folder_url
 from engine.progress import Progress, SilentProgress
+from engine.salts import SALT_KEYS, keep_salt, keep_sandbox_salt, secrets_provider
 from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
 from model.errors import EngineFailed, SecretsLocked, StateMissing
+from model.files import put_in_place
 from model.loader import read, read_text
 from model.logpush import LOGPUSH_KEYS
 from model.project import SECRET_KEYS, Project
@@ -43,7 +45,6 @@ DEFAULT_STATE = Path(".ringwall") / "state"
 DEFAULT_BACKEND = f"file://./{DEFAULT_STATE}"
 #: A checkpoint is written plain or compressed (`PULUMI_DIY_BACKEND_GZIP`).
 CHECKPOINT_FORMS = (".json", ".json.gz")
-SALT_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def workspace(
             program=program if program is not None else _nothing,
             env_vars=environment,
             pulumi_command=pulumi_command(engine),
-            secrets_provider=None if target.sandbox_folder else _secrets_provider(copy),
+            secrets_provider=None if target.sandbox_folder else secrets_provider(copy),
         )
         try:
             yield opened_stack(stack, local, is_held=target.holds(stack), create=create, results=results)
@@ -201,9 +202,9 @@ def workspace(
             raise engine_failure(str(error)) from None
         finally:
             if target.sandbox_folder is None:
-                _keep_salt(target.project.stack_file(stack), copy)
+                keep_salt(target.project.stack_file(stack), copy)
             else:
-                _keep_sandbox_salt(target.sandbox_folder, copy)
+                keep_sandbox_salt(target.sandbox_folder, copy)
 
 
 def list_stacks(target: Target) -> dict[str, int]:
@@ -251,14 +252,14 @@ def _sandbox_passphrase(folder: Path) -> str:
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f"passphrase.{secrets.token_hex(4)}"
-        temporary.touch(mode=0o600)
-        temporary.write_text(secrets.token_urlsafe(32), encoding="utf-8")
         try:
-            os.link(temporary, file)
+            temporary.touch(mode=0o600)
+            temporary.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+            put_in_place(temporary, file)
         except FileExistsError:
             pass
         finally:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
     return file.read_text(encoding="utf-8")
 
 
@@ -311,39 +312,6 @@ def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
             out.write(saved.read_text(encoding="utf-8"))
 
 
-def _salts(file: Path) -> dict[str, str]:
-    """The lines the engine keeps at the top level of a stack file. Not read as YAML: the engine rewrote the rest of it in
-    ways the one loader refuses."""
-    if not file.exists():
-        return {}
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return {key: line for line in lines for key in SALT_KEYS if line.startswith(f"{key}:")}
-
-
-def _secrets_provider(copy: Path) -> str | None:
-    """What a new stack's secrets are encrypted with, as its file says; else a passphrase."""
-    line = _salts(copy).get("secretsprovider")
-    return line.partition(":")[2].strip().strip("\"'") or None if line else None
-
-
-def _keep_salt(original: Path, copy: Path) -> None:
-    """Append to the user's file what the engine added at the top level of its copy, and nothing else."""
-    if not original.exists():
-        return
-    before = _salts(original)
-    added = [f"{line}\n" for key, line in _salts(copy).items() if key not in before]
-    if added:
-        text = original.read_text(encoding="utf-8")
-        original.write_text(text + ("" if text.endswith("\n") else "\n") + "".join(added), encoding="utf-8")
-
-
-def _keep_sandbox_salt(folder: Path, copy: Path) -> None:
-    lines = _salts(copy)
-    if lines:
-        (folder / "salts").mkdir(parents=True, exist_ok=True)
-        (folder / "salts" / copy.name).write_text("\n".join(lines.values()) + "\n", encoding="utf-8")
-
-
 #: What the engine says of a backend that it did not reach, or whose credentials it lacks; `blob (key …)` is the error of
 #: every object store (gocloud.dev, blob).
 _UNREACHED = (
@@ -391,6 +359,8 @@ def backend_problem(output: str) -> str:
     elif re.search(_UNREACHED, problem):
         place = BACKEND_VARIABLE if overridden else "backend.url"
         problem += f"; the backend cannot be reached: check {place}, its credentials and the network"
+    elif re.search(r"stack '[^']*' already exists", problem):
+        problem += "; another run made it at the same moment: wait until that ends, then run this again"
     elif "failed to load checkpoint: EOF" in problem:
         problem += (
             "; a killed run left a half-written file next to the state: run `ringwall repair STACK` with its name"

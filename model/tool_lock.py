@@ -24,7 +24,7 @@ from model.json import parse_json
 from model.loader import Document, Json, parse
 from model.text import is_hidden, visible
 
-_REMEDY = "run `ringwall lock approve ENV.SERVER` instead of editing the lock"
+_REMEDY = "put back the lock that Git has instead of editing it, then run `ringwall lock approve ENV.SERVER`"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Risk = Literal["read", "write", "execute", "unknown"]

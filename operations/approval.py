@@ -20,6 +20,7 @@ from engine.checkpoint import recorded as recorded_deployment
 from engine.deploy import Scope
 from engine.run import Run
 from engine.workspace import Target
+from model.files import write_atomically
 from model.project import Project
 from model.stacks import environment_of
 from plan.diff.compare import Side, compare
@@ -94,9 +95,7 @@ def record(
             "files": files,
             "plan": (plans or {}).get(item.stack),
         }
-        temporary = folder / f".{_RECORD}"
-        temporary.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
-        temporary.replace(folder / _RECORD)
+        write_atomically(folder / _RECORD, json.dumps(document, sort_keys=True).encode())
 
 
 def recorded_plan(target: Target, stack: str) -> str | None:

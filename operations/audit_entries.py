@@ -82,10 +82,11 @@ def entry(record: dict[str, Any]) -> list[str]:
 
 
 def _local(time: Any) -> str:
-    """A record's time on the clock of whoever reads it."""
+    """A record's time on the clock of whoever reads it, with its distance from UTC: so it is the same time where it is given
+    to `--since`, and the two hours that one clock shows twice in autumn are told apart."""
     try:
-        return datetime.fromisoformat(str(time)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except ValueError:
+        return datetime.fromisoformat(str(time)).astimezone().isoformat(sep=" ", timespec="seconds")
+    except (ValueError, OverflowError):
         return str(time)
 
 

@@ -23,6 +23,7 @@ from typing import Any, Literal
 from engine.progress import Progress
 from model import effects
 from model.errors import RingwallError
+from model.git_environment import git_environment
 from plan.rings import RINGS
 
 JOURNAL = Path(".ringwall") / "operations.jsonl"
@@ -178,8 +179,10 @@ def _git(root: Path, key: str) -> str | None:
         process = subprocess.run(
             ["git", "config", "--get", key],
             cwd=root,
+            env=git_environment(),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=5,
             check=False,
         )

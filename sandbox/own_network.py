@@ -50,7 +50,7 @@ def main(command: list[str]) -> int:
     if not is_alone():
         return NO_NETWORK
     serving = [sys.executable, "-m", "sandbox.demo_server", "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - see above
-    server = subprocess.Popen(serving, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(serving, stdout=subprocess.PIPE, encoding="utf-8", errors="replace")
     try:
         if server.stdout is None or not server.stdout.readline().startswith("http://"):
             return NO_NETWORK

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,16 @@ def closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "KONG_ADMIN_TOKEN", "RINGWALL_PROJECT"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def local_time_zone() -> Iterator[Callable[[str], None]]:
+    """Puts this process into a time zone, one of `tests.support.time_zones`, until the test ends."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def move(zone: str) -> None:
+            patch.setenv("TZ", zone)
+            time.tzset()
+
+        yield move
+    time.tzset()

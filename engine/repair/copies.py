@@ -46,12 +46,18 @@ def newest_copy(target: Target, stack: str) -> Path | None:
 
 def put_back(target: Target, stack: str, checkpoint: Path, copy: Path) -> None:
     """Make the copy the stack's checkpoint. What is replaced stays beside it under another name."""
+    restored = checkpoint.with_name(f"{stack}{_form(copy)}")
+    # Before anything is moved: the disk that cut the state off may still be full.
+    temporary = restored.with_name(f"{restored.name}.put-back")
+    try:
+        shutil.copyfile(copy, temporary)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        problem = f"{restored}: cannot be written ({error.strerror}); nothing was changed"
+        raise EngineFailed(problem, remedy="make room, then run it again") from None
     effects.record(lambda: f"the recorded state of {stack} was put back from {copy.name}")
     # Under a name that is no checkpoint's, so that nothing takes it for a stack.
     checkpoint.rename(checkpoint.with_name(f"{checkpoint.name}.cut-off"))
-    restored = checkpoint.with_name(f"{stack}{_form(copy)}")
-    temporary = restored.with_name(f"{restored.name}.put-back")
-    shutil.copyfile(copy, temporary)
     os.replace(temporary, restored)
     for attributes in (checkpoint, restored):
         attributes.with_name(f"{attributes.name}.attrs").unlink(missing_ok=True)

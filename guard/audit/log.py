@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -32,6 +33,8 @@ from model.guard_config import Audit
 
 if TYPE_CHECKING:
     from guard.audit.anchor import AnchorSender, AnchorState
+
+_log = logging.getLogger("ringwall.guard")
 
 #: With fsync batch: how long a written record waits for fsync at most, in seconds, and how many records wait at most.
 BATCH_SECONDS = 1.0
@@ -288,6 +291,7 @@ class AuditLog:
         """Close the log for good and raise AuditUnwritable, to the caller and to all who wait."""
         text = str(error) if isinstance(error, AuditUnwritable) else f"{self._path}: {_plain(error)}"
         self._reason = f"{text}: the audit log cannot be written, so the guard refuses everything until it is restarted"
+        _log.error("%s", self._reason)
         waiters, self._waiters = self._waiters, []
         wake(waiters, AuditUnwritable(self._reason))
         self._wake.notify()

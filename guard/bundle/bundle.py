@@ -342,11 +342,11 @@ def _in_order(opened: OpenedBundle, expected: tuple[str, str] | None, after: int
         )
     sequence = opened.bundle.sequence
     if sequence < after:
-        raise Rollback(
-            f"the bundle's sequence is {sequence} and {after} was applied already",
-            remedy=f"{_SIGN}, which numbers it anew",
-        )
+        raise Rollback(f"the bundle's sequence is {sequence} and {after} was applied already", remedy=_above(after))
     if sequence == after and applied is not None and opened.sha256 != applied:
-        raise Rollback(
-            f"another bundle of sequence {sequence} was applied already", remedy=f"{_SIGN}, which numbers it anew"
-        )
+        raise Rollback(f"another bundle of sequence {sequence} was applied already", remedy=_above(after))
+
+
+def _above(sequence: int) -> str:
+    # The number by the clock alone may be lower once more: what was applied may come from a machine whose clock is ahead.
+    return f"deliver the bundle that was signed last, or sign with `ringwall guard bundle --sequence {sequence + 1}`"

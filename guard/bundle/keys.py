@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from model.errors import InputError, RingwallError
-from model.files import NoFile, open_file
+from model.files import NoFile, open_file, write_atomically
 
 PRIVATE_FILE = "guard-signing.key"
 PUBLIC_FILE = "guard-signing.pub"
@@ -46,40 +44,30 @@ def create_key_pair(folder: Path, *, force: bool = False) -> tuple[Path, Path, s
     private, public = folder / PRIVATE_FILE, folder / PUBLIC_FILE
     existing = [path for path in (private, public) if path.exists() or path.is_symlink()]
     if existing and not force:
-        raise InputError("is there already", file=existing[0], remedy="keep it, or replace the pair with --force")
+        raise _existing(existing[0])
     key = Ed25519PrivateKey.generate()
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     shown = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(private, secret, 0o600)
-        write_atomically(public, shown, 0o644)
+        # Of two commands at once one makes the pair: halves of two pairs would sign what no guard takes.
+        write_atomically(private, secret, 0o600, replace=force)
+        try:
+            write_atomically(public, shown, 0o644, replace=force)
+        except OSError:
+            if not force:
+                private.unlink()
+            raise
     except OSError as error:
+        if isinstance(error, FileExistsError) and (file := Path(error.filename)) in (private, public):
+            raise _existing(file) from None
         raise RingwallError(f"{error.filename}: cannot be written ({error.strerror})") from None
     return private, public, key_id(key.public_key())
 
 
-def write_atomically(path: Path, content: bytes, mode: int) -> None:
-    """Replace `path` in one step. It is on disk when this returns, and never has more permissions than `mode`."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            os.fchmod(out.fileno(), mode)
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def _existing(file: Path) -> InputError:
+    return InputError("is there already", file=file, remedy="keep it, or replace the pair with --force")
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:

@@ -23,11 +23,10 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from guard.bundle.bundle import MOST_BYTES, MalformedBundle, Opened, OpenedBundle, open_bundle, read_demo_config
-from guard.bundle.keys import write_atomically
 from model.base import SecretRef, split_url
 from model.canonical import digest
 from model.errors import InputError, RingwallError, Unreachable
-from model.files import NoFile, open_file, read_bytes
+from model.files import NoFile, open_file, read_bytes, write_atomically
 from model.json import parse_json
 from model.loopback import is_loopback
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guard.bundle.keys import write_atomically
 from guard.decide.reasons import Reason
 from model.canonical import digest
 from model.definitions import same_meaning
 from model.difference import pointers
 from model.errors import InputError
-from model.files import read_bytes
+from model.files import read_bytes, write_atomically
 from model.json import parse_json
 from model.text import visible
 from model.tool_lock import Entry, ToolLock

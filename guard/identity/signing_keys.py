@@ -19,9 +19,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from guard.bundle.keys import write_atomically
 from guard.private_file import create_private, read_private
 from model.errors import InputError, RingwallError
+from model.files import write_atomically
 from model.origin_identity import IdentityKey, base64url, thumbprint
 
 log = logging.getLogger("ringwall.guard")

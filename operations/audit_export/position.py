@@ -8,9 +8,8 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from guard.bundle.keys import write_atomically
 from model.errors import InputError
-from model.files import read_bytes
+from model.files import read_bytes, write_atomically
 from model.json import parse_json
 
 

@@ -232,6 +232,8 @@ def _judge_token(result: Mapping[str, Any], subject: str) -> Check:
         return Check(
             id_, "warning", "the token is active, and its expiry cannot be read", "look at it in the dashboard", subject
         )
+    if end.tzinfo is None:
+        end = end.replace(tzinfo=UTC)
     remaining = end - datetime.now(UTC)
     if remaining < SOON:
         text = f"the token expires on {end:%Y-%m-%d}, in {counted(max(0, remaining.days), 'day')}"

@@ -274,7 +274,7 @@ def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:
         for file in files:
             path = folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(file.content)
+            path.write_text(file.content, encoding="utf-8")
             path.chmod(file.mode)
     except OSError as error:
         remedy = "name a folder that you may write to" if error.errno != errno.ENOSPC else "make room, and render again"

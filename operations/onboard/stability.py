@@ -200,5 +200,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _time_zone() -> str:
     """The name of the local time zone as servers say it; empty where it has none that stands out in a text."""
-    named = os.environ.get("TZ", "") or "/".join(Path("/etc/localtime").resolve().parts).partition("zoneinfo/")[2]
+    named = os.environ.get("TZ", "").removeprefix(":")  # tzset(3): the colon may stand before a name or a file
+    if not named or named.startswith("/"):
+        named = "/".join(Path(named or "/etc/localtime").resolve().parts).partition("zoneinfo/")[2]
     return named if "/" in named else ""

@@ -7,6 +7,7 @@ Nothing is written here but the schema cache and the project's virtual environme
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import sysconfig
 import venv
@@ -224,12 +225,16 @@ def make_virtualenv(root: Path) -> Path | None:
     folder = root / ".venv"
     if sys.prefix == sys.base_prefix or folder.exists() or folder.is_symlink():
         return None
-    builder = venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt")
-    builder.create(folder)
-    base = {"base": str(folder), "platbase": str(folder)}
-    packages = Path(sysconfig.get_path("purelib", scheme="venv", vars=base))
-    origin = sysconfig.get_path("purelib")
-    (packages / "ringwall-environment.pth").write_text(f"import site; site.addsitedir({origin!r})\n", encoding="utf-8")
+    try:
+        venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt").create(folder)
+        base = {"base": str(folder), "platbase": str(folder)}
+        packages = Path(sysconfig.get_path("purelib", scheme="venv", vars=base))
+        line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+        (packages / "ringwall-environment.pth").write_text(line, encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)  # half of one would pass for the project's own
+        remedy = "make room, or correct who may write there, then run `ringwall engine install`, which makes it too"
+        raise RingwallError(f"cannot be made ({error.strerror})", file=folder, remedy=remedy) from None
     return folder
 
 

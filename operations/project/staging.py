@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,8 +69,9 @@ def load_staged(
 
 
 def _relative(root: Path, path: Path) -> Path:
+    """Where a file is by its name: one that is a link, or is in a folder that is one, is not where it leads to."""
     try:
-        return path.resolve().relative_to(root.resolve())
+        return Path(os.path.normpath(path.absolute())).relative_to(os.path.normpath(root.absolute()))
     except ValueError:
         raise InputError(
             f"is outside the project folder {root}", file=path, remedy="keep stackConfigDir inside it"

@@ -21,7 +21,7 @@ from typing import Any
 
 from model import effects
 from model.errors import InputError, RingwallError
-from model.files import read_bytes
+from model.files import put_in_place, read_bytes
 from model.loader import KeyPath, dotted, parse
 
 #: Seconds. To write takes milliseconds; a command that was stopped in between must not hold up a lockdown.
@@ -50,8 +50,8 @@ class FileChange:
 def apply(changes: Sequence[FileChange]) -> None:
     """Make all changes, or leave every file as it was.
 
-    New content is written to a temporary file next to its target and renamed over it. If a file is no longer as it was read,
-    nothing is written.
+    New content is written to a temporary file next to its target and renamed over it; a link stays one, and the file that it
+    leads to is replaced. If a file is no longer as it was read, nothing is written.
 
     Raises:
         InputError: a file appeared or changed meanwhile.
@@ -66,7 +66,7 @@ def apply(changes: Sequence[FileChange]) -> None:
 @contextmanager
 def _alone(changes: Sequence[FileChange]) -> Iterator[None]:
     """Hold the folders of the files, so that of two commands at once the second compares with what the first wrote."""
-    places = {next(folder for folder in change.path.absolute().parents if folder.is_dir()) for change in changes}
+    places = {next(folder for folder in change.path.resolve().parents if folder.is_dir()) for change in changes}
     with ExitStack() as held:
         for folder in sorted(places):  # everybody in one order: no two wait for one another
             with suppress(PermissionError):  # one may write into a folder that one may not read
@@ -91,6 +91,7 @@ def _lock(folder: int) -> None:
 
 def _apply(changes: Sequence[FileChange]) -> None:
     staged: dict[Path, Path] = {}
+    backups: dict[Path, Path] = {}
     folders: list[Path] = []
     committed: list[FileChange] = []
     try:
@@ -98,13 +99,15 @@ def _apply(changes: Sequence[FileChange]) -> None:
             _refuse_surprise(change)
         for change in changes:
             if change.after is not None:
-                folders += _make_folders(change.path.parent)
+                _make_folders(change.path.parent, folders)
                 staged[change.path] = _stage(change, change.after)
+                if change.before is not None:
+                    backups[change.path] = _stage(change, change.before)
         for change in changes:
-            _commit(change, staged)
+            _commit(change, staged, backups)
             committed.append(change)
     except (OSError, RingwallError, KeyboardInterrupt) as error:
-        unrestored = _undo(committed, folders, staged)
+        unrestored = _undo(committed, folders, staged, backups)
         if not isinstance(error, OSError):
             raise
         outcome = f"and {', '.join(unrestored)} could not be put back" if unrestored else "nothing was changed"
@@ -112,7 +115,7 @@ def _apply(changes: Sequence[FileChange]) -> None:
             f"{error.filename2 or error.filename or change.path}: cannot be written ({error.strerror}); {outcome}"
         ) from None
     finally:
-        for temporary in staged.values():
+        for temporary in (*staged.values(), *backups.values()):
             temporary.unlink(missing_ok=True)
 
 
@@ -127,43 +130,61 @@ def _refuse_surprise(change: FileChange) -> None:
         raise InputError(problem, file=change.path, remedy="run the command again; nothing was written")
 
 
-def _make_folders(folder: Path) -> list[Path]:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+def _make_folders(folder: Path, new_folders: list[Path]) -> None:
+    new_folders += [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    return missing
+
+
+def _temporary_name(file: Path) -> Path:
+    """A name for a temporary file on the file system of `file`, or of what it leads to where it is a link."""
+    target = file.resolve()
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
 
 
 def _stage(change: FileChange, content: bytes) -> Path:
-    temporary = change.path.with_name(f".{change.path.name}.{secrets.token_hex(4)}.tmp")
-    with temporary.open("xb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    if change.before is not None:
-        temporary.chmod(change.path.stat().st_mode & 0o7777)
+    temporary = _temporary_name(change.path)
+    try:
+        with temporary.open("xb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        if change.before is not None:
+            temporary.chmod(change.path.stat().st_mode & 0o7777)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # the user knows the file, not the temporary one
+            raise OSError(error.errno, error.strerror, str(change.path)) from None
+        raise
     return temporary
 
 
-def _commit(change: FileChange, staged: dict[Path, Path]) -> None:
+def _commit(change: FileChange, staged: dict[Path, Path], backups: dict[Path, Path]) -> None:
     if change.after is None:
-        change.path.unlink()
+        out_of_the_way = change.path.with_name(f".{change.path.name}.{secrets.token_hex(4)}.tmp")
+        change.path.rename(out_of_the_way)
+        backups[change.path] = out_of_the_way
     elif change.before is None:
-        os.link(staged[change.path], change.path)  # unlike a rename, never over a file that appeared meanwhile
+        put_in_place(staged[change.path], change.path)
     else:
         staged[change.path].replace(change.path.resolve())
 
 
-def _undo(committed: Sequence[FileChange], folders: Sequence[Path], staged: dict[Path, Path]) -> list[str]:
+def _undo(
+    committed: Sequence[FileChange], folders: Sequence[Path], staged: dict[Path, Path], backups: dict[Path, Path]
+) -> list[str]:
     unrestored = []
     for change in reversed(committed):
         try:
             if change.before is None:
                 change.path.unlink()
+            elif change.after is None:
+                backups[change.path].rename(change.path)  # a link is a link again
             else:
-                change.path.write_bytes(change.before)
+                backups[change.path].replace(change.path.resolve())  # nothing is written: the disk may be full
         except OSError:
-            unrestored.append(str(change.path))
-    for temporary in staged.values():
+            copy = backups.pop(change.path, None)  # the only place that its content is in now
+            unrestored.append(f"{change.path}{f' (what was in it is in {copy})' if copy else ''}")
+    for temporary in (*staged.values(), *backups.values()):
         temporary.unlink(missing_ok=True)
     for folder in folders:
         with suppress(OSError):  # somebody else put a file there: then it stays

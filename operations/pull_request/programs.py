@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import InputError, RingwallError
+from model.git_environment import git_environment
 
 if TYPE_CHECKING:
     from operations.pull_request.revisions import Repository
@@ -65,7 +66,14 @@ class RevisionPrograms:
         }
         try:
             process = subprocess.run(
-                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+                command,
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=TIMEOUT,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return (job.side, job.stack), RingwallError(f"its own program made no plan within {TIMEOUT} s")
@@ -84,7 +92,10 @@ class RevisionPrograms:
 
 def _extracted(top: Path, commit: str, target: Path) -> Path:
     process = subprocess.run(
-        ["git", "-C", str(top), "archive", "--format=tar", commit], capture_output=True, check=False
+        ["git", "-C", str(top), "archive", "--format=tar", commit],
+        capture_output=True,
+        env=git_environment(),
+        check=False,
     )
     if process.returncode != 0:
         raise InputError(f"{commit[:12]} cannot be written out: {process.stderr.decode(errors='replace').strip()}")

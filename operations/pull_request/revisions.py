@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from model.errors import InputError
+from model.git_environment import git_environment
 from model.loader import MAX_BYTES
 
 MAX_FILES = 20_000
@@ -23,11 +24,10 @@ _STACK_FILE = re.compile(r"Pulumi\.[A-Za-z0-9._-]{1,100}\.ya?ml")
 _LOCK_FILE = re.compile(r"[A-Za-z0-9._-]{1,100}\.lock\.ya?ml")
 _REGULAR = ("100644", "100755")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule", "40000": "a folder", "040000": "a folder"}
-#: Git must not prompt, fetch missing objects, replace objects or take locks, and its messages must be in English.
+#: Git must not prompt, fetch missing objects or take locks, and its messages must be in English.
 _QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_LAZY_FETCH": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_OPTIONAL_LOCKS": "0",
     "LC_ALL": "C",
 }
@@ -251,7 +251,7 @@ def _git(folder: Path, arguments: list[str], stdin: bytes | None = None) -> subp
             input=stdin,
             stdin=None if stdin is not None else subprocess.DEVNULL,
             capture_output=True,
-            env={**os.environ, **_QUIET},
+            env={**git_environment(), **_QUIET},
             timeout=120,
         )
     except FileNotFoundError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import InputError
+from model.git_environment import git_environment
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def top_level(folder: Path) -> Path | None:
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, env=git_environment(), check=False)
     except OSError:
         return subprocess.CompletedProcess(["git"], 127, b"", b"")
 

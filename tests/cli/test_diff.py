@@ -57,6 +57,19 @@ def test_the_working_tree_is_compared_when_no_head_is_named(root: Path) -> None:
     ]
 
 
+def test_in_a_hook_of_a_linked_worktree_the_project_is_found_in_its_folder(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(root, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    linked = tmp_path / "linked" / "perimeter"
+    edit(linked, "Pulumi.dev.one.yaml", "tools: [create_ticket]", "tools: [create_ticket, run_report_command]")
+    monkeypatch.setenv("GIT_DIR", str(next((root.parent / ".git" / "worktrees").iterdir())))
+    for revisions in (["HEAD"], ["HEAD", "HEAD"]):
+        done = run(linked, *revisions)
+        assert done.code == 0, done.err
+        assert (len(revisions) == 1) == ("agent ci gains tool run_report_command" in done.out)
+
+
 def test_two_revisions_are_compared_whatever_the_working_tree_holds(root: Path) -> None:
     edit(root, "Pulumi.dev.one.yaml", "agents: [ci]", "agents: [ci, nightly]")
     commit(root)

@@ -10,10 +10,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from engine.workspace import Target
+from model.errors import RingwallError
 from model.loader import read
 from model.project import Project, load_environment, open_project
-from operations.project.new_project import portable_backend
+from operations.project.new_project import make_virtualenv, portable_backend
 from tests.support.command_line import FLAGS, flags, on_a_terminal, ringwall, snapshot
+from tests.support.full_disk import full_disk
 
 
 def test_an_empty_folder_becomes_a_project_that_the_model_reads(tmp_path: Path) -> None:
@@ -251,3 +253,21 @@ def test_on_a_terminal_it_asks_for_what_is_missing_and_again_after_a_bad_answer(
     assert code == 0, shown
     assert "not-an-id does not fit; 32 hexadecimal digits" in shown
     assert list(load_environment(open_project(tmp_path), "dev").settings.hosts) == ["dev-1"]
+
+
+def test_half_an_environment_that_a_full_disk_left_is_taken_away(tmp_path: Path) -> None:
+    with full_disk(1000), pytest.raises(RingwallError, match=r"\.venv: cannot be made .*`ringwall engine install`"):
+        make_virtualenv(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert make_virtualenv(tmp_path) == tmp_path / ".venv"
+
+
+def test_what_was_written_before_the_disk_was_full_is_said(tmp_path: Path) -> None:
+    with full_disk(5000):
+        done = ringwall("init", "dev", "--project", tmp_path, *flags())
+    assert done.code == 1
+    assert [line for line in done.out.splitlines() if line.startswith("wrote ")] == [
+        f"wrote {tmp_path / name}"
+        for name in ("Pulumi.yaml", "stacks/__main__.py", "stacks/Pulumi.dev.yaml", ".gitignore")
+    ]
+    assert done.errors[0].startswith(f"{tmp_path}/.ringwall/stack.schema.json: cannot be written (File too large)")

@@ -47,6 +47,22 @@ def test_diff_shows_every_change_word_by_word_and_writes_nothing(onboarded: Path
     assert snapshot(onboarded) == before
 
 
+def test_a_lock_edited_by_hand_is_mended_by_what_its_error_says(onboarded: Path, shelf: Callable[..., str]) -> None:
+    """As after a merge of two approvals."""
+    lock = onboarded / "stacks" / "dev.shelf.lock.yaml"
+    committed = lock.read_text()
+    lock.write_text(committed.replace("List books.", "List them."))
+    shelf(list_books="List every book.", get_book="Get one book.")
+    refused = ringwall("lock", "approve", "dev.shelf", "--yes", "--project", onboarded)
+    assert refused.code == 2
+    assert (
+        "; put back the lock that Git has instead of editing it, then run `ringwall lock approve dev.shelf"
+        in refused.err
+    )
+    lock.write_text(committed)
+    assert ringwall("lock", "approve", "dev.shelf", "--yes", "--project", onboarded).code == 0
+
+
 def test_approve_needs_consent(onboarded: Path, shelf: Callable[..., str]) -> None:
     shelf(list_books="List every book.", get_book="Get one book.")
     before = snapshot(onboarded)

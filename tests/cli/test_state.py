@@ -269,6 +269,11 @@ def test_a_moved_project_with_an_absolute_address_is_told_where_its_state_is(roo
             "open /s/dev.json: read-only file system; open /s/a: read-only file system; the state cannot be written",
         ),
         ("error: write /s/dev.json: no space left on device", EngineFailed, "then run `ringwall repair STACK`"),
+        (
+            "error: stack 'organization/ringwall/dev' already exists",
+            EngineFailed,
+            "wait until that ends, then run this",
+        ),
     ],
 )
 def test_what_the_engine_says_is_of_the_kind_that_a_command_can_act_on(

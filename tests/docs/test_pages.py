@@ -75,3 +75,10 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
     elsewhere = r"<(?:script|img|link|iframe)[^>]+(?:src|href)=\"?(?:https?:)?//[^\" >]+"
     for file in tmp_path.rglob("*.html"):
         assert re.findall(elsewhere, file.read_text(encoding="utf-8")) == [], file.name
+
+
+@EVERY
+def test_a_policy_pack_is_named_by_its_whole_path(page: Path) -> None:
+    """Pulumi 3.256 starts no program that it finds by a relative path: "policy pack not found at", with the right path."""
+    for path in re.findall(r"--policy-pack[ =](\S+)", page.read_text(encoding="utf-8")):
+        assert path.startswith(("/", "~/", "$PWD/")), path

@@ -9,6 +9,7 @@ import pytest
 from engine import state_folder
 from model.project import Project, open_project
 from tests.support.command_line import Result, ringwall, snapshot
+from tests.support.full_disk import full_disk
 from tests.support.projects import write_project
 
 pytestmark = pytest.mark.engine
@@ -56,6 +57,14 @@ def test_a_state_that_a_full_disk_cut_off_is_put_back_by_repair(project: Project
     looked = run(project, "repair", "dev.one", "--dry-run", "--json")
     assert (looked.code, looked.json["restored"]) == (3, ["dev.one"])
     assert "backups/ringwall/dev.one/dev.one." in looked.err
+    before = snapshot(stacks(project))
+    with full_disk(1000):
+        still_full = run(project, "repair", "dev.one", "--yes")
+    assert (still_full.code, len(still_full.errors)) == (5, 1)
+    assert still_full.errors[0].startswith(
+        f"{checkpoint}: cannot be written (File too large); nothing was changed; make "
+    )
+    assert snapshot(stacks(project)) == before
     mended = run(project, "repair", "dev.one", "--yes")
     assert mended.code == 0, mended.err
     assert checkpoint.with_name("dev.one.json.cut-off").is_file()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from guard.audit.reader import instant
 from guard.decide.reasons import Reason
 from guard.inspect.verdict import Category
 from model.finding_exceptions import FindingException, ModelFindingException
 from model.loader import parse
 from operations.audit_entries import entry, line, way_out
 from operations.audit_words import reason_words
+from tests.support.time_zones import KATHMANDU, KIRITIMATI, NEW_YORK
 
 TODAY = date(2026, 11, 26)
 
@@ -51,7 +54,7 @@ def exceptions(text: list[str]) -> list[FindingException]:
 
 
 #: The time of `record` on this machine's clock.
-LOCAL = datetime.fromisoformat("2026-11-26T01:17:02Z").astimezone().strftime("%Y-%m-%d %H:%M:%S")
+LOCAL = datetime.fromisoformat("2026-11-26T01:17:02Z").astimezone().isoformat(sep=" ")
 
 
 def test_an_entry_says_when_what_who_and_why_within_80_columns() -> None:
@@ -65,6 +68,35 @@ def test_an_entry_says_when_what_who_and_why_within_80_columns() -> None:
     ]
     assert line(record()).count("\n") == 0
     assert line(record(("pii.card", "/a"))).endswith("pii.card at /a  decided by guard.legs.results")
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("UTC", ("2026-11-01 05:30:00+00:00", "2026-11-01 06:30:00+00:00")),
+        # That night New York has the hour from one to two twice.
+        (NEW_YORK, ("2026-11-01 01:30:00-04:00", "2026-11-01 01:30:00-05:00")),
+        (KATHMANDU, ("2026-11-01 11:15:00+05:45", "2026-11-01 12:15:00+05:45")),
+        (KIRITIMATI, ("2026-11-01 19:30:00+14:00", "2026-11-01 20:30:00+14:00")),
+    ],
+)
+def test_a_time_that_is_shown_is_that_time_wherever_it_is_given_back(
+    zone: str, shown: tuple[str, str], local_time_zone: Callable[[str], None]
+) -> None:
+    local_time_zone(zone)
+    for time, expected in zip(("2026-11-01T05:30:00.250000Z", "2026-11-01T06:30:00.250000Z"), shown, strict=True):
+        first = entry(record(time=time))[0]
+        assert first == f"{expected} block search by person:ada"
+        assert instant(expected) == time.replace("250000", "000000")
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "noon", None])
+def test_a_time_that_this_clock_cannot_show_is_shown_as_it_was_written(
+    time: str | None, local_time_zone: Callable[[str], None]
+) -> None:
+    for zone in (KIRITIMATI, NEW_YORK):
+        local_time_zone(zone)
+        assert entry(record(time=time))[0].endswith(" block search by person:ada")
 
 
 def test_an_entry_of_a_limit_names_its_numbers_and_one_that_counts_says_how_many() -> None:

@@ -24,6 +24,8 @@ FLAGS = {
     "--country": "SE",
     "--host": "dev-1",
 }
+#: Who may reach a server that is onboarded.
+PEOPLE = ("--people", "ada@example.com")
 
 
 @dataclass(frozen=True)

@@ -234,7 +234,7 @@ async def test_a_log_that_was_moved_removed_or_cut_closes_the_guard(path: Path, 
 
 
 async def test_a_failed_fsync_closes_the_log_and_is_not_tried_again(
-    open_log: Opener, monkeypatch: pytest.MonkeyPatch
+    open_log: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = open_log(fsync="always")
     tried = []
@@ -249,6 +249,8 @@ async def test_a_failed_fsync_closes_the_log_and_is_not_tried_again(
             await log.durable(log.write(call()))
     await log.close()
     assert len(tried) == 1
+    # Whoever looks at the guard's own output reads it there too, once and not for every call.
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [log.reason]
 
 
 async def test_one_fsync_serves_all_who_wait(open_log: Opener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import base64
 import copy
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,16 @@ def test_sequences_only_rise() -> None:
         opened(text(7, denied=("person:x",)), 7, now.sha256)
     assert opened(text(7), 7, now.sha256).sha256 == now.sha256
     assert opened(text(8), 7, now.sha256).bundle.sequence == 8
+
+
+def test_a_bundle_below_the_applied_one_is_told_the_number_that_is_taken() -> None:
+    """What was applied may come from a machine whose clock is ahead; the time here is no number above it then."""
+    ahead = opened(text(7_000))
+    for late in (text(6_000), text(7_000, denied=("person:x",))):
+        with pytest.raises(Rollback) as refused:
+            opened(late, 7_000, ahead.sha256)
+        number = int(re.findall(r"--sequence ([0-9]+)", str(refused.value))[0])
+        assert opened(text(number), 7_000, ahead.sha256).bundle.sequence == number
 
 
 @settings(max_examples=200)

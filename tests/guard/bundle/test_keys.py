@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from guard.bundle.keys import create_key_pair, key_id, load_private_key, load_public_keys
-from model.errors import InputError
+from model.errors import InputError, RingwallError
+from tests.support.full_disk import fill, full_disk
 
 # RFC 8032, section 7.1, test 1.
 RFC_SECRET = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
@@ -49,6 +52,40 @@ def test_the_pair_belongs_together(tmp_path: Path) -> None:
     trusted = load_public_keys([public])
     assert list(trusted) == [name]
     trusted[name].verify(load_private_key(private).sign(b"x"), b"x")
+
+
+def test_of_pairs_made_at_once_one_is_whole_and_the_rest_are_refused(tmp_path: Path) -> None:
+    makers = 8
+    for number in range(10):
+        folder, start = tmp_path / str(number), threading.Barrier(makers)
+
+        def make(folder: Path, start: threading.Barrier) -> str:
+            start.wait(60)
+            try:
+                return create_key_pair(folder)[2]
+            except InputError as error:
+                return error.problem
+
+        with ThreadPoolExecutor(makers) as pool:
+            made = [pool.submit(make, folder, start) for _ in range(makers)]
+        outcomes = {future.result() for future in made} - {"is there already"}
+        (name,) = outcomes
+        assert load_public_keys([folder / "guard-signing.pub"]).keys() == {name}
+        assert key_id(load_private_key(folder / "guard-signing.key").public_key()) == name
+        assert len(list(folder.iterdir())) == 2
+
+
+def test_no_half_of_a_pair_is_left_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def once(source: Path, target: Path) -> None:
+        link(source, target)
+        fill()
+
+    monkeypatch.setattr(os, "link", once)
+    with full_disk(10_000), pytest.raises(RingwallError, match=r"guard-signing\.pub: cannot be written"):
+        create_key_pair(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("there", ["guard-signing.key", "guard-signing.pub"])

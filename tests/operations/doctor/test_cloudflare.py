@@ -106,6 +106,7 @@ def test_token_of_the_account_is_verified_there(cloudflare: CloudflareStandIn) -
         ({"token_status": "disabled"}, "error", "the token is disabled"),
         ({"expires_on": None}, "warning", "the token is active and never expires"),
         ({"expires_on": "2020-01-01T00:00:00Z"}, "warning", "the token expires on 2020-01-01, in 0 days"),
+        ({"expires_on": "2099-01-01"}, "ok", "active until 2099-01-01"),
     ],
 )
 def test_tokens_own_state_is_judged(

@@ -103,8 +103,13 @@ def test_lists_that_failed_and_entries_that_are_no_definitions_are_not_compared(
     assert instabilities(offer(*odd), offer(read("a"))) == ()
 
 
-def test_facts_of_this_host_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
+@pytest.mark.parametrize("spelling", ["Asia/Tokyo", ":Asia/Tokyo", "{}/localtime", ":{}/localtime"])
+def test_facts_of_this_host_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelling: str) -> None:
+    zone = tmp_path / "zoneinfo" / "Asia" / "Tokyo"
+    zone.parent.mkdir(parents=True)
+    zone.touch()
+    (tmp_path / "localtime").symlink_to(zone)
+    monkeypatch.setenv("TZ", spelling.format(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     zoned = read("get_time", description="Use 'Asia/Tokyo' as local timezone if none is given.")
     homed = read("list_files", inputSchema={"properties": {"path": {"default": f"{tmp_path}/notes"}}})

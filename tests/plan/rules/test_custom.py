@@ -195,6 +195,29 @@ def test_where_the_base_has_no_such_file_a_change_brings_neither_rule_nor_waiver
     assert base_findings(rules_project) == ([("guard-write-for-all", True)], {"dev.one": 1})
 
 
+def test_a_hook_of_a_linked_worktree_loses_no_rule_of_the_base(
+    reviewed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git names its repository to a hook; the project's folder is then no top of it all the same."""
+    linked = tmp_path / "linked"
+    git(reviewed.root, "worktree", "add", "-q", "--detach", str(linked))
+    folder = linked / "project"
+    (folder / FILE).unlink()
+    monkeypatch.setenv("GIT_DIR", str(next((reviewed.root.parent / ".git" / "worktrees").iterdir())))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index.lock"))
+    base = BaseRevision.resolve(folder, "HEAD")
+    result = check(open_project(folder), ["dev.one"], base=base, today=TODAY)
+    assert "acme-tag" in {finding.rule_id for _, finding in result.findings}
+
+
+def test_no_other_commit_stands_in_for_the_base(reviewed: Project) -> None:
+    (reviewed.root / FILE).unlink()
+    git(reviewed.root, "commit", "-qam", "without the rule")
+    git(reviewed.root, "replace", "HEAD~1", "HEAD")
+    base = BaseRevision.resolve(reviewed.root, "HEAD~1")
+    assert base.read(reviewed.root / FILE) == CUSTOM_RULES
+
+
 def test_a_link_in_the_working_tree_does_not_choose_what_is_read_from_the_base(reviewed: Project) -> None:
     (reviewed.root / "harmless.py").write_text(own_rule("return ()"), encoding="utf-8")
     git(reviewed.root, "add", "harmless.py")

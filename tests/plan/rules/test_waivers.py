@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from model.errors import InputError, InputErrors, PlanRefused
 from model.project import Project, load, open_project
+from model.waivers import today_utc
 from plan.findings import Finding, Severity
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.rules.evaluate import evaluate, subject_of
 from tests.support.projects import write_project
+from tests.support.time_zones import KIRITIMATI, WEST_OF_HOWLAND
 
 TODAY = date(2026, 11, 23)
 #: Breaks guard-write-for-all: an error, and one that can be waived.
@@ -54,6 +57,14 @@ def test_a_waived_finding_keeps_its_weight_stays_in_sight_and_refuses_nothing(tm
     assert (finding.rule_id, finding.severity) == ("guard-write-for-all", Severity.ERROR)
     assert (finding.waived, finding.waived_until, finding.refuses) == ("Trial of two weeks. Ada", "2026-12-31", False)
     refuse_unsafe(waived_project, load(waived_project, "dev.one"), today=TODAY)
+
+
+def test_the_last_day_of_a_waiver_is_the_day_in_utc_in_every_time_zone(local_time_zone: Callable[[str], None]) -> None:
+    # At any moment one of the two has another date than UTC.
+    for zone in (KIRITIMATI, WEST_OF_HOWLAND):
+        local_time_zone(zone)
+        before = datetime.now(UTC).date()
+        assert before <= today_utc() <= datetime.now(UTC).date()
 
 
 def test_a_waiver_holds_through_its_last_day_and_not_a_day_longer(tmp_path: Path) -> None:
