@@ -1,0 +1,147 @@
+"""Languages of Europe: Celtic, Albanian, Greek, Baltic, Uralic, Romance and others in Latin script, and Esperanto."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from guard.engines.rules.vocabularies.words import Words
+
+# Each language is a few lines, as a table is.
+# fmt: off
+EUROPE: Final = (
+    Words(
+        "albanian",
+        drop=r"injoro(?:ni|je|ji|jini)?|shpërfill(?:i|ni|e)?|harro(?:ni|je|ji|jini)?|anashkalo(?:ni|je|ji)?|neglizho(?:ni|je|ji)?|shmang(?:ni)?|mos (?:i |e |ia |u )?(?:përfill~|ndiq~|kushto~|zbato~|merr~ parasysh|jep~ rëndësi|bind~)|lër?e? mënjanë|lëri mënjanë|lini mënjanë|hidh(?:ni)? poshtë|hiq(?:ni)? dorë nga", negated=r"mos",
+        earlier=r"mëparsh~|mësipërm~|më sipër|sipër|lartpërmendur~|paraprak~|gjitha|gjithë|çdo|tua|tuaja|dhëna|dhënë|origjinal~|fillestar~|kaluar~|parë",
+        laws=r"udhëzim~|instruksion~|urdhër~|urdhra~|rregull~|direktiv~|porosi~|komand~|kërkes~|prompt~|detyr~",
+        before=r"(?:çdo gjë|gjithçka|të gjitha|krejt|atë|ato|çfarë)@(?:më sipër|sipër|më parë|mësipërm~|parë|deri tani|deri më tani|lart)",
+        show=r"trego(?:ni)?|tregomë|shfaq(?:ni)?|zbulo(?:ni)?|printo(?:ni)?|përsërit(?:ni)?|thuaj|listo(?:ni)?|shkruaj",
+        prompt=r"prompt~ (?:e |të |i )?(?:sistemit|tënd|fillestar~|fshehur)|system prompt|sistem-?prompt~|(?:udhëzim~|instruksion~|rregull~|urdhr~) (?:e |të )?(?:tua|tuaja|sistemit|fsheh~|fillestare|origjinale)",
+        untold=r"mos (?:i |ia |u |e )?(?:thuaj~|trego~|thoni|përmend~|zbulo~|njofto~|informo~|lajmëro~|tregoni)|pa (?:e |i )?(?:njoftuar|informuar|lajmëruar|pyetur|thënë)", user=r"përdorues~|klient~",
+        onwards=r"tani e tutje|nga tani(?: e tutje)?|prej tani|që tani|këtej e tutje", you_are=r"(?:ti )?je|jeni|ti|do të jesh|do të veprosh|vepro|sillu|duhet",
+        task=r"(?:detyr~|udhëzim~|instruksion~|urdhër~) (?:e |i |të )?(?:re|ri|reja|rinj|vërtetë)", note=r"(?:mesazh~|njoftim~|shënim~) (?:i |e |shumë )*(?:rëndësishëm|urgjent)",
+        model=r"asistent~|inteligjenc~ artificiale|ia|ai|model~|chatbot~|llm", instead=r"në vend (?:të kësaj|të tyre|të saj|të kësaj)|më mirë|përkundrazi", do=r"shkruaj|dërgo~|përgjigju|thuaj|bëj|trego|printo",
+    ),
+    Words(
+        "irish",
+        drop=r"(?:déan(?:aigí)? |tabhair(?:gí)? )?neamhaird(?: iomlán)?(?: a dhéanamh)?|(?:déan(?:aigí)?|déanamh) dearmad|ná (?:bac|bacaigí)|ná (?:lean|leanaigí|géill~|cloígh|déan de réir)|ná tabhair (?:aird|aon aird)|tabhair droim láimhe|cuir(?:igí)? (?:as do cheann|i leataobh|ar leataobh|ar ceal)|caith(?:igí)? uait|sáraigh|fág ar lár", negated=r"ná",
+        earlier=r"roimhe~|roimh~|thuas~|go léir|uile|gach|ar fad|bh?unaidh|bh?unúsa~|tugadh|atá agat|agat|do|réamh~|deireana~",
+        laws=r"(?:d?t|th)reor~|(?:d?t|th)reoir~|(?:h|n-)?ord(?:ú|ui)~|(?:h|n-)?orduithe|rial~|(?:d?t|th)eaga?i?sc~|(?:b?p|ph)rompt~|(?:b?p|ph)ras~|(?:d?t|th)asc~|leid~|comhrá|(?:gc|ch)omhrá",
+        before=r"(?:gach rud|gach ní|gach a|a bhfuil|an méid|aon rud|an rud)@(?:roimhe~|thuas|go dtí seo|cheana~)",
+        show=r"taispeáin(?:igí)?|nocht(?:aigí)?|scríobh(?:aigí)?|priontáil|liostaigh|inis|abair", prompt=r"(?:b?p|ph)rompt~ (?:an )?ch?órais|leid~ (?:an )?ch?órais|system prompt|do (?:th?reor~|rial~|phrompt~|leid~|orduithe)|(?:d?t|th)reoracha (?:an ch?órais|bunaidh|folaithe|rúnda)",
+        untold=r"ná (?:habair|hinis|inis|luaigh|nocht|taispeáin|tabhair le fios|cuir in iúl|lig)~|gan (?:a )?(?:rá|insint|chur in iúl|fhios)", user=r"(?:h|n-|t-)?úsáideo~|(?:g?c|ch)ustaiméi?r~",
+        onwards=r"as seo amach|feasta|ón (?:nóiméad|bpointe) seo", you_are=r"is tú|is tusa|tusa|beidh tú|tá tú|gníomhaigh|caithfidh tú|feidhmigh|is",
+        task=r"(?:d?t|th)asc nua|treoir nua|th?reoracha nua|ordú nua|orduithe nua|obair nua", note=r"teachtaireacht (?:an-)?(?:thábhachtach|phráinneach)|fógra tábhachtach|nóta tábhachtach",
+        model=r"(?:g?c|ch)úntóir~|intleacht shaorga|ai|chatbot~|llm|m?h?únla~|samhail~", instead=r"ina (?:ionad|n-?ionad|áit|n-?áit)(?: sin)?|in ionad", do=r"scríobh~|abair|seol~|freagair~|déan~|taispeáin~|tabhair",
+    ),
+    Words(
+        "scottish_gaelic",
+        drop=r"leig(?:ibh)? (?:seachad|às do chuimhne)|dìochuimhni[ch]*(?:ibh)?|na (?:toir(?:ibh)?|thoir) (?:aire|feart|an aire|for|aithne)|na (?:lean|gèill|èist|leanaibh|gabh) ~|na lean|cuir(?:ibh)? (?:an dàrna taobh|gu aon taobh|air falbh|air chùl)|thoir dìmeas|dearmaid~|na cuir (?:umhail|suim|for)", negated=r"na",
+        earlier=r"roimhe~|roimh~|gu h-àrd|shuas|os cionn|a h-uile|gach|uile|air fad|gu lèir|chaidh a thoirt|fhuair thu|agad|agaibh|do|th?ùsail|mu dheireadh", laws=r"stiùir~|riaghailt~|(?:h-|n-)?òrd(?:u|a)~|th?reòr~|(?:h-)?iarrtas~|p(?:h)?rompt~|àithn~|gnìomh~|comhairl~",
+        before=r"(?:a h-uile (?:rud|càil|nì|sian)|gach (?:rud|nì)|na|dhe na|de na)@(?:roimhe~|gu h-àrd|shuas|gu ruige seo)",
+        show=r"seall(?:aibh)?|nochd(?:aibh)?|sgrìobh(?:aibh)?|clò-bhuail|innis", prompt=r"ph?rompt~ (?:an )?t?-?siostaim|system prompt|(?:stiùir~|riaghailt~|òrd~) (?:agad|agaibh|an t-siostaim|dìomhair|th?ùsail)|do (?:stiùir~|riaghailt~|phrompt~|òrd~)",
+        untold=r"na (?:innis|innsibh|can|canaibh|seall|ainmich|nochd|toir (?:iomradh|guth)|leig|cuir an cèill)~|gun (?:innse|fhios)", user=r"c(?:h)?leachdai~|neach-cleachdaidh|luchd-cleachdaidh|neach-ceannach",
+        onwards=r"bho seo (?:a-mach|air adhart)|à seo (?:a-mach|suas)|o seo a-mach|bhon (?:mhionaid|àm) seo", you_are=r"is tu|is tusa|'s tu|tha thu|bidh tu|feumaidh tu|bi|obraich|tusa|'s e",
+        task=r"gnìomh ùr|obair ùr|(?:stiùir~|òrd~) ùr~", note=r"teachdaireachd ch?udromach|fios cudromach|brath cudromach|fios èiginneach", model=r"c(?:h)?uidiche~|neach-cuideachaidh|ai|inntleachd (?:fhuadain|shaorga)|m(?:h)?odail|chatbot|llm",
+        instead=r"na àite(?: sin)?|nan àite|an àite sin|an àite seo", do=r"sgrìobh~|can|cuir|freagair~|dèan|seall|thoir|innis",
+    ),
+    Words(
+        "welsh",
+        drop=r"anwybydd(?:a|wch|u)|anghofi(?:a|wch)|diystyr(?:a|wch|u)|(?:paid|peidiwch) â (?:dilyn|thalu sylw|rhoi sylw|ufuddhau)|rho(?:wch)? o['’]?r neilltu", negated=r"(?:paid|peidiwch|peidio) (?:ag|â)|na|nac",
+        earlier=r"[bf]laenorol~|f?l?aenorol~|g?cynharach|gynharach|uchod|gynt|holl|pob|bob|i gyd|g?wreiddiol~|roddwyd|dy|eich", laws=r"(?:c|g|ch|ngh)yfarwyddi~|(?:c|g|ch)yfarwyddyd|g?orchm~|orchymyn~|rh?eol~|(?:c|g|ch)anllaw~|(?:p|b|ph)rompt~|anogia~|(?:t|d|th)asg~",
+        before=r"(?:popeth|bopeth|phopeth|y cyfan|y cwbl)@(?:uchod|cynharach|gynharach|o['’]?r blaen|cynt|gynt|hyd yn hyn)",
+        show=r"dangos(?:a|wch)?|datgel(?:a|wch|u)|argraff(?:a|wch)|ysgrifenn(?:a|wch)|ailadrodd(?:a|wch)?", prompt=r"(?:p|b)rompt~ (?:y )?system|system prompt|(?:dy|eich) (?:(?:c|g|ch|ngh)yfarwydd~|rh?eol~|[pb]rompt~)|(?:c|g|ch)yfarwyddiadau['’]?r? ?(?:y )?system",
+        untold=r"(?:paid|peidiwch) â (?:dweud|sôn|dangos|rhoi gwybod|datgelu)|heb (?:ddweud|roi gwybod)", user=r"(?:d|dd|n)efnydd(?:iwr|wyr)|g?c?wsmer~",
+        onwards=r"o hyn ymlaen|o nawr ymlaen|o hyn allan", you_are=r"rwyt|yr ydych|rydych|ti|byddi|byddwch|gweithreda~|mae", task=r"(?:t|d)asg newydd|(?:c|g)yfarwydd~ newydd|g?orchymyn newydd",
+        note=r"neges (?:bwysig|frys)|hysbysiad pwysig", model=r"(?:c|g|ch)ynorthwy~|ai|deallusrwydd artiffisial|model~|chatbot|llm", instead=r"yn lle hynny|yn hytrach", do=r"ysgrifenn~|ateb~|anfon~|gwn~|dangos~|dwed~|dywed~",
+    ),
+    Words(
+        "greek", script=r"\x{370}-\x{3FF}",
+        drop=r"αγνόησε|αγνόησέ|αγνοήστε|αγνοείστε|παράβλεψε|παραβλέψτε|ξέχνα|ξέχασε|ξεχάστε|μην? (?:ακολουθ~|λαμβάν~|λάβ~|υπακού~|τηρ~|δίνεις|δώσεις|δίνετε|δώσετε)", negated=r"μην?|δεν|να μην",
+        earlier=r"προηγ~|παραπάνω|ανωτέρω|αρχικ~|όλες|όλους|όλα|κάθε|δοθ~|δόθ~|σου|πιο πάνω|προγενέστερ~|πρότερ~", laws=r"οδηγί~|οδηγι~|εντολ~|κανόν~|υποδείξ~|κατευθ~|προτροπ~|prompt~|διαταγ~|εργασί~",
+        before=r"(?:όσα|ό,?τι|τα πάντα|όλα|καθετί|οτιδήποτε)@(?:πριν|παραπάνω|προηγουμένως|πιο πάνω|μέχρι τώρα|έως τώρα|ως τώρα|νωρίτερα)",
+        show=r"δείξε|δείξτε|εμφάνισε|εμφανίστε|αποκάλυψε|αποκαλύψτε|γράψε|τύπωσε|πες|επανάλαβε", prompt=r"(?:prompt|οδηγί~|μήνυμα|εντολ~|προτροπ~) (?:του )?συστήματος|system prompt|(?:αρχικ~|κρυφ~|μυστικ~) (?:οδηγί~|εντολ~|προτροπ~|prompt)|(?:οδηγίες|κανόνες|εντολές) σου",
+        untold=r"μην? (?:το |τα |του |τον )?(?:πεις|πείτε|αναφέρεις|αναφέρετε|αποκαλύψεις|ενημερώσεις|ενημερώσετε|δείξεις)|χωρίς να (?:~ )?(?:ενημερώσεις|πεις|ρωτήσεις)", user=r"χρήστη~|χρήστες|πελάτη~",
+        onwards=r"από (?:εδώ και πέρα|τώρα και στο εξής|τώρα)|στο εξής|από αυτή τη στιγμή", you_are=r"είσαι|είστε|θα είσαι|θα ενεργείς|συμπεριφέρσου|πρέπει", task=r"νέα (?:εργασία|οδηγία|εντολή|αποστολή)|νέες (?:οδηγίες|εντολές)",
+        note=r"σημαντικό (?:μήνυμα|σημείωμα)|σημαντική (?:σημείωση|ειδοποίηση)|επείγον μήνυμα", model=r"βοηθό~|τεχνητή νοημοσύνη|ai|μοντέλο~|chatbot|llm", instead=r"αντί (?:για )?αυτού|αντ['’] αυτού|αντιθέτως", do=r"γράψε|στείλε|απάντησε|πες|κάνε",
+    ),
+    Words(
+        "hungarian",
+        drop=r"(?:hagyd|hagyja|hagyjátok) (?:teljesen )?figyelmen kívül|figyelmen kívül|felejtsd el|felejtse el|felejtsétek el|ignoráld|ignorálja|mellőzd|mellőzze|ne (?:vedd|vegye) figyelembe|ne (?:kövesd|kövesse|törődj)", negated=r"ne|nem",
+        earlier=r"korábbi~|előző~|fenti~|eddigi~|megelőző~|összes|minden|eredeti|kapott|fentebbi", laws=r"utasítás~|instrukció~|szabály~|parancs~|irányelv~|útmutatás~|prompt~|előírás~|feladat~",
+        before=r"mindent?@(?:fent|fentebb|eddig|korábban|előtte)|mindent (?:fent|fentebb|eddig|korábban)", show=r"mutasd|mutassa|fedd fel|nyomtasd|ismételd|jelenítsd|áruld el|írd ki|add meg",
+        prompt=r"rendszer(?:prompt|utasítás|üzenet)~|system prompt|(?:eredeti|titkos|rejtett) (?:prompt|utasítás|szabály)~|utasításaid~|szabályaid~|promptod~",
+        untold=r"ne (?:mondd|mondja|említsd|említse|áruld|árulja|tájékoztasd|szólj|mutasd|közöld|fedd)~", user=r"felhasználó~|ügyfél~|ügyfel~", onwards=r"mostantól|ezentúl|innentől", you_are=r"te|ön|egy|úgy|viselkedj|legyél|vagy",
+        task=r"új (?:feladat|utasítás|instrukció|parancs)~", note=r"fontos (?:üzenet|megjegyzés|értesítés)|sürgős üzenet", model=r"asszisztens~|mesterséges intelligenci~|mi|ai|nyelvi modell~|chatbot~|llm", instead=r"helyette|ehelyett", do=r"írj~|írd~|küldj?~|válaszolj|mondj|mondd|tedd|csináld",
+    ),
+    Words(
+        "lithuanian",
+        drop=r"ignoruok(?:ite)?|nepaisyk(?:ite)?|pamiršk(?:ite)?|užmiršk(?:ite)?|nekreipk(?:ite)? dėmesio|nesilaikyk(?:ite)?|nevykdyk(?:ite)?|atmesk(?:ite)?",
+        earlier=r"ankstesn~|buvusi~|pirmiau|aukščiau|viršuje|anksčiau|visų|visus|visas|savo|tavo|pirmin~|pateikt~|duot~", laws=r"nurodym~|instrukcij~|taisykl~|įsakym~|komand~|gair~|prompt~|užklaus~|užduot~",
+        before=r"(?:viską|visa)@(?:aukščiau|anksčiau|pirmiau|iki šiol|prieš tai)|(?:viską|visa) (?:aukščiau|anksčiau)", show=r"parodyk~|atskleisk~|išspausdink~|parašyk~|pakartok~|pasakyk~", prompt=r"sistem~ (?:instrukcij~|nurodym~|prompt~|pranešim~|užklaus~)|system prompt|(?:savo|tavo|pradin~|slapt~|paslėpt~) (?:~ )?(?:instrukcij~|nurodym~|taisykl~|prompt~)",
+        untold=r"ne(?:sakyk|pasakok|minėk|rodyk|atskleisk|pranešk|informuok|pasakyk)~|be žinios", user=r"vartotoj~|naudotoj~|klient~", onwards=r"nuo šiol|nuo dabar|nuo šios akimirkos", you_are=r"tu|esi|jūs|būsi|elkis|veik",
+        task=r"nauja (?:užduotis|instrukcija)|naujas nurodymas|naujos instrukcijos|nauji nurodymai", note=r"svarb(?:us|i) (?:pranešimas|žinutė|žinia)", model=r"asistent~|padėjėj~|di|ai|dirbtin~ intelekt~|model~|chatbot~", instead=r"vietoj to", do=r"parašyk~|rašyk~|atsakyk~|išsiųsk~|siųsk~|daryk~",
+    ),
+    Words(
+        "latvian",
+        drop=r"ignor\x{113}|ignore vis[au]s|ignorējiet|neņem(?:iet)? vērā|aizmirsti(?:et)?|nepievērs(?:iet)? uzmanību|nepildi(?:et)?|neievēro(?:jiet)?|neseko(?:jiet)?", negated=r"ne",
+        earlier=r"iepriekš~|augstāk~|augšminēt~|visus|visas|visu|sākotnēj~|dotos|dotās|savas|tavas|agrāk~", laws=r"norādījum~|instrukcij~|noteikum~|pavēl~|rīkojum~|komand~|vadlīnij~|prompt~|uzdevum~|uzvedn~",
+        before=r"(?:visu|viss)@(?:iepriekš|augstāk|augšā|līdz šim)", show=r"parādi~|atklāj~|izdrukā~|uzraksti~|atkārto~|pasaki~|izvadi~", prompt=r"sistēmas (?:uzvedn~|norādījum~|instrukcij~|prompt~|ziņojum~)|system prompt|(?:savas|savus|tavas|sākotnēj~|slepen~) (?:~ )?(?:instrukcij~|norādījum~|noteikum~|prompt~)",
+        untold=r"ne(?:saki|stāsti|piemini|rādi|atklāj|informē|ziņo)~", user=r"lietotāj~|klient~", onwards=r"no šī brīža|turpmāk|kopš šī brīža", you_are=r"tu esi|tu|jūs|esi|rīkojies|uzvedies", task=r"jauns (?:uzdevums|norādījums|rīkojums)|jauni norādījumi|jaunas instrukcijas",
+        note=r"svarīg(?:s|a) (?:ziņojums|paziņojums|ziņa)", model=r"asistent~|palīg~|mi|ai|mākslīg~ intelekt~|model~|chatbot~", instead=r"tā vietā", do=r"uzraksti~|raksti~|atbildi~|nosūti~|sūti~|dari~",
+    ),
+    Words(
+        "estonian",
+        drop=r"eira(?:ke|ge)?|ignoreeri(?:ge)?|unusta(?:ge)?|tähelepanuta|ära (?:järgi|täida|pööra tähelepanu|arvesta|kuula)|ärge (?:järgige|täitke|pöörake tähelepanu)", negated=r"ära|ärge|ei",
+        earlier=r"eelmis~|varasem~|eelnev~|ülaltoodud|ülalolev~|kõik|kõiki|senis~|esialgs~|algs~|oma|antud|eespool|varem", laws=r"juhi(?:s|se)~|juhend~|käs(?:k|u|ke)~|reegl~|korraldus~|suunis~|prompt~|viip~|viiba~|instruktsioon~|ülesan~|juhtnöör~",
+        before=r"(?:kõik|kõike|kogu)@(?:eelnev~|ülal~|varem|seni|eespool)", show=r"näita|kuva|avalda|paljasta|trüki|kirjuta|korda|ütle", prompt=r"süsteemi-?(?:viip~|viiba~|juhi~|prompt~|sõnum~)|süsteemi (?:viip~|viiba~|juhi~|prompt~|sõnum~)|system prompt|oma (?:~ )?(?:juhi(?:s|se)~|reegl~|prompt~|käs~)",
+        untold=r"ära (?:ütle|räägi|maini|näita|avalda|teavita)|ärge (?:öelge|rääkige|mainige|teavitage)", user=r"kasutaja~|klien~", onwards=r"nüüdsest|edaspidi|praegusest hetkest|sellest hetkest", you_are=r"oled|sa|sina|te|käitu|tegutse",
+        task=r"uus (?:ülesanne|juhis|käsk|korraldus)|uued juhised", note=r"oluline (?:sõnum|teade)|tähtis (?:sõnum|teade)", model=r"assistent~|abilise~|tehisintellekt~|ti|ai|keelemudel~|chatbot~|juturobot~", instead=r"selle asemel|pigem", do=r"kirjuta|vasta|saada|ütle|tee",
+    ),
+    Words(
+        "icelandic",
+        drop=r"hunsaðu|hunsið|gleymdu|gleymið|ekki (?:fylgja|fylgdu|fara eftir|taka mark á)|virtu að vettugi", negated=r"ekki|ég", negated_behind="ekki",
+        earlier=r"fyrr[ia]~|undangeng~|ofangreind~|að ofan|öll|öllum|allar|allt|þín~|þínum|upphafleg~|áður", laws=r"fyrirmæl~|leiðbeining~|regl~|skipan~|skipun~|prompt~|kvaðning~|tilmæl~",
+        before=r"(?:öllu|allt|því)@(?:að ofan|áður|hingað til|á undan)|öllu (?:að ofan|áður)", show=r"sýndu|birtu|afhjúpaðu|prentaðu|skrifaðu|segðu|endurtaktu", prompt=r"kerfis(?:fyrirmæl|leiðbeining|kvaðning|prompt|skilaboð)~|system prompt|(?:leiðbeining~|regl~|fyrirmæl~) þín~|þín~ (?:~ )?(?:fyrirmæl~|leiðbeining~|reglur)",
+        untold=r"ekki (?:segja|nefna|minnast á|upplýsa|sýna|láta)|ekki segðu", user=r"notand~|notend~|viðskiptavin~", onwards=r"héðan í frá|frá og með núna|frá þessari stundu|upp frá þessu", you_are=r"ert þú|þú ert|ertu|hagaðu|skaltu|þú",
+        task=r"nýtt verkefni|ný (?:fyrirmæli|skipun)|nýjar leiðbeiningar", note=r"mikilvæg(?:t|ur|) skilaboð|mikilvæg skilaboð|mikilvæg tilkynning", model=r"aðstoðarm~|gervigreind~|ai|mállík~|spjallmenni~|llm", instead=r"í staðinn|þess í stað", do=r"skrifaðu|sendu|svaraðu|segðu|gerðu",
+    ),
+    Words(
+        "maltese",
+        drop=r"injora(?:w|hom|ha)?|insa|insew|insiehom|tagħtix kas|tagħtux kas|timxix (?:ma~|skont)|issegwix|tobdix|warrab",
+        negated=r"la|ma", earlier=r"qabel|preċedenti|hawn fuq|kollha|tiegħek|oriġinali|mogħtija|ngħatajt", laws=r"i?struzzjoni(?:jiet)?|ordni(?:jiet)?|regoli|linji gwida|direttivi|prompt~|kmandi",
+        before=r"(?:kull ma|kulma|kollox|dak kollu)@(?:qabel|fuq|s['’]issa)", show=r"urini|ikxef|stampa|irrepeti|għidli|ikteb", prompt=r"(?:prompt|i?struzzjonijiet|messaġġ) tas-?sistema|system prompt|(?:i?struzzjonijiet|regoli|prompt) tiegħek",
+        untold=r"tgħidx|tgħidlux|tgħidux|issemmix|turix|tikxifx|tinfurmax|mingħajr ma (?:tgħid|tinforma)", user=r"utent~|klijent~", onwards=r"minn issa(?: ['’]?l quddiem)?", you_are=r"inti|int|se tkun|aġixxi|trid", task=r"kompitu ġdid|xogħol ġdid|i?struzzjonijiet ġodda|ordni ġdida",
+        note=r"messaġġ importanti|avviż importanti", model=r"assistent~|ai|intelliġenza artifiċjali|mudell~|chatbot|llm", instead=r"minflok", do=r"ikteb|ibgħat|wieġeb|għid|agħmel|uri",
+    ),
+    Words(
+        "basque",
+        drop=r"ez ikusi(?:arena|a)? (?:egin~|egiozu|egiezu)|alde batera utzi~|utzi (?:~ ){0,3}alde batera|ahaztu~|baztertu~|ez (?:bete|jarraitu|hartu kontuan)|(?:jaramonik|kasurik) ez egin~|ez egin (?:jaramonik|kasurik)", negated=r"ez",
+        earlier=r"aurre?k~|aurreko~|lehengo~|goiko~|goian~|guzti~|denak|jasotako~|zure|jatorrizko~|emandako", laws=r"agindu~|jarraibide~|arau~|argibide~|instrukzio~|prompt~|gonbit~", before=r"(?:goiko|aurreko|esandako|goian|aurretik)@(?:guzti~|dena|oro)",
+        show=r"erakutsi~|agertu~|inprimatu~|errepikatu~|azaldu~|idatzi~", prompt=r"sistema(?:ren)? (?:prompt~|agindu~|jarraibide~|mezu~|instrukzio~)|system prompt|zure (?:~ )?(?:jarraibide~|arau~|agindu~|instrukzio~|prompt~)", untold=r"ez (?:esan|aipatu|erakutsi|jakinarazi|agertu|kontatu)~|jakinarazi gabe", user=r"erabiltzaile~|bezero~",
+        onwards=r"hemendik aurrera|oraindik aurrera|gaurtik aurrera", you_are=r"zu|izango|zara|hi", task=r"zeregin berri~|ataza berri~|agindu berri~|jarraibide berri~", note=r"mezu garrantzitsu~|ohar garrantzitsu~", model=r"laguntzaile~|ai|aa|adimen artifizial~|eredu~|chatbot~", instead=r"horren ordez|haren ordez", do=r"idatzi~|erantzun~|bidali~|esan~|egin~",
+    ),
+    Words(
+        "catalan_galician",
+        drop=r"ignora|ignoreu|oblida|oblideu|oblidi|fes cas omís|feu cas omís|faci cas omís|no (?:facis|feu|facis cap) cas|no (?:tinguis|tingueu) en compte|deixa de banda|passa per alt|prescindeix de|esqueza|esquece|desbota|non (?:fagas|fagades|teñas|sigas)(?: caso| en conta)?", negated=r"no|non|mai|nunca",
+        earlier=r"anteriors?|anteriores|prèvi~|prèvies|previas|precedents|precedentes|de dalt|d['’]abans|inicials|iniciais|originals|orixinais|donades|dadas|totes|tots|todas|teves|seves|túas|súas|rebudes|de arriba", laws=r"instruccions?|instrucións?|ordres|ordes|regles|regras|indicacions|indicacións|directrius|directrices|normes|normas|prompts?|consignes|tasques|tarefas",
+        before=r"(?:tot|tot el|tot allò|todo|todo o)@(?:abans|anterior|anteriorment|damunt|dalt|més amunt|fins ara|antes|arriba|enriba|ata agora)",
+        show=r"mostra(?:'m|m)?|revela|imprimeix|digues|repeteix|ensenya|amosa|repite", prompt=r"prompt (?:del |de |do )?(?:sistema|inicial)|system prompt|instruccions (?:del sistema|inicials|originals|secretes|ocultes)|instrucións (?:do sistema|iniciais|orixinais|secretas|ocultas)|(?:teves|seves|túas|súas) (?:~ )?(?:instruccions|regles|normes|instrucións|regras)",
+        untold=r"no (?:ho |li |l['’]ho )*(?:diguis|digueu|esmentis|revelis|informis|avisis|mostris|expliquis)|non (?:llo |lle |o )*(?:digas|menciones|reveles|informes|avises|amoses|contes)|sense (?:dir~|avisar|informar)|sen (?:dicir|avisar|informar)", user=r"usuari|usuària|usuaria|usuario|client|ningú|ninguén",
+        onwards=r"a partir d['’]ara|d['’]ara endavant|des d['’]ara|a partir de agora|de agora en diante|dende agora", you_are=r"ets|actua|seràs|comporta|has|fes|es|eres|serás|compórtate|actúa|debes", task=r"nova (?:tasca|instrucció|ordre|missió|tarefa|instrución)|noves instruccions|novas instrucións",
+        note=r"missatge important|mensaxe importante|avís important", model=r"assistent|asistente|ia|ai|model|modelo|chatbot|llm", instead=r"en lloc d['’]això|en comptes d['’]això|en lugar diso|no canto diso", do=r"escriu|envia|respon|digues|escribe|responde|di",
+    ),
+    Words(
+        "esperanto",
+        drop=r"ignoru|forgesu|neglektu|malatentu|preteratentu|ne (?:atentu|sekvu|obeu)", negated=r"ne",
+        earlier=r"antaŭa~|antaŭe~|suprajn|supre|ĉiujn|viajn|donitajn|originalajn|ĝisnunajn", laws=r"instrukci~|ordon~|regul~|direktiv~|gvidlini~|prompt~|taskojn", before=r"ĉion@(?:supre|antaŭe|ĝis nun|antaŭ)",
+        show=r"montru|malkaŝu|ripetu|skribu", prompt=r"sistem(?:a|an|ajn) (?:prompt~|instrukci~|mesaĝ~)|system prompt|viajn (?:~ )?(?:instrukci~|regul~)|vian prompt~", untold=r"ne (?:diru|menciu|rakontu|sciigu|informu|montru|malkaŝu)", user=r"uzant~|klient~",
+        onwards=r"ekde nun|de nun", you_are=r"vi estas|vi|agu|kondutu", task=r"nova (?:tasko|instrukcio|ordono)|novaj instrukcioj", note=r"grava mesaĝo", model=r"asistant~|ai|modelo~|babilroboto~", instead=r"anstataŭe|anstataŭ tio", do=r"skribu|sendu|respondu|diru|faru",
+    ),
+    Words(
+        "latin",
+        drop=r"neglege|neglegite|ignora|ignorate|obliviscere|obliviscimini|omittite|praetermitte|contemne|contemnite|noli (?:sequi|parere|observare)|nolite (?:sequi|parere|observare)", negated=r"noli|nolite|ne",
+        earlier=r"prior~|superior~|praeceden~|anterior~|omnes|omnia|omnium|omnibus|supra|data|tua|tuas|tuos|antecedent~", laws=r"praecept~|mandat~|instructiones|instructionum|iussa|iussis|jussa|regulas|regularum|imperata|imperia|leges", before=r"omni(?:a|um)@(?:supra|antea|prius|hactenus)",
+    ),
+)
+# fmt: on
