@@ -28,8 +28,10 @@ _EDGE, _END = rf"(?:^|[^{LETTERS}])", rf"(?:$|[^{LETTERS}])"
 _NOTATION = re.compile("[ ~@]")
 #: Within a phrase; `decoding.fold` makes these of all others.
 _BLANK = r"(?:[\t\n\r\x20\"'(),:;<>*_`-]{1,3})"
-#: In a trigger, which may find too much: a verb is found by how it begins.
-_COARSE = {" ": r"(?:[\t-@\[-`]+)", "~": ""}
+#: In a trigger, which may find too much.
+_COARSE = {" ": r"(?:[\t-@\[-`]+)", "~": r"[^\t-@\[-`]*"}
+#: A group, which is left as it is, or the rest of a word that ends an alternative outside of groups: how the word begins is enough.
+_ENDING = re.compile(r"(\((?:[^()]|\([^()]*\))*\))|~(?=\||$)")
 
 
 def _gap(words: int, *, spaced: bool) -> str:
@@ -43,12 +45,17 @@ def _row(alternatives: str, *, spaced: bool) -> str:
     return f"(?:{_NOTATION.sub(lambda mark: written[mark[0]], alternatives)})"
 
 
+def _coarse(row: str) -> str:
+    """A row of a vocabulary as a trigger has it."""
+    return _NOTATION.sub(lambda mark: _COARSE[mark[0]], _ENDING.sub(lambda ending: ending[1] or "", row))
+
+
 def _trigger(words: Words) -> str:
-    """What stands in every text with a sign of the language: three letters of its script, or how one of its words begins."""
+    """What stands in every text with a sign of the language: two letters of its script, or how one of its words begins."""
     if words.script:
-        return f"[{words.script}]{{3}}"
+        return f"[{words.script}]{{2}}"
     rows = (words.drop, words.show, words.untold, words.onwards, words.task, words.note, words.instead)
-    row = "|".join(_NOTATION.sub(lambda mark: _COARSE[mark[0]], row) for row in rows if row)
+    row = "|".join(_coarse(row) for row in rows if row)
     return f"(?:^|[^0-9A-Za-z])(?:{row})"
 
 
@@ -60,7 +67,7 @@ def _verbs(words: Words) -> str:
     return f"(?:{before}{edge}){_row(words.drop, spaced=words.spaced)}(?:{behind}{end})"
 
 
-def _signs(words: Words) -> list[Sign]:
+def signs_of(words: Words) -> list[Sign]:
     """The signs of one language."""
 
     def row(alternatives: str) -> str:
@@ -101,4 +108,4 @@ def _signs(words: Words) -> list[Sign]:
     return signs
 
 
-FURTHER_LANGUAGES: Final = tuple(sign for words in VOCABULARIES for sign in _signs(words))
+FURTHER_LANGUAGES: Final = tuple(sign for words in VOCABULARIES for sign in signs_of(words))

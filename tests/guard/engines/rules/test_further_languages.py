@@ -12,7 +12,7 @@ import pytest
 
 from guard.engines.decoding import fold
 from guard.engines.embedded import EmbeddedVerdictEngine
-from guard.engines.rules.further_languages import FURTHER_LANGUAGES, VOCABULARIES
+from guard.engines.rules.further_languages import FURTHER_LANGUAGES, VOCABULARIES, signs_of
 from guard.engines.rules.rule import DetectionRule, TriggerSet, expression
 from guard.engines.rules.sign import Sign
 from guard.engines.rules.vocabularies.words import Words
@@ -62,14 +62,23 @@ def test_every_language_has_overrides_and_harmless_sentences() -> None:
     assert all(len(texts) >= 2 for texts in (*OVERRIDES.values(), *HARMLESS.values()))
 
 
-def plain_words(row: str) -> Iterator[str]:
+def plain_words(row: str, ending: str = "") -> Iterator[str]:
     """The alternatives of a row as words: of each group the first, and whatever may be left out is in."""
     while (simpler := re.sub(r"\(\?:([^()|]*)(?:\|[^()]*)?\)\??", r"\1", row)) != row:
         row = simpler
     for word in row.split("|"):
-        plain = re.sub(r"\[(\w)[^\]]*\]\??", r"\1", word).replace("?", "").replace("~", "")
-        if not re.search(r"[\[\]()*+{}@\\]", plain):
+        plain = re.sub(r"\[(\w)[^\]]*\]\??", r"\1", word).replace("?", "").replace("~", ending)
+        if plain and not re.search(r"[\[\]()*+{}@\\]", plain):
             yield plain
+
+
+@pytest.mark.parametrize("words", VOCABULARIES, ids=lambda words: words.name)
+def test_a_language_is_looked_for_wherever_one_of_its_verbs_stands_with_any_ending(words: Words) -> None:
+    (trigger,) = {expression(sign.trigger, False, False) for sign in signs_of(words)}
+    for row in (words.drop, words.show, words.untold, words.onwards, words.task, words.note, words.instead):
+        for ending in ("", "ab", "\u0101b"):
+            for phrase in plain_words(row, ending):
+                assert trigger.search(phrase), phrase
 
 
 @pytest.mark.parametrize("words", VOCABULARIES, ids=lambda words: words.name)
