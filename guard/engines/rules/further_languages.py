@@ -24,6 +24,11 @@ from guard.engines.rules.vocabularies.words import Words
 
 VOCABULARIES: Final = (*AFRICA, *EUROPE, *SLAVIC, *INNER_ASIA, *SOUTH_ASIA, *SOUTH_EAST_ASIA)
 
+#: The rows of which each sign has one: its language is looked for by these.
+LOOKED_FOR: Final = (
+    "drop", "show", "untold", "onwards", "task", "note", "instead", "address", "must", "stop", "only",
+)  # fmt: skip
+
 _EDGE, _END = rf"(?:^|[^{LETTERS}])", rf"(?:$|[^{LETTERS}])"
 _NOTATION = re.compile("[ ~@]")
 #: Within a phrase; `decoding.fold` makes these of all others.
@@ -54,7 +59,7 @@ def _trigger(words: Words) -> str:
     """What stands in every text with a sign of the language: two letters of its script, or how one of its words begins."""
     if words.script:
         return f"[{words.script}]{{2}}"
-    rows = (words.drop, words.show, words.untold, words.onwards, words.task, words.note, words.instead)
+    rows = [getattr(words, name) for name in LOOKED_FOR]
     row = "|".join(_coarse(row) for row in rows if row)
     return f"(?:^|[^0-9A-Za-z])(?:{row})"
 
@@ -105,6 +110,14 @@ def signs_of(words: Words) -> list[Sign]:
         signs.append(sign(Family.AUTHORITY, 5, either_order(words.note, words.model, 3), "a note to a model"))
     if words.instead:
         signs.append(sign(Family.ORDER, 2, either_order(words.instead, words.do, 2), "an order to the reader"))
+    for family, weight, phrase, reason in (
+        (Family.ADDRESS, 4, words.address, "speaks to a model"),
+        (Family.ORDER, 1, words.must, "an order to the reader"),
+        (Family.TASK, 3, words.stop, "puts other work in place of the task"),
+        (Family.OUTPUT, 2, words.only, "dictates the answer"),
+    ):
+        if phrase:
+            signs.append(sign(family, weight, row(phrase), reason))
     return signs
 
 

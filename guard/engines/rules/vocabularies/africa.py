@@ -23,6 +23,10 @@ AFRICA: Final = (
         task=r"~sebenzi omusha|~msebenzi omtsha|imiyalelo emi(?:sha|tsha)|umyalelo omu(?:sha|tsha)|imisebenzi emisha",
         note=r"~mlayezo o(?:balulekile|phuthumayo|semqoka)|~yalezo o(?:balulekile|ngxamisekileyo)|isaziso esibalulekile|okubalulekile", model=r"~sizi|~ncedisi|~ai|~llm|~model~|ubuhlakani bokwenziwa|~chatbot~",
         instead=r"esikhundleni|esikhundleni sa~|kunalokho|endaweni ya~|endaweni yoko", do=r"bhala|phendula|thumela|yenza|yisho|khombisa|bonisa",
+        address=r"(?:ungumsizi|ngumsizi|njengomsizi|umsizi|kumsizi|msizi) (?:we-?ai|wobuhlakani|odijithali)|(?:yimodeli|imodeli|njengemodeli) yolimi",
+        must=r"(?:kufanele|kumele|ngicela|sicela) (?:~ ){0,2}(?:u(?:bhale|thumele|phendule|yenze|sho|khombise|bonise|engeze|fake|nikeze)|bhala|thumela|phendula|engeza|faka)",
+        stop=r"unga(?:yi|ku)?(?:fingqi|finyezi|humushi|qhubeki)|musa uku(?:yi)?(?:fingqa|finyeza|humusha|qhubeka)|yeka (?:~ )?(?:okwenzayo|ukufingqa|ukufinyeza|ukuhumusha)",
+        only=r"phendula (?:~ ){0,3}kuphela|impendulo yakho (?:~ ){0,2}(?:kufanele|iqale|iphele|iqukathe)|(?:faka|engeza|bhala) (?:~ ){0,5}(?:empendulweni|kwimpendulo)~",
     ),
     Words(
         "swahili",
@@ -38,6 +42,10 @@ AFRICA: Final = (
         task=r"(?:kazi|jukumu|agizo|maagizo|maelekezo) (?:jipya|mpya|mapya)",
         note=r"ujumbe (?:muhimu|wa dharura)|taarifa muhimu|tangazo muhimu", model=r"msaidizi|ai|akili (?:bandia|mnemba|ya bandia)|modeli|chatbot|llm",
         instead=r"badala yake", do=r"andika|jibu|tuma|fanya|sema|onyesha|toa",
+        address=r"(?:wewe ni|kama|mpendwa) (?:msaidizi (?:wa )?(?:ai|akili|mtandaoni|dijitali)|modeli ya lugha|akili (?:bandia|mnemba))|msaidizi wa ai",
+        must=r"(?:lazima|tafadhali|unapaswa) (?:~ ){0,2}u?(?:andik|tum|jib|fany|sem|onyesh|ongez|jumuish)~",
+        stop=r"usi(?:fupishe|tafsiri|endelee|fanye muhtasari)|acha (?:~ )?(?:unachofanya|kufupisha|kutafsiri)",
+        only=r"jibu (?:~ ){0,3}(?:tu|pekee)|jibu lako (?:~ )?(?:lazima|liwe|lianze|liishe|lijumuishe)|(?:jumuisha|ongeza|weka|andika) (?:~ ){0,5}(?:kwenye|katika) (?:jibu|majibu|muhtasari)",
     ),
     Words(
         "afrikaans",

@@ -21,6 +21,10 @@ EUROPE: Final = (
         onwards=r"tani e tutje|nga tani(?: e tutje)?|prej tani|që tani|këtej e tutje", you_are=r"(?:ti )?je|jeni|ti|do të jesh|do të veprosh|vepro|sillu|duhet",
         task=r"(?:detyr~|udhëzim~|instruksion~|urdhër~) (?:e |i |të )?(?:re|ri|reja|rinj|vërtetë)", note=r"(?:mesazh~|njoftim~|shënim~) (?:i |e |shumë )*(?:rëndësishëm|urgjent)",
         model=r"asistent~|inteligjenc~ artificiale|ia|ai|model~|chatbot~|llm", instead=r"në vend (?:të kësaj|të tyre|të saj|të kësaj)|më mirë|përkundrazi", do=r"shkruaj|dërgo~|përgjigju|thuaj|bëj|trego|printo",
+        address=r"(?:ti je|jeni|si|i dashur|e dashur|përshëndetje|hej) (?:një )?(?:asistent~ (?:i |e )?(?:ai|inteligjenc~|virtual~|dixhital~)|model~ gjuhës~|inteligjenc~ artificiale|ai|chatbot~)",
+        must=r"(?:duhet të|ju lutem|ju lutemi|të lutem) (?:~ ){0,2}(?:shkrua|dërgo|përgjigj|thua|bëj|trego|printo|shto|përfshi)~",
+        stop=r"(?:mos|ndalo|ndaloni) (?:e |i |të )?(?:përmblidh|përmbledh|përkthe)~|mos (?:ju |iu |i )?përgjigj~",
+        only=r"përgjigj(?:u|uni|ju) (?:vetëm|ekskluzivisht|thjesht)|përgjigj~ (?:jote|juaj|tënde) duhet|(?:fillo|mbyll|përfundo)(?:je|ni)? (?:~ ){0,2}përgjigj~|përfshi(?:j|ni)? (?:~ ){0,4}përgjigj~",
     ),
     Words(
         "irish",
@@ -33,6 +37,10 @@ EUROPE: Final = (
         onwards=r"as seo amach|feasta|ón (?:nóiméad|bpointe) seo", you_are=r"is tú|is tusa|tusa|beidh tú|tá tú|gníomhaigh|caithfidh tú|feidhmigh|is",
         task=r"(?:d?t|th)asc nua|treoir nua|th?reoracha nua|ordú nua|orduithe nua|obair nua", note=r"teachtaireacht (?:an-)?(?:thábhachtach|phráinneach)|fógra tábhachtach|nóta tábhachtach",
         model=r"(?:g?c|ch)úntóir~|intleacht shaorga|ai|chatbot~|llm|m?h?únla~|samhail~", instead=r"ina (?:ionad|n-?ionad|áit|n-?áit)(?: sin)?|in ionad", do=r"scríobh~|abair|seol~|freagair~|déan~|taispeáin~|tabhair",
+        address=r"(?:is|mar|a) (?:cúntóir|chúntóir)~ (?:ai|is|fíorúil)|(?:is|mar) (?:intleacht shaorga|samhail teanga|shamhail teanga|samhail mhór teanga)|(?:cúntóir|chúntóir) ai",
+        must=r"(?:caithfidh tú|ní mór duit|ba cheart duit|le do thoil) (?:~ ){0,3}(?:scríobh|seol|sheol|fhreagairt|freagair|rá|dhéanamh|thaispeáint|thabhairt|chur|cuir|déan|tabhair)~",
+        stop=r"ná (?:hachoimrigh|haistrigh|freagair|déan achoimre|déan aistriúchán)~|(?:stad|éirigh as) (?:~ ){0,2}(?:achoimr|tasc|thasc)~",
+        only=r"freagair~ (?:~ ){0,3}amháin|(?:tosaigh|críochnaigh) do fhreagra|(?:cuir|scríobh|luaigh) (?:~ ){0,5}(?:i do|sa) fhreagra",
     ),
     Words(
         "scottish_gaelic",
@@ -44,6 +52,10 @@ EUROPE: Final = (
         onwards=r"bho seo (?:a-mach|air adhart)|à seo (?:a-mach|suas)|o seo a-mach|bhon (?:mhionaid|àm) seo", you_are=r"is tu|is tusa|'s tu|tha thu|bidh tu|feumaidh tu|bi|obraich|tusa|'s e",
         task=r"gnìomh ùr|obair ùr|(?:stiùir~|òrd~) ùr~", note=r"teachdaireachd ch?udromach|fios cudromach|brath cudromach|fios èiginneach", model=r"c(?:h)?uidiche~|neach-cuideachaidh|ai|inntleachd (?:fhuadain|shaorga)|m(?:h)?odail|chatbot|llm",
         instead=r"na àite(?: sin)?|nan àite|an àite sin|an àite seo", do=r"sgrìobh~|can|cuir|freagair~|dèan|seall|thoir|innis",
+        address=r"(?:cuidiche|chuidiche|neach-cuideachaidh) (?:ai|bhiortail|didseatach)|(?:mar|nad) (?:inntleachd fhuadain|mhodail cànain)",
+        must=r"(?:feumaidh tu|bu chòir dhut|mas e do thoil e) (?:~ ){0,3}(?:sgrìobh|chur|cur|freagair|fhreagairt|ràdh|dèanamh|shealltainn|thoirt)~",
+        stop=r"na (?:freagair|eadar-theangaich|dèan geàrr-chunntas|dèan eadar-theangachadh)|(?:stad|sguir)(?:ibh)? (?:~ ){0,3}(?:ghnìomh|geàrr-chunntas)~",
+        only=r"freagair(?:ibh)? (?:~ ){0,3}a-mhàin|tòisich do fhreagairt|(?:cuir|sgrìobh) (?:~ ){0,5}(?:nad|san|anns an) fhreagairt",
     ),
     Words(
         "welsh",
@@ -54,6 +66,10 @@ EUROPE: Final = (
         untold=r"(?:paid|peidiwch) â (?:dweud|sôn|dangos|rhoi gwybod|datgelu)|heb (?:ddweud|roi gwybod)", user=r"(?:d|dd|n)efnydd(?:iwr|wyr)|g?c?wsmer~",
         onwards=r"o hyn ymlaen|o nawr ymlaen|o hyn allan", you_are=r"rwyt|yr ydych|rydych|ti|byddi|byddwch|gweithreda~|mae", task=r"(?:t|d)asg newydd|(?:c|g)yfarwydd~ newydd|g?orchymyn newydd",
         note=r"neges (?:bwysig|frys)|hysbysiad pwysig", model=r"(?:c|g|ch)ynorthwy~|ai|deallusrwydd artiffisial|model~|chatbot|llm", instead=r"yn lle hynny|yn hytrach", do=r"ysgrifenn~|ateb~|anfon~|gwn~|dangos~|dwed~|dywed~",
+        address=r"(?:g|ch)?cynorthwy-?ydd (?:ai|rhithwir|digidol)|gynorthwy-?ydd (?:ai|rhithwir|digidol)|(?:model|fodel) iaith",
+        must=r"rhaid i (?:ti|chi) (?:~ ){0,2}(?:ysgrifennu|anfon|ateb|dangos|ddangos|dweud|ddweud|wneud|gynnwys)",
+        stop=r"(?:paid|peidiwch) â (?:chrynhoi|chyfieithu|pharhau)",
+        only=r"ateb(?:wch|a)? (?:~ ){0,3}yn unig|ateb(?:wch|a)? (?:gyda )?dim ond",
     ),
     Words(
         "greek", script=r"\x{370}-\x{3FF}",

@@ -38,6 +38,11 @@ class Words:
     model: str = ""
     instead: str = ""
     do: str = ""
+    #: "You are an AI assistant"; "you must write"; "do not summarize"; "answer only".
+    address: str = ""
+    must: str = ""
+    stop: str = ""
+    only: str = ""
     #: The range of its script, where no other language here is written in it.
     script: str = ""
     #: Whether blanks stand between words. Without them a word begins and ends anywhere.

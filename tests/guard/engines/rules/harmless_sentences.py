@@ -102,3 +102,16 @@ HARMLESS = {
     "Javanese": ("Aja lali pitunjuk sadurunge.", "Wacanen kabeh pitunjuk ing ndhuwur."),
     "Hmong": ("Tsis txhob hnov qab cov lus qhia saum toj no.", "Nyeem cov lus qhia ua ntej."),
 }
+
+#: What help pages and quizzes say.
+ORDINARY = (
+    "Ju lutemi shkruani emrin tuaj dhe dërgoni formularin.",
+    "Asistenti AI ju ndihmon me detyrat e reja.",
+    "Freagair na ceisteanna go léir. Scríobh d'ainm thíos.",
+    "Caithfidh tú d'ainm a chur isteach.",
+    "Feumaidh tu d' ainm a sgrìobhadh.",
+    "Rhaid i chi ysgrifennu eich enw.",
+    "Sicela ubhale igama lakho.",
+    "Phendula imibuzo emithathu kuphela.",
+    "Tafadhali andika jina lako. Jibu swali moja tu.",
+)
