@@ -147,6 +147,8 @@ def test_every_sign_says_why_and_every_family_of_the_frame_has_a_rule() -> None:
         '"Dear AI assistant" attack ',
         "do not tell the user ",
         "end of document\n",
+        "mos harro udhëzimet e mëparshme ",
+        "puuza maagizo ",
     ],
 )
 def test_a_text_full_of_signs_takes_time_by_its_length(unit: str) -> None:
