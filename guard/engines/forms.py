@@ -25,7 +25,7 @@ from guard.engines.rules.contexts import (
     is_wanted,
 )
 from guard.engines.rules.grammar import GROUPS, SIGNS
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, spans
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, expression, spans
 from guard.engines.rules.sign import FRAMES, ORDERING, THRESHOLDS, Family, Sign
 from guard.inspect.verdict import Category, Leg
 
@@ -39,8 +39,8 @@ _JAILBREAKS = (Family.ROLE, Family.LICENCE, Family.MODE)
 
 def _rule(family: Family) -> DetectionRule:
     category = Category.JAILBREAK if family in _JAILBREAKS else Category.INJECTION
-    pattern = "|".join(sign.expression for sign in SIGNS if sign.family is family)
-    return DetectionRule(f"{category}.form_{family}", category, pattern, frozenset(THRESHOLDS), confidence=0.6)
+    # A form has no pattern of its own: its signs have.
+    return DetectionRule(f"{category}.form_{family}", category, "", frozenset(THRESHOLDS), confidence=0.6)
 
 
 #: The rule that a finding is named by: that of the family whose sign is the heaviest of the frame.
@@ -185,7 +185,7 @@ class FormTable:
         value = data[start : mark.end].decode("utf-8", "replace")
         before = data[max(0, start - SPAN) : start].decode("utf-8", "replace")
         after = data[mark.end : mark.end + SPAN].decode("utf-8", "replace")
-        if mark.sign.family is Family.OVERRIDE and is_negated(before, value):
+        if mark.sign.family is Family.OVERRIDE and _turns_around(mark.sign, before, value, after):
             return None
         if self._leg is not Leg.SERVER_REQUESTS:
             context = _CONTEXTS.get(mark.sign.family, is_marked_order)
@@ -203,6 +203,24 @@ class FormTable:
         latest = {(sign.family, sign.weight): Mark(0, 0, sign, sign.family in ORDERING) for sign in signs}
         total, lead = self._lead(latest, _START)
         return lead is not None and total >= self._close
+
+
+def _turns_around(sign: Sign, before: str, value: str, after: str) -> bool:
+    """Whether an override in another language than English is none: each of its verbs is turned around ("do not forget")."""
+    if not sign.negated:
+        return is_negated(before, value)
+    before = before[-BEFORE:]
+    text, end = before + value + after[:BEFORE], len(before) + len(value)
+    verb = expression(sign.negated, False, True).search(text)
+    negated = False
+    while verb and verb.start() < end:
+        if verb.end() > len(before) + 1:
+            if not any(verb.groups()):
+                return False
+            negated = True
+        # What ends one verb may begin the next.
+        verb = expression(sign.negated, False, True).search(text, verb.end() - 1)
+    return negated
 
 
 def _is_within(mark: Mark, marks: Iterable[Mark]) -> bool:

@@ -201,7 +201,7 @@ def _nullsec(root: Path) -> Iterator[Attack]:
 
 def _spikee(*, english: bool) -> Callable[[Path], Iterator[Attack]]:
     """Each jailbreak of the two sets for documents and mail, with one of that set's instructions in turn. Those that are not
-    English are Zulu, Albanian, Irish and Scottish Gaelic, which the engine does not claim."""
+    English are Zulu, Albanian, Irish and Scottish Gaelic."""
 
     def read(root: Path) -> Iterator[Attack]:
         datasets = root / "spikee/data/workspace/datasets"
@@ -246,7 +246,7 @@ SETS: Final = (
     AttackSet("PyRIT's jailbreak templates", "pyrit", Leg.PROMPTS, _pyrit),
     AttackSet("EasyJailbreak's seeds", "easyjailbreak", Leg.PROMPTS, _easyjailbreak),
     AttackSet("spikee: documents and mail, English", "spikee", Leg.RESULTS, _spikee(english=True), seen=False),
-    AttackSet("spikee: the same, languages not claimed", "spikee", Leg.RESULTS, _spikee(english=False), seen=False),
+    AttackSet("spikee: Zulu, Albanian, Irish, Gaelic", "spikee", Leg.RESULTS, _spikee(english=False), seen=False),
     AttackSet("raginject: passages for retrieval", "raginject", Leg.RESULTS, _raginject),
     AttackSet(
         "Bastion: tools and memories", "bastioncorpus", Leg.RESULTS, _bastion("tool_output", "memory"), seen=False

@@ -105,6 +105,21 @@ def _conversations(root: Path) -> Iterator[str]:
         yield from (text for text in strings(json.loads(path.read_text("utf-8"))) if len(text) >= 4 * SHORTEST)
 
 
+_TRANSLATED = re.compile(r'^msgstr(?:\[\d\])? ((?:"(?:[^"\\\n]|\\.)*"\n?)+)', re.MULTILINE)
+
+
+def translated(catalogue: str) -> str:
+    """The translations of a gettext catalogue, each a paragraph."""
+    strings = ("".join(map(json.loads, found[1].splitlines())) for found in _TRANSLATED.finditer(catalogue))
+    return "\n\n".join(string for string in strings if string and not string.startswith("Project-Id-Version"))
+
+
+def _catalogues(root: Path) -> Iterator[str]:
+    """What a program says to its users, in every language that it is translated to."""
+    for path in sorted(root.rglob("*.po")):
+        yield from pieces(translated(path.read_text(encoding="utf-8")))
+
+
 def _bastion(root: Path) -> Iterator[str]:
     return (row["text"] for row in rows(root / "bastioncorpus/corpus/injections.jsonl") if row["label"] == "benign")
 
@@ -124,6 +139,8 @@ HARMLESS: Final = (
     HarmlessSet("READMEs of installed packages", "", Leg.RESULTS, _readmes),
     HarmlessSet("Ansible's code with its documentation", "ansible-core", Leg.RESULTS, _files("ansible", "*.py")),
     HarmlessSet("Sphinx's code", "sphinx", Leg.RESULTS, _files("sphinx", "*.py")),
+    HarmlessSet("Django in its languages", "django", Leg.RESULTS, _catalogues),
+    HarmlessSet("Wagtail in its languages", "wagtail", Leg.RESULTS, _catalogues),
     HarmlessSet(
         "Inspect's evaluations, with their prompts",
         "inspect-evals",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.detection.attacks import SETS, strings
-from tests.detection.harmless import PIECE, pieces
+from tests.detection.harmless import PIECE, pieces, translated
 from tests.detection.literals import classes, constants, first_strings
 from tests.detection.packages import PACKAGES, Package, fetch
 from tests.detection.public import in_first_half
@@ -80,3 +80,12 @@ def test_a_document_is_cut_between_paragraphs_and_loses_nothing() -> None:
 
 def test_strings_of_parsed_documents_are_all_found() -> None:
     assert list(strings({"a": ["x", {"b": "y"}], "c": 1})) == ["x", "y"]
+
+
+def test_the_translations_of_a_catalogue_are_read_without_its_head() -> None:
+    catalogue = (
+        'msgid ""\nmsgstr ""\n"Project-Id-Version: x\\n"\n\nmsgid "Save"\nmsgstr "Ruaj"\n\n'
+        'msgid "%d file"\n'
+        'msgid_plural "%d files"\nmsgstr[0] "%d "\n"skedar"\nmsgstr[1] "%d \\"skedarë\\""\n\nmsgid "No"\nmsgstr ""\n'
+    )
+    assert translated(catalogue) == 'Ruaj\n\n%d skedar\n\n%d "skedarë"'

@@ -1,12 +1,14 @@
 """The grammar of injections as data: what a text says that is meant for the model, whatever it orders.
 
-Orders are in `guard.engines.rules.orders`, roles and judgements in `guard.engines.rules.marks`, other languages in `guard.engines.rules.translations`.
+Orders are in `guard.engines.rules.orders`, roles and judgements in `guard.engines.rules.marks`, other languages in
+`guard.engines.rules.translations` and `guard.engines.rules.further_languages`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from guard.engines.rules.further_languages import FURTHER_LANGUAGES
 from guard.engines.rules.marks import MARKS
 from guard.engines.rules.orders import ORDERS
 from guard.engines.rules.sign import Family, Sign
@@ -268,5 +270,5 @@ CLAIMS: Final = (
 # fmt: on
 
 #: One automaton each: what all of them together may be in the middle of is too much to keep in memory.
-GROUPS: Final = (CLAIMS, (*ORDERS, *MARKS), TRANSLATIONS)
+GROUPS: Final = (CLAIMS, (*ORDERS, *MARKS), (*TRANSLATIONS, *FURTHER_LANGUAGES))
 SIGNS: Final = tuple(sign for group in GROUPS for sign in group)

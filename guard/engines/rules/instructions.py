@@ -52,6 +52,14 @@ def _override(id_: str, pattern: str, confidence: float = 0.8) -> DetectionRule:
     return _injection(id_, pattern, context=is_order, confidence=confidence)
 
 
+_INDONESIAN_NOT = re.compile(r"\bjangan(?:lah)?\s+$", re.IGNORECASE)
+
+
+def _is_wanted_in_indonesian(value: str, before: str) -> bool:
+    """Whether nothing turns the verb around: "jangan lupakan petunjuk di atas"."""
+    return _INDONESIAN_NOT.search(before) is None
+
+
 def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> DetectionRule:
     """A rule in another language: one of `verbs`, then `continuation`. The verbs alone are the trigger, as whole phrases of
     many languages would make the automaton too large."""
@@ -274,6 +282,7 @@ _OTHER_LANGUAGES = (
         "indonesian",
         r"\b(?:abaikan|lupakan)",
         rf"{gap(2)}(?:instruksi|perintah|aturan|petunjuk|arahan){gap(2)}(?:sebelumnya|terdahulu|di atas|sebelum ini)",
+        check=_is_wanted_in_indonesian,
     ),
     _translated(
         "vietnamese",

@@ -25,12 +25,27 @@ from model.parameter_kinds import Subject
 BEFORE = 64
 _PLAIN = {
     char: base
-    for char in map(chr, [*range(0xC0, 0x250), *range(0x1EA0, 0x1EFA)])
+    for char in map(chr, [*range(0xC0, 0x250), *range(0x370, 0x400), *range(0x1EA0, 0x1EFA)])
     if (base := unicodedata.normalize("NFD", char)[0]) != char
-} | {"ø": "o", "đ": "d", "ł": "l", "ı": "i"}
+} | {"ø": "o", "đ": "d", "ł": "l", "ı": "i", "ə": "e", "ħ": "h", "ð": "d", "ƙ": "k", "ɗ": "d", "ɓ": "b"}
+
+#: Letters, marks and digits as few ranges: RE2's own classes have hundreds.
+LETTERS = (
+    r"0-9A-Za-z\x{C0}-\x{559}\x{560}-\x{588}\x{591}-\x{5BD}\x{5BF}-\x{5F2}\x{610}-\x{61A}\x{620}-\x{6D3}\x{6D5}-\x{963}"
+    r"\x{966}-\x{1049}\x{1050}-\x{1360}\x{1369}-\x{17D3}\x{17E0}-\x{1FFF}\x{200C}\x{200D}\x{2C00}-\x{2DFF}\x{A640}-\x{ABFF}"
+)
+_MARKS = r"[\t\n\r \"'(),:;<>*_`-]"
+#: Characters that stand in a pattern for what is between two words of a sentence, in which a comma or a quotation mark may stand
+#: with the blank, and for a character of a word, in the scripts of all languages. Written out, a table of languages takes megabytes.
+BETWEEN, OF_WORD = "\x80", "\x81"
+_WRITTEN_OUT = {
+    BETWEEN: rf"(?:{_MARKS}{{0,2}}[^{LETTERS}.!?|…]{_MARKS}?)",
+    # Any character but ASCII's own marks and the ends of sentences.
+    OF_WORD: r"[^\x00-&(-,./:-@\[-^`{-\x7F।۔።։]",
+}
 
 #: An accented letter, and the class of it and its plain one.
-_ACCENTS = str.maketrans({char: f"[{char}{plain}]" for char, plain in _PLAIN.items()})
+_ACCENTS = str.maketrans({char: f"[{char}{plain}]" for char, plain in _PLAIN.items()} | _WRITTEN_OUT)
 
 #: Bytes after a match that `DetectionRule.context` is given.
 AFTER = 160
@@ -82,8 +97,8 @@ def gap(words: int) -> str:
 
 
 def _bare(pattern: str) -> str:
-    """The pattern, matching text without accents as well, as people type it in haste and `decoding.fold` returns it. No
-    character class of a pattern may hold an accented letter."""
+    """The pattern written out, matching text without accents as well, as people type it in haste and `decoding.fold` returns
+    it. No character class of a pattern may hold an accented letter."""
     return pattern if pattern.isascii() else pattern.translate(_ACCENTS)
 
 
@@ -93,8 +108,8 @@ def _flagged(pattern: str, cased: bool) -> str:
     return f"(?m:{pattern})" if cased else f"(?mi:{pattern})"
 
 
-@lru_cache(maxsize=1024)
-def _expression(pattern: str, cased: bool, captures: bool) -> Any:
+@lru_cache(maxsize=2048)
+def expression(pattern: str, cased: bool, captures: bool) -> Any:
     """The compiled pattern, shared by all legs, made when its trigger first matches: all of them take 0.3 s and 10 MB."""
     flagged = _flagged(pattern, cased)
     try:
@@ -120,7 +135,13 @@ def _widened(token: re.Match[str]) -> str:
 def _trigger(rule: DetectionRule) -> str:
     """The trigger, with any foreign character for a letter, mark or digit. Unicode's own classes have hundreds of ranges: with them
     the automata of all triggers took 0.5 s and 69 MB to make, without them 0.2 s and 21 MB."""
-    return _flagged(_TOKEN.sub(_widened, rule.trigger or rule.pattern), rule.cased)
+    return _widened_pattern(rule.trigger or rule.pattern, rule.cased)
+
+
+@lru_cache(maxsize=8)
+def _widened_pattern(pattern: str, cased: bool) -> str:
+    """A trigger's pattern as an automaton has it; kept for the next rule, as many share one."""
+    return _flagged(_TOKEN.sub(_widened, pattern), cased)
 
 
 class TriggerSet(PatternSet):
@@ -174,7 +195,7 @@ class RuleTable:
         else:
             places = chain.from_iterable(self._places.get(number, ()) for number in matches)
             rules = [self._rules[place] for place in sorted(places)]
-        return [(rule, _expression(rule.pattern, rule.cased, rule.group > 0)) for rule in rules]
+        return [(rule, expression(rule.pattern, rule.cased, rule.group > 0)) for rule in rules]
 
     def places(
         self, data: bytes, passes: Passes | None = None

@@ -79,10 +79,15 @@ class Sign:
     reason: str
     #: Must match wherever `pattern` does; empty, it is the pattern without the bounds of its repetitions.
     trigger: str = ""
+    #: Finds each verb of an override, with a group for what turns it around ("do not forget"). Empty, the words that
+    #: `guard.engines.paragraphs.is_negated` knows do.
+    negated: str = ""
 
     @property
     def expression(self) -> str:
         """The pattern for RE2."""
+        if " " not in self.pattern and "~" not in self.pattern:
+            return self.pattern
         return _TOKEN.sub(_written_out, self.pattern)
 
     @property

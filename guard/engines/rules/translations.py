@@ -78,7 +78,7 @@ VOCABULARIES: Final = (
         "portuguese",
         drop=r"ignore|ignora|ignorem|esqueça|esquece|esqueçam|desconsidere|desconsidera|descarte", earlier=r"anteriores|prévias|originais|iniciais|acima|precedentes|suas|tuas|todas", laws=r"instruções|regras|orientações|ordens|diretrizes|tarefas|comandos",
         show=r"mostre|mostra|revele|revela|imprima|diga|diz|escreva|escreve|repita|exiba|traduza|liste|dê", prompt=r"prompt (?:do |de )?(?:sistema|inicial)|instruções (?:do sistema|iniciais|originais|secretas|ocultas)|(?:seu|teu|suas|tuas) (?:\pL+ )?(?:prompt|instruções|regras)|mensagem (?:do|de) sistema",
-        untold=r"não (?:o |lhe |conte |diga |dig)?(?:diga|digas|mencione|informe|revele|avise|conte|mostre)?(?: nada| isso| isto)?|sem (?:avisar|informar|dizer|contar|perguntar)(?: nada)?", user=r"(?:ao |o |a )?usuári[oa]s?|utilizador\pL*|ninguém|cliente",
+        untold=r"não (?:o |lhe |lhes )?(?:diga|digas|mencione|informe|revele|avise|conte|mostre)(?: nada| isso| isto)?|sem (?:avisar|informar|dizer|contar|perguntar)(?: nada)?", user=r"(?:ao |o |a )?usuári[oa]s?|utilizador\pL*|ninguém|cliente",
         onwards=r"a partir de agora|de agora em diante|doravante|a partir deste momento", you_are=r"você é|tu és|aja|age|finja|comporte-se|você será", unbound=r"(?:sem|nenhuma?)(?: nenhuma?| quaisquer)? (?:restriç\w+|regras|limites|filtros|censura|ética|moral)|malvad[oa]",
         task=r"(?:nova|verdadeira|próxima) (?:tarefa|instrução|missão)", model=r"(?:assistente|ia|modelo|chatbot|agente)", only=r"respond[ae] (?:só|apenas|somente|unicamente|simplesmente)",
     ),

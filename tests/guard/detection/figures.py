@@ -33,6 +33,8 @@ FOURTH = ("fourth_held_out", "fourth_tuning")
 FOURTH_HEAD = "Texts written next, after the families of the public sets, split in halves at random:"
 FIFTH = ("fifth_held_out",)
 FIFTH_HEAD = "Texts made last, by a generator whose words are not the rules':"
+SIXTH = ("sixth_held_out",)
+SIXTH_HEAD = "Texts in languages that were claimed last, written before their grammar:"
 _KIND = {"category": "kind"}
 #: Tools that the server of the corpora is said to have.
 TOOLS = frozenset(("send_message", "list_issues", "send_email"))
@@ -94,6 +96,8 @@ def report(engine: EmbeddedVerdictEngine) -> str:
             _tables(engine, FOURTH, ("category",)),
             FIFTH_HEAD,
             _tables(engine, FIFTH, ("category",)),
+            SIXTH_HEAD,
+            _tables(engine, SIXTH, ("category",)),
         )
     )
 

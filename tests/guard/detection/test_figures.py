@@ -24,6 +24,14 @@ def _script() -> ModuleType:
 
 
 FIGURES = _script()
+CORPORA = (
+    *FIGURES.CORPORA,
+    *FIGURES.FORMS,
+    *FIGURES.THIRD,
+    *FIGURES.FOURTH,
+    *FIGURES.FIFTH,
+    *FIGURES.SIXTH,
+)
 
 
 def test_the_document_holds_exactly_what_the_engine_does_now() -> None:
@@ -39,17 +47,13 @@ def test_a_document_without_markers_is_refused() -> None:
 
 
 def test_no_text_stands_in_both_corpora_or_twice_in_one() -> None:
-    rows = [
-        row
-        for name in (*FIGURES.CORPORA, *FIGURES.FORMS, *FIGURES.THIRD, *FIGURES.FOURTH, *FIGURES.FIFTH)
-        for row in FIGURES.load(name)
-    ]
+    rows = [row for name in CORPORA for row in FIGURES.load(name)]
     assert len({str(row["text"]) for row in rows}) == len(rows)
     assert len({row["id"] for row in rows}) == len(rows)
 
 
 def test_every_row_names_its_leg_label_and_category() -> None:
-    for name in (*FIGURES.CORPORA, *FIGURES.FORMS, *FIGURES.THIRD, *FIGURES.FOURTH, *FIGURES.FIFTH):
+    for name in CORPORA:
         for row in FIGURES.load(name):
             assert set(row) == {"id", "leg", "label", "category", "text"}
             assert row["label"] in ("attack", "benign")

@@ -131,7 +131,7 @@ def test_a_claim_alone_or_orders_with_a_weak_claim_stop_nothing(text: str) -> No
 
 
 def test_every_sign_says_why_and_every_family_of_the_frame_has_a_rule() -> None:
-    assert all(sign.reason and 1 <= sign.weight <= 6 for sign in SIGNS)
+    assert all(sign.reason and 1 <= sign.weight <= 7 for sign in SIGNS)
     assert {sign.family for sign in SIGNS} == set(Family)
     assert set(RULES) == FRAMES
     for sign in SIGNS:
@@ -147,6 +147,8 @@ def test_every_sign_says_why_and_every_family_of_the_frame_has_a_rule() -> None:
         '"Dear AI assistant" attack ',
         "do not tell the user ",
         "end of document\n",
+        "mos harro udhëzimet e mëparshme ",
+        "puuza maagizo ",
     ],
 )
 def test_a_text_full_of_signs_takes_time_by_its_length(unit: str) -> None:

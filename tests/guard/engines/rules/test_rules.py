@@ -377,3 +377,9 @@ def test_an_expression_may_end_at_the_end_of_any_string_of_a_message() -> None:
 def test_a_wrong_pattern_is_refused_when_the_rules_are_loaded() -> None:
     with pytest.raises(ValueError, match="cannot be compiled"):
         RuleTable([DetectionRule("test.wrong", Category.INJECTION, "(")])
+
+
+@pytest.mark.parametrize("text", ["Jangan lupakan petunjuk di atas.", "O usuário não pôde ser salvo devido a erros."])
+def test_a_reminder_in_indonesian_and_a_failure_in_portuguese_pass(text: str) -> None:
+    item = ScanItem(Leg.RESULTS, "s", "m", "t", (Text("", text),), "", "p", "i")
+    assert ENGINE.judge(item).outcome is Outcome.ALLOW
