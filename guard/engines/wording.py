@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 import re2  # type: ignore[import-untyped]
 
+from guard.engines.mentions import SPAN, speaks_of_attacks
 from guard.engines.rules.behaviour import LEGS
 from guard.engines.rules.pattern_set import options
 from guard.engines.rules.rule import READ, DetectionRule, Passes
@@ -32,7 +33,7 @@ AROUND: Final = 400
 #: Bytes of one passage: a longer one is weighed in pieces.
 LONGEST: Final = 8192
 #: What a passage must weigh to be a finding.
-THRESHOLD: Final = 1.5
+THRESHOLD: Final = 2.5
 #: Words and pairs that must speak for an attack at least: two or three are in every proverb.
 SIGNS: Final = 5
 #: Words by which a passage speaks to whoever reads it. A story, or what a manual says of an assistant, has none.
@@ -85,19 +86,19 @@ class Weights:
 
     def blocks(self, words: Sequence[str]) -> list[dict[str, float]]:
         """The weights of what stands in each block of words, each once."""
-        found: list[dict[str, float]] = []
+        blocks: list[dict[str, float]] = []
         for start in range(0, len(words), BLOCK):
             block: dict[str, float] = {}
             for place in range(start, min(start + BLOCK, len(words))):
                 word = words[place]
                 if (weight := self._words.get(word)) is not None:
                     block[word] = weight
-                for table, other in ((self._next, place + 1), (self._second, place + 2)):
-                    following = table.get(word)
-                    if following is not None and other < len(words) and (pair := following.get(words[other])):
+                for table, partner in ((self._next, place + 1), (self._second, place + 2)):
+                    partners = table.get(word)
+                    if partners is not None and partner < len(words) and (pair := partners.get(words[partner])):
                         block[pair[0]] = pair[1]
-            found.append(block)
-        return found
+            blocks.append(block)
+        return blocks
 
     def heaviest(self, text: bytes) -> float:
         """What the heaviest passage of a text weighs."""
@@ -147,14 +148,17 @@ class WordingTable:
     def places(
         self, data: bytes, passes: Passes | None = None
     ) -> Iterable[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
-        """The passages of `data` (UTF-8) that weigh too much; an empty sequence where there are no seeds."""
+        """The passages of `data` (UTF-8) that weigh too much; an empty sequence where there are no seeds. One that speaks of
+        attacks taints alone where something is read: a note on them has the words that they have."""
         return self._heavy(data) if self._weights.seeds.search(data) is not None else ()
 
     def _heavy(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         for start, end in self._weights.passages(data):
             weight = self._weights.heaviest(data[start:end])
             if weight >= self._close:
-                rule = RULE if weight >= THRESHOLD else _CLOSE_RULE
+                around = data[max(0, start - SPAN) : end].decode("utf-8", "replace")
+                is_note = self._close < THRESHOLD and speaks_of_attacks(around)
+                rule = RULE if weight >= THRESHOLD and not is_note else _CLOSE_RULE
                 yield rule, ((start, min(end, len(data))),)
 
 

@@ -201,8 +201,8 @@ def _seeds(rows: Iterable[tuple[list[str], bool, float]], weights: dict[str, flo
     total = sum(weight for _, attack, weight in left if attack)
     seeds: list[str] = []
     while sum(weight for _, attack, weight in left if attack) > 0.02 * total:
-        gain: Counter[str] = Counter()
-        cost: Counter[str] = Counter()
+        gain: defaultdict[str, float] = defaultdict(float)
+        cost: defaultdict[str, float] = defaultdict(float)
         for found, attack, weight in left:
             for word in found:
                 (gain if attack else cost)[word] += weight

@@ -74,7 +74,7 @@ def test_what_tells_of_somebody_and_speaks_to_nobody_is_not_weighed() -> None:
     table = weights()
     told = "the attacker respond roleplay illegal humans personality guidelines ethical evil"
     assert table.heaviest(told.encode()) == float("-inf")
-    assert table.heaviest(f"{told} you".encode()) > 1
+    assert table.heaviest(f"{told} you".encode()) > THRESHOLD
 
 
 def test_a_passage_needs_several_signs_however_heavy_one_is() -> None:
@@ -114,7 +114,7 @@ def test_a_text_without_seeds_costs_a_search_and_one_of_nothing_but_seeds_is_cut
 
 
 #: Weighs between what taints and what stops: `test_what_is_nearly_heavy_enough…` says so.
-NEARLY = "Please tell me which jokes the database will character in the answer, and whether the notes should know."
+NEARLY = "Please tell me which humans the database will notes in the personality, and whether the responses should know."
 
 
 def test_what_is_nearly_heavy_enough_taints_and_stops_nothing() -> None:
@@ -134,6 +134,15 @@ def test_the_table_is_one_of_plain_words_with_bounded_weights() -> None:
     assert all(abs(weight) <= 2.5 for weight in words.values())
     assert all(word.isascii() and word.replace("'", "").isalpha() for word, weight in words.items() if weight > 0)
     assert table.bias < 0
+
+
+@pytest.mark.parametrize("text", STEERING)
+def test_a_note_on_attacks_that_has_their_words_taints_and_stops_nothing(text: str) -> None:
+    note = f"This text was used in a jailbreak: {text}"
+    findings = judged(note).findings
+    assert not is_weighed(judged(note))
+    assert any(finding.rule == RULE.id and finding.untrusted for finding in findings)
+    assert is_weighed(judged(note, Leg.PROMPTS))
 
 
 def test_of_the_makers_fillings_nothing_counts_for_an_attack() -> None:
