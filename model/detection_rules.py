@@ -146,6 +146,7 @@ DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
     "injection.unasked": ("results", "prompts", "resources", "server_requests"),
     "injection.vietnamese": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
     "injection.whatever_it_says": ("arguments", "results", "prompts", "resources", "server_requests"),
+    "injection.wording": ("results", "prompts", "resources", "server_requests"),
     "jailbreak.compliance": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
     "jailbreak.dan": ("definitions", "arguments", "results", "prompts", "resources", "server_requests"),
     "jailbreak.evil_twin": ("arguments", "results", "prompts", "resources", "server_requests"),

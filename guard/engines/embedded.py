@@ -28,6 +28,8 @@ from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
 from guard.engines.rules import behaviour, commands, hidden_text, instructions, languages, personal_data, secrets, urls
 from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, TriggerSet
+from guard.engines.wording import RULE as WORDING_RULE
+from guard.engines.wording import WordingTable, wording_table
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
 from model.parameter_kinds import JUDGED, SUBJECTS, Subject
@@ -58,7 +60,7 @@ _RULES = (
 def embedded_rules() -> tuple[DetectionRule, ...]:
     """All rules but those made from the names of a server's tools that match definitions alone."""
     of_tools = behaviour.tool_rules(frozenset(("send_message",)))
-    return (*_RULES, *of_tools, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
+    return (*_RULES, *of_tools, *forms.RULES.values(), WORDING_RULE, *urls.rules(urls.checker(frozenset())))
 
 
 @lru_cache(maxsize=1)
@@ -82,7 +84,7 @@ def _argument_table(rules: tuple[DetectionRule, ...], subjects: frozenset[Subjec
 
 
 #: The tables of an item's texts, each with the texts that it judges.
-Table = RuleTable | FormTable
+Table = RuleTable | FormTable | WordingTable
 Split = Callable[[Sequence[Text]], Iterable[tuple[tuple[Table, ...], Sequence[Text]]]]
 #: A query that is one URL is judged as a URL too: a search may fetch it.
 _BARE_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}:/\S*\s*")
@@ -138,7 +140,9 @@ class EmbeddedVerdictEngine:
         self._thorough = thorough
         rules = (*_RULES, *urls.rules(urls.checker(allowed_hosts)))
         shadowing = instructions.shadowing(tool_names)
-        self._tables: dict[Leg, tuple[Table, ...]] = {leg: (_table(rules, leg), form_table(leg)) for leg in Leg}
+        self._tables: dict[Leg, tuple[Table, ...]] = {
+            leg: (_table(rules, leg), form_table(leg), *((wording_table(leg),) if leg in READ else ())) for leg in Leg
+        }
         self._every_argument = _argument_table(rules, frozenset())
         at_home = (*_RULES, *urls.rules(urls.checker(allowed_hosts | urls.LOOPBACK)))
         self._kinds: dict[ParameterKind | None, RuleTable] = {

@@ -21,7 +21,7 @@ _CLOSING = {"`": "`", '"': '"', "\u201c": "\u201d", "\u201e": "\u201c", "\u00ab"
 _TOPIC = re.compile(
     r"(?i)\bprompt[- ]injections?\b|\bjail-?breaks?\b|\binjection (?:attacks?|attempts?|phrases?|rules?|patterns?)\b|"
     r"\bred[- ]team|\battack(?:s|ers?)?\b|\bmalicious\b|\badversarial\b|\bpayloads?\b|\bpoison(?:ed|ing)\b|"
-    r"\bdetection\b|\bphishing\b"
+    r"\bdetect(?:ion|ors?)\b|\bphishing\b"
 )
 _LEGS = READ - {Leg.SERVER_REQUESTS} | {Leg.DEFINITIONS}
 _JUDGED = (Category.INJECTION, Category.JAILBREAK)
@@ -38,7 +38,12 @@ def is_mention(before: str, value: str, after: str) -> bool:
     # Few phrases are quoted, and this is the quicker question.
     if not any(_encloses(opening, closing, line_before, value, line_after) for opening, closing in _CLOSING.items()):
         return False
-    return _TOPIC.search(before) is not None or _TOPIC.search(line_after) is not None
+    return speaks_of_attacks(before) or speaks_of_attacks(line_after)
+
+
+def speaks_of_attacks(text: str) -> bool:
+    """Whether a text names attacks on models, or such as these."""
+    return _TOPIC.search(text) is not None
 
 
 def _line_start(text: str) -> int:

