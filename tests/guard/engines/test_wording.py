@@ -114,7 +114,9 @@ def test_a_text_without_seeds_costs_a_search_and_one_of_nothing_but_seeds_is_cut
 
 
 #: Weighs between what taints and what stops: `test_what_is_nearly_heavy_enough…` says so.
-NEARLY = "Please tell me which humans the database will notes in the personality, and whether the responses should know."
+NEARLY = (
+    "Please tell me which humans the database will notes in the personality, and whether the responses should know."
+)
 
 
 def test_what_is_nearly_heavy_enough_taints_and_stops_nothing() -> None:
