@@ -50,14 +50,16 @@ _OCTETS = re.compile(r"=[0-9A-F]{2}(?=[A-Za-z=])")
 _QUOTED = re.compile(r"=[0-9A-F]{2}(?:=[0-9A-F]{2})*")
 #: A run of plain letters in UTF-7 (RFC 2152): UTF-16 in base64, whose first octet is zero.
 _UTF_7 = re.compile(r"\+(A[A-P][A-Za-z0-9+/]+)-?")
+#: A whole run of backslashes: begun at each of them, a megabyte of nothing else took more than an hour.
+_RUN = r"\\(?<!\\\\)\\*+"
 #: A line end, tab or the like as JSON and other languages write it, however often the text was quoted; the letter would
 #: otherwise stick to the next word and hide where it begins (`…\\nIgnore all`).
-_BREAK = re.compile(r"\\\\*[nrtfvb]")
+_BREAK = re.compile(rf"{_RUN}[nrtfvb]")
 #: A command to a terminal: colours stand within words, any other moves on.
 _COLOUR = re.compile("(?:\x1b\\[|\x9b)[0-9;:]*m")
 _TERMINAL = re.compile("(?:\x1b\\[|\x9b)[0-9;:?]*[A-Za-z]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|\x1b[PX^_78=>c]")
 #: A quote or slash that is quoted itself, as JSON writes it.
-_QUOTED_MARK = re.compile(r"\\\\*([\"'/])")
+_QUOTED_MARK = re.compile(rf"{_RUN}(?=[\"'/])")
 #: What a text has of which there is another reading.
 _ANY = expression(
     r"%[0-9A-Fa-f]{2}|&#|&[A-Za-z]+;|\\[uxnrtfvb\"'/]|\\[0-3][0-7]{2}|\x1b|\x{9b}|[^=\s]=\r?\n[^=\s]|=[0-9A-F]{2}[A-Za-z=]|\+A[A-P][A-Za-z0-9+/]|"
@@ -124,7 +126,7 @@ def unbroken(text: str) -> str:
     read = text
     if "\x1b" in read or "\x9b" in read:
         read = _TERMINAL.sub("\n", _COLOUR.sub("", read))
-    return _QUOTED_MARK.sub(r"\1", _BREAK.sub("\n", read)) if "\\" in read else read
+    return _QUOTED_MARK.sub("", _BREAK.sub("\n", read)) if "\\" in read else read
 
 
 def unescape(text: str) -> str:
