@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from guard.engines.mentions import SPAN, is_mention
 from guard.engines.paragraphs import is_apart, is_impersonal, is_negated
@@ -24,8 +24,9 @@ from guard.engines.rules.contexts import (
     is_order,
     is_wanted,
 )
+from guard.engines.rules.expression import Expression
 from guard.engines.rules.grammar import GROUPS, SIGNS
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, spans
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable
 from guard.engines.rules.sign import FRAMES, ORDERING, THRESHOLDS, Family, Sign
 from guard.inspect.verdict import Category, Leg
 
@@ -114,7 +115,7 @@ class FormTable:
         return self._sums(hits, data)
 
     def _sums(
-        self, hits: Sequence[tuple[Sign, Any]], data: bytes
+        self, hits: Sequence[tuple[Sign, Expression]], data: bytes
     ) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         claims = sorted(self._marks_of((hit for hit in hits if hit[0].family in FRAMES), data))
         additions = [hit for hit in hits if hit[0].family not in FRAMES]
@@ -143,13 +144,13 @@ class FormTable:
                 return True
         return False
 
-    def _marks_of(self, hits: Iterable[tuple[Sign, Any]], data: bytes) -> Iterator[Mark]:
+    def _marks_of(self, hits: Iterable[tuple[Sign, Expression]], data: bytes) -> Iterator[Mark]:
         return chain.from_iterable(self._marks(sign, expression, data) for sign, expression in hits)
 
-    def _marks(self, sign: Sign, expression: Any, data: bytes) -> Iterator[Mark]:
+    def _marks(self, sign: Sign, expression: Expression, data: bytes) -> Iterator[Mark]:
         """The places of a sign that are meant, one for every `APART` bytes."""
         edge = -APART
-        for start, end in spans(expression, 0, data):
+        for start, end in expression.spans(data):
             mark = Mark(start, end, sign)
             if start - edge < APART:
                 continue

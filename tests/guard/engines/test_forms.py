@@ -10,6 +10,7 @@ import re2  # type: ignore[import-untyped]
 
 from guard.engines.embedded import EmbeddedVerdictEngine
 from guard.engines.forms import NEAR, RULES, FormTable, Mark
+from guard.engines.rules.expression import Expression
 from guard.engines.rules.grammar import SIGNS
 from guard.engines.rules.sign import FRAMES, THRESHOLDS, Family, Sign
 from guard.inspect.verdict import Leg, Outcome, ScanItem, Text
@@ -108,7 +109,7 @@ def test_orders_are_looked_for_only_where_a_claim_is_meant(monkeypatch: pytest.M
     looked_for: set[Family] = set()
     marks = FormTable._marks
 
-    def noted(table: FormTable, sign: Sign, expression: object, data: bytes) -> Iterator[Mark]:
+    def noted(table: FormTable, sign: Sign, expression: Expression, data: bytes) -> Iterator[Mark]:
         looked_for.add(sign.family)
         return marks(table, sign, expression, data)
 
