@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import chain
 from typing import NamedTuple
 
 from guard.engines.mentions import SPAN, is_mention
@@ -58,11 +58,12 @@ CLOSE = 1
 def _signs() -> tuple[tuple[RuleTable, ...], dict[str, Sign]]:
     """The tables of all signs, and the signs by the ids that they have in them."""
     named = {f"{sign.family}.{number}": sign for number, sign in enumerate(SIGNS)}
-    rules = (
-        DetectionRule(name, Category.INJECTION, sign.expression, trigger=sign.trigger_expression)
-        for name, sign in named.items()
-    )
-    return tuple(RuleTable(tuple(islice(rules, len(group)))) for group in GROUPS), named
+    names = {sign: name for name, sign in named.items()}
+    return tuple(RuleTable([_sign_rule(names[sign], sign) for sign in group]) for group in GROUPS), named
+
+
+def _sign_rule(name: str, sign: Sign) -> DetectionRule:
+    return DetectionRule(name, Category.INJECTION, sign.expression, trigger=sign.trigger_expression)
 
 
 class Mark(NamedTuple):

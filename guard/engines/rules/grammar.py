@@ -267,6 +267,11 @@ CLAIMS: Final = (
 )
 # fmt: on
 
-#: One automaton each: what all of them together may be in the middle of is too much to keep in memory.
-GROUPS: Final = (CLAIMS, (*ORDERS, *MARKS), TRANSLATIONS)
-SIGNS: Final = tuple(sign for group in GROUPS for sign in group)
+SIGNS: Final = (*CLAIMS, *ORDERS, *MARKS, *TRANSLATIONS)
+#: One automaton each: what all of them together may be in the middle of is too much to keep in memory. So the claims that may
+#: be open for long are by themselves.
+GROUPS: Final = (
+    tuple(sign for sign in CLAIMS if sign.is_open),
+    (*(sign for sign in CLAIMS if not sign.is_open), *TRANSLATIONS),
+    (*ORDERS, *MARKS),
+)

@@ -1,8 +1,10 @@
-"""A pattern finds the same places with few of Unicode's ranges; what only looks like a letter is none."""
+"""A pattern finds the same places with few of Unicode's ranges, and the automata of the signs do not run full."""
 
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,8 @@ import re2  # type: ignore[import-untyped]
 
 from guard.engines.embedded import _RULES
 from guard.engines.rules.expression import Expression, flagged, lean
-from guard.engines.rules.grammar import SIGNS
-from guard.engines.rules.pattern_set import options
+from guard.engines.rules.grammar import GROUPS, SIGNS
+from guard.engines.rules.pattern_set import PatternSet, options
 
 CORPORA = sorted((Path(__file__).parents[2] / "detection").glob("*.jsonl"))
 PATTERNS = dict.fromkeys(
@@ -68,3 +70,23 @@ def test_every_pattern_finds_with_few_ranges_what_it_finds_with_all(data: bytes)
 def test_a_foreign_mark_is_no_letter(pattern: str, text: str) -> None:
     data = text.encode()
     assert list(Expression(pattern, False, 0).spans(data)) == places(pattern, False, 0, data)
+
+
+def test_the_automata_of_the_signs_keep_what_they_have_seen_of_a_text_of_attacks() -> None:
+    """With all claims in one it ran full, and took two seconds: two thousand times what one plain pattern takes."""
+    shuffled = [text for turn in range(5) for text in random.Random(turn).sample(TEXTS, len(TEXTS))]  # noqa: S311 - any order
+    data = "\n".join(shuffled).encode()
+    plain = least(PatternSet([r"(?i)ignore [a-z]+ instructions"]), data)
+    for group in GROUPS:
+        automaton = PatternSet([flagged(lean(sign.trigger_expression), False) for sign in group])
+        assert least(automaton, data) < 300 * plain
+
+
+def least(automaton: PatternSet, data: bytes) -> float:
+    """The least processor time of a few passes, the first of which meets everything for the first time."""
+    spent = []
+    for _ in range(4):
+        begun = time.process_time()
+        assert automaton.hits(data) is not None
+        spent.append(time.process_time() - begun)
+    return min(spent)
