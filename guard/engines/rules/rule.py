@@ -86,6 +86,13 @@ class TriggerSet(PatternSet):
 
 #: What automata told of one text: tables that share one read the text once.
 Passes = dict[TriggerSet, list[int] | None]
+#: Whether a further match of a rule would tell nothing new of the text.
+Settled = Callable[[DetectionRule], bool]
+
+
+def never(rule: DetectionRule) -> bool:
+    """`Settled` for whoever wants every match."""
+    return False
 
 
 class RuleTable:
@@ -127,7 +134,8 @@ class RuleTable:
         return [(rule, expression(rule.pattern, rule.cased, rule.group)) for rule in rules]
 
     def places(
-        self, data: bytes, passes: Passes | None = None
+        self, data: bytes, passes: Passes | None = None, settled: Settled = never
     ) -> Sequence[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
-        """The rules that may match in `data`, each with the places where it does, which are looked for as they are read."""
-        return [(rule, found.spans(data)) for rule, found in self.hits(data, passes)]
+        """The rules that may match in `data` and are not settled, each with the places where it does, which are looked for as
+        they are read."""
+        return [(rule, found.spans(data)) for rule, found in self.hits(data, passes) if not settled(rule)]
