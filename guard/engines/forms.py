@@ -36,7 +36,7 @@ NEAR = 700
 #: Bytes over which one mark of a sign stands for all, so that a text full of them costs no more than its length.
 APART = 64
 #: Bytes that are looked over before what they hold is added up.
-STRIDE = 1 << 15
+STRIDE = 1 << 17
 #: Roles and modes are in every story and manual, so that in what is read it takes one more.
 _JAILBREAKS = (Family.ROLE, Family.LICENCE, Family.MODE)
 
@@ -79,6 +79,8 @@ class Mark(NamedTuple):
 
 #: Whether a mark stands in a paragraph or string of its own, which is asked where it matters.
 Apart = Callable[[Mark], bool]
+#: Whether a mark of a family is meant, by the text before it, its words and the text after it.
+Meant = Callable[[Family, str, str, str], bool]
 
 
 _START = Mark(0, 0, SIGNS[0])
@@ -181,18 +183,20 @@ class FormTable:
         One expression after the other looks over the next `STRIDE` bytes: in turns for each mark they would take longer.
         Over the whole of a long text they would be in vain where its beginning tells all.
         """
-        rows = [_Row(self._marks(sign, expression, data)) for sign, expression in hits]
+        # A long text repeats itself, and so do the answers.
+        meant = lru_cache(maxsize=1024)(self._is_meant) if len(data) > STRIDE else self._is_meant
+        rows = [_Row(self._marks(sign, expression, data, meant)) for sign, expression in hits]
         for end in range(STRIDE, len(data) + STRIDE, STRIDE):
             yield from sorted(chain.from_iterable(row.until(end) for row in rows))
 
-    def _marks(self, sign: Sign, expression: Expression, data: bytes) -> Iterator[Mark]:
+    def _marks(self, sign: Sign, expression: Expression, data: bytes, meant: Meant) -> Iterator[Mark]:
         """The places of a sign that are meant, one for every `APART` bytes."""
         edge = -APART
         for start, end in expression.spans(data):
             if start - edge < APART:
                 continue
             mark = Mark(start, end, sign)
-            if sign.family not in FRAMES or self._is_meant(mark, data):
+            if sign.family not in FRAMES or meant(sign.family, *_around(mark, data)):
                 edge = start
                 yield mark
 
@@ -213,18 +217,19 @@ class FormTable:
         alone = len(heaviest) == 1 and total < HEAVIEST and not (lead is not None and apart(lead))
         return total - alone, lead
 
-    def _is_meant(self, mark: Mark, data: bytes) -> bool:
-        """Whether what stands around the mark lets it be meant; a server's request to a model is no document that quotes."""
-        before, value, after = _around(mark, data)
-        if mark.sign.family is Family.OVERRIDE and is_negated(before, value):
+    def _is_meant(self, family: Family, before: str, value: str, after: str) -> bool:
+        """Whether what stands around a mark lets it be meant; a server's request to a model is no document that quotes."""
+        if family is Family.OVERRIDE and is_negated(before, value):
             return False
         if self._leg is not Leg.SERVER_REQUESTS:
-            context = _CONTEXTS.get(mark.sign.family, is_marked_order)
+            context = _CONTEXTS.get(family, is_marked_order)
             if not context(value, before[-BEFORE:], after[:AFTER]):
                 return False
             if self._leg in READ and is_mention(before, value, after):
                 return False
-        return mark.sign.family is not Family.ERRAND or (self._is_apart(mark, data) and is_impersonal(before, after))
+        if family is not Family.ERRAND:
+            return True
+        return self._leg in LEGS and is_apart(before, value, after) and is_impersonal(before, after)
 
     def _is_apart(self, mark: Mark, data: bytes) -> bool:
         return self._leg in LEGS and mark.sign.family in ORDERING and is_apart(*_around(mark, data))

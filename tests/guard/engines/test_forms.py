@@ -12,7 +12,7 @@ import re2  # type: ignore[import-untyped]
 
 from guard.engines import forms
 from guard.engines.embedded import EmbeddedVerdictEngine
-from guard.engines.forms import NEAR, RULES, FormTable, Mark, form_table
+from guard.engines.forms import NEAR, RULES, FormTable, Mark, Meant, form_table
 from guard.engines.rules.expression import Expression
 from guard.engines.rules.grammar import SIGNS
 from guard.engines.rules.sign import FRAMES, THRESHOLDS, Family, Sign
@@ -112,9 +112,9 @@ def test_orders_are_looked_for_only_where_a_claim_is_meant(monkeypatch: pytest.M
     looked_for: set[Family] = set()
     marks = FormTable._marks
 
-    def noted(table: FormTable, sign: Sign, expression: Expression, data: bytes) -> Iterator[Mark]:
+    def noted(table: FormTable, sign: Sign, expression: Expression, data: bytes, meant: Meant) -> Iterator[Mark]:
         looked_for.add(sign.family)
-        return marks(table, sign, expression, data)
+        return marks(table, sign, expression, data, meant)
 
     monkeypatch.setattr(FormTable, "_marks", noted)
 
