@@ -89,8 +89,8 @@ def _hexadecimal(block: bytes) -> Iterator[str]:
 
 def _base64(block: bytes) -> Iterator[str]:
     lines = _MARK.sub(b"\n", block).split()
-    whole = b"".join(lines)
-    decoded = _base64_line(whole)
+    letters = b"".join(lines)
+    decoded = _base64_line(letters)
     if decoded is not None:
         yield decoded
         return
@@ -99,7 +99,7 @@ def _base64(block: bytes) -> Iterator[str]:
     if len(block) <= _APART:
         parts += block.translate(_SEPARATED).split()
     for part in parts:
-        if len(part) >= _PART and part != whole and (decoded := _base64_line(part)) is not None:
+        if len(part) >= _PART and part != letters and (decoded := _base64_line(part)) is not None:
             yield decoded
 
 

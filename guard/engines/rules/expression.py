@@ -83,11 +83,11 @@ class Expression:
         return self._compiled(self._pattern)
 
     def _compiled(self, pattern: str) -> Any:
-        whole, captures = flagged(pattern, self._cased), self._group > 0
+        with_flags, captures = flagged(pattern, self._cased), self._group > 0
         try:
-            return re2.compile(whole, options(captures=captures))
+            return re2.compile(with_flags, options(captures=captures))
         except re2.error:  # a rule made from the names of very many tools
-            return re2.compile(whole, options(captures=captures, memory=MEMORY))
+            return re2.compile(with_flags, options(captures=captures, memory=MEMORY))
 
 
 @lru_cache(maxsize=1024)

@@ -138,4 +138,8 @@ class RuleTable:
     ) -> Sequence[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         """The rules that may match in `data` and are not settled, each with the places where it does, which are looked for as
         they are read."""
-        return [(rule, found.spans(data)) for rule, found in self.hits(data, passes) if not settled(rule)]
+        return [
+            (rule, pattern_expression.spans(data))
+            for rule, pattern_expression in self.hits(data, passes)
+            if not settled(rule)
+        ]
