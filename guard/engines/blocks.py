@@ -31,6 +31,9 @@ _HEX_PREFIX = re.compile(rb"0[xX]|\\x")
 _NO_HEX = re.compile(rb"[^0-9A-Fa-f]+")
 _NO_BASE32 = re.compile(rb"[^A-Z2-7]+")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
+_SEPARATED = bytes.maketrans(b"-_/", b"   ")
+#: What no printable text in UTF-8 holds: a control, and an octet that UTF-8 leaves out.
+_NO_TEXT = re.compile(rb"[\x00-\x1f\x7f\xc0\xc1\xf5-\xff]")
 _LETTERS = r"[A-Za-z0-9+/_-]"
 
 
@@ -75,7 +78,7 @@ def pieces(text: str, budget: Spending) -> Iterator[str]:
 
 
 def _hexadecimal(block: bytes) -> Iterator[str]:
-    digits = _NO_HEX.sub(b"", _HEX_PREFIX.sub(b"", block))
+    digits = _NO_HEX.sub(b"", _HEX_PREFIX.sub(b"", block)) if _NO_HEX.search(block) else block
     for start in range(2):
         size = (len(digits) - start) // 2 * 2
         decoded = _readable(bytes.fromhex(digits[start : start + size].decode()))
@@ -86,16 +89,17 @@ def _hexadecimal(block: bytes) -> Iterator[str]:
 
 def _base64(block: bytes) -> Iterator[str]:
     lines = _MARK.sub(b"\n", block).split()
-    decoded = _base64_line(b"".join(lines))
+    letters = b"".join(lines)
+    decoded = _base64_line(letters)
     if decoded is not None:
         yield decoded
         return
     # A line that is no part of the block is of another length, but for the last.
     parts = [b"".join(group) for _, group in groupby(lines, key=len)] if len(lines) > 1 else []
     if len(block) <= _APART:
-        parts += re.split(rb"[\s/_-]+", block)
+        parts += block.translate(_SEPARATED).split()
     for part in parts:
-        if len(part) >= _PART and (decoded := _base64_line(part)) is not None:
+        if len(part) >= _PART and part != letters and (decoded := _base64_line(part)) is not None:
             yield decoded
 
 
@@ -106,9 +110,9 @@ def _base64_line(letters: bytes) -> str | None:
         return None
     compact = letters.rstrip(b"=").translate(_STANDARD)
     for start in range(4):
-        size = len(compact) - start
-        part = compact[start : start + size - (size % 4 == 1)]
-        decoded = _readable(a2b_base64(part + b"=" * (-len(part) % 4)))
+        # Padding that is too long is left over, and a letter too much left out.
+        end = -1 if (len(compact) - start) % 4 == 1 else None
+        decoded = _readable(a2b_base64(compact[start:end] + b"=="))
         if decoded is not None:
             return decoded
     return None
@@ -148,14 +152,20 @@ def _readable(raw: bytes) -> str | None:
     strange = len(raw.translate(None, _PRINTABLE))
     if strange == 0:
         return raw.decode("ascii")
-    for zeros, name in ((raw[1::2], "utf-16-le"), (raw[::2], "utf-16-be")):
-        if zeros.count(0) > len(zeros) * 0.8:
-            return raw.decode(name, "replace")
+    if raw.count(0) > len(raw) * 0.3:
+        for zeros, name in ((raw[1::2], "utf-16-le"), (raw[::2], "utf-16-be")):
+            if zeros.count(0) > len(zeros) * 0.8:
+                return raw.decode(name, "replace")
+    if strange <= len(raw) * 0.3:
+        return raw.decode("utf-8", "replace")
+    # The rest is text in another script, or binary, as most of what is in base64.
+    if _NO_TEXT.search(raw):
+        return None
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        return raw.decode("utf-8", "replace") if strange <= len(raw) * 0.3 else None
-    return text if text.isprintable() or strange <= len(raw) * 0.3 else None
+        return None
+    return text if text.isprintable() else None
 
 
 _PAIR = r"(?:0[xX]|\\x)?[0-9A-Fa-f]{2}"

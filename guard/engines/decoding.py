@@ -29,8 +29,9 @@ LINE = 76
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
-#: What folding may change. A plain letter stays: a mark behind it is in `_MARKS`, or makes no other letter of it.
-_FOREIGN = re.compile("[^\x00-\x7f]+")
+#: What folding may change. A plain letter stays: a mark behind it is in `_MARKS`, or makes no other letter of it. A Chinese
+#: character stays, too, and no mark joins it.
+_FOREIGN = re.compile("([^\x00-\x7f\u4e00-\u9fff]+)")
 _ASCII = bytes(range(128))
 _MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff]+")
 #: Letters of other scripts that look like Latin ones (from the Unicode confusables data, the common ones).
@@ -40,6 +41,8 @@ _LOOKALIKES = str.maketrans(
 )
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(r"&(?:#[0-9]|#[xX][0-9A-Fa-f]|[A-Za-z]{2,12};)")
+#: What `html.unescape` takes for a reference, behind its sign.
+_REFERENCE = re.compile(r"&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)")
 #: More digits than Python reads as a number.
 _HUGE = re.compile(r"&#([0-9]{4000,});?")
 _ESCAPE = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|x([0-9A-Fa-f]{2})|([0-3][0-7]{2}))")
@@ -50,14 +53,16 @@ _OCTETS = re.compile(r"=[0-9A-F]{2}(?=[A-Za-z=])")
 _QUOTED = re.compile(r"=[0-9A-F]{2}(?:=[0-9A-F]{2})*")
 #: A run of plain letters in UTF-7 (RFC 2152): UTF-16 in base64, whose first octet is zero.
 _UTF_7 = re.compile(r"\+(A[A-P][A-Za-z0-9+/]+)-?")
+#: A whole run of backslashes: begun at each of them, a megabyte of nothing else took more than an hour.
+_RUN = r"\\(?<!\\\\)\\*+"
 #: A line end, tab or the like as JSON and other languages write it, however often the text was quoted; the letter would
 #: otherwise stick to the next word and hide where it begins (`…\\nIgnore all`).
-_BREAK = re.compile(r"\\\\*[nrtfvb]")
+_BREAK = re.compile(rf"{_RUN}[nrtfvb]")
 #: A command to a terminal: colours stand within words, any other moves on.
 _COLOUR = re.compile("(?:\x1b\\[|\x9b)[0-9;:]*m")
 _TERMINAL = re.compile("(?:\x1b\\[|\x9b)[0-9;:?]*[A-Za-z]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|\x1b[PX^_78=>c]")
 #: A quote or slash that is quoted itself, as JSON writes it.
-_QUOTED_MARK = re.compile(r"\\\\*([\"'/])")
+_QUOTED_MARK = re.compile(rf"{_RUN}(?=[\"'/])")
 #: What a text has of which there is another reading.
 _ANY = expression(
     r"%[0-9A-Fa-f]{2}|&#|&[A-Za-z]+;|\\[uxnrtfvb\"'/]|\\[0-3][0-7]{2}|\x1b|\x{9b}|[^=\s]=\r?\n[^=\s]|=[0-9A-F]{2}[A-Za-z=]|\+A[A-P][A-Za-z0-9+/]|"
@@ -105,17 +110,26 @@ def fold(text: str) -> str:
         return text
     foreign = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
     visible_text = _INVISIBLE.sub("", text) if _INVISIBLE.search(foreign) else text
-    return "".join(_folded(visible_text[start : start + SLICE]) for start in range(0, len(visible_text), SLICE))
+    plain = _Plain()
+    return "".join(_folded(visible_text[start : start + SLICE], plain) for start in range(0, len(visible_text), SLICE))
 
 
-def _folded(text: str) -> str:
-    return text if text.isascii() else _FOREIGN.sub(_plain, text)
+def _folded(text: str, plain: _Plain) -> str:
+    if text.isascii():
+        return text
+    parts = _FOREIGN.split(text)
+    parts[1::2] = map(plain.__getitem__, parts[1::2])
+    return "".join(parts)
 
 
-def _plain(match: re.Match[str]) -> str:
-    plain = _MARKS.sub("", unicodedata.normalize("NFKD", match[0]))
-    # Composed again, since syllables (Korean) and voiced letters (Japanese) are taken apart by NFKD.
-    return unicodedata.normalize("NFC", plain).translate(_LOOKALIKES)
+class _Plain(dict[str, str]):
+    """Runs of foreign characters, folded: a text has few marks and words, and repeats them."""
+
+    def __missing__(self, run: str) -> str:
+        plain = _MARKS.sub("", unicodedata.normalize("NFKD", run))
+        # Composed again, since syllables (Korean) and voiced letters (Japanese) are taken apart by NFKD.
+        self[run] = folded = unicodedata.normalize("NFC", plain).translate(_LOOKALIKES)
+        return folded
 
 
 def unbroken(text: str) -> str:
@@ -124,7 +138,7 @@ def unbroken(text: str) -> str:
     read = text
     if "\x1b" in read or "\x9b" in read:
         read = _TERMINAL.sub("\n", _COLOUR.sub("", read))
-    return _QUOTED_MARK.sub(r"\1", _BREAK.sub("\n", read)) if "\\" in read else read
+    return _QUOTED_MARK.sub("", _BREAK.sub("\n", read)) if "\\" in read else read
 
 
 def unescape(text: str) -> str:
@@ -138,7 +152,7 @@ def unescape(text: str) -> str:
     if "\\" in read:
         read = _joined_surrogates(_ESCAPE.sub(_character, read))
     if "&" in read and _ENTITY.search(read):
-        read = html.unescape(_HUGE.sub(_shorter, read))
+        read = _dereferenced(_HUGE.sub(_shorter, read))
     if "%" in read and _PERCENT.search(read):
         read = unquote(read, errors="replace")
     return read
@@ -164,6 +178,14 @@ def _letters(match: re.Match[str]) -> str:
     raw = base64.b64decode(letters[: len(letters) - (len(letters) % 4 == 1)] + "=" * (-len(letters) % 4))
     plain = raw[: len(raw) // 2 * 2].decode("utf-16-be", "replace")
     return plain if plain.isascii() and plain.isprintable() else match[0]
+
+
+def _dereferenced(text: str) -> str:
+    """`html.unescape`, which calls a function for each reference; pages have few and repeat them."""
+    parts = _REFERENCE.split(text)
+    known = {reference: html.unescape(f"&{reference}") for reference in set(parts[1::2])}
+    parts[1::2] = map(known.__getitem__, parts[1::2])
+    return "".join(parts)
 
 
 def _shorter(match: re.Match[str]) -> str:

@@ -27,7 +27,7 @@ from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may
 from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
 from guard.engines.rules import behaviour, commands, hidden_text, instructions, languages, personal_data, secrets, urls
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, TriggerSet
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, Settled, TriggerSet, never
 from guard.engines.wording import RULE as WORDING_RULE
 from guard.engines.wording import WordingTable, wording_table
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
@@ -347,6 +347,16 @@ class _Matches:
             self.mentioned.add((rule.id, pointer))
             self.findings.append(EngineFinding(rule.category, rule.id, pointer, None, rule.confidence, advisory=True))
 
+    def settled_at(self, pointer: str) -> Settled:
+        """Tells of a rule whether what it finds at the pointer is known: each string has a finding of a rule once, and one that
+        stops nothing, but for what may have to be cut out wherever it stands."""
+
+        def settled(rule: DetectionRule) -> bool:
+            known = self.mentioned if rule.advisory else self.known
+            return (rule.id, pointer) in known and not rule.redactable
+
+        return settled
+
     def quote(self, rule: DetectionRule, joined_text: _JoinedText, start: int, end: int, *, advisory: bool) -> None:
         """Keep the words of a match for whoever asked for an explanation."""
         if self.quotes is not None:
@@ -378,7 +388,9 @@ def _match(
     """
     matches.in_time()
     passes: Passes = {}
-    hits = [ruled for table in tables if (ruled := table.places(joined_text.data, passes))]
+    # All matches in one string have one pointer, and what has a finding there needs no other.
+    settled = matches.settled_at(joined_text.texts[0].pointer) if len(joined_text.texts) == 1 else never
+    hits = [ruled for table in tables if (ruled := table.places(joined_text.data, passes, settled))]
     if not hits:  # as in most texts
         return
     counts: dict[tuple[str, str, str], int] = defaultdict(int)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from functools import cache, lru_cache
+from heapq import merge
+from itertools import chain
+from typing import NamedTuple
 
 from guard.engines.mentions import SPAN, is_mention
 from guard.engines.paragraphs import is_apart, is_impersonal, is_negated
@@ -24,8 +25,9 @@ from guard.engines.rules.contexts import (
     is_order,
     is_wanted,
 )
+from guard.engines.rules.expression import Expression, expression
 from guard.engines.rules.grammar import GROUPS, SIGNS
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, expression, spans
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, Settled, never
 from guard.engines.rules.sign import FRAMES, ORDERING, THRESHOLDS, Family, Sign
 from guard.inspect.verdict import Category, Leg
 
@@ -33,6 +35,8 @@ from guard.inspect.verdict import Category, Leg
 NEAR = 700
 #: Bytes over which one mark of a sign stands for all, so that a text full of them costs no more than its length.
 APART = 64
+#: Bytes that are looked over before what they hold is added up.
+STRIDE = 1 << 17
 #: Roles and modes are in every story and manual, so that in what is read it takes one more.
 _JAILBREAKS = (Family.ROLE, Family.LICENCE, Family.MODE)
 
@@ -57,20 +61,26 @@ CLOSE = 1
 def _signs() -> tuple[tuple[RuleTable, ...], dict[str, Sign]]:
     """The tables of all signs, and the signs by the ids that they have in them."""
     named = {f"{sign.family}.{number}": sign for number, sign in enumerate(SIGNS)}
-    rules = (
-        DetectionRule(name, Category.INJECTION, sign.expression, trigger=sign.trigger_expression)
-        for name, sign in named.items()
-    )
-    return tuple(RuleTable(tuple(islice(rules, len(group)))) for group in GROUPS), named
+    names = {sign: name for name, sign in named.items()}
+    return tuple(RuleTable([_sign_rule(names[sign], sign) for sign in group]) for group in GROUPS), named
+
+
+def _sign_rule(name: str, sign: Sign) -> DetectionRule:
+    return DetectionRule(name, Category.INJECTION, sign.expression, trigger=sign.trigger_expression)
 
 
 class Mark(NamedTuple):
-    """One place of a sign, in bytes. `apart` tells that it stands in a paragraph or string of its own."""
+    """One place of a sign, in bytes."""
 
     start: int
     end: int
     sign: Sign
-    apart: bool = False
+
+
+#: Whether a mark stands in a paragraph or string of its own, which is asked where it matters.
+Apart = Callable[[Mark], bool]
+#: Whether a mark of a family is meant, by the text before it, its words and the text after it.
+Meant = Callable[[Sign, str, str, str], bool]
 
 
 _START = Mark(0, 0, SIGNS[0])
@@ -101,9 +111,12 @@ class FormTable:
         return all(table.one_pass for table in self._tables)
 
     def places(
-        self, data: bytes, passes: Passes | None = None
+        self, data: bytes, passes: Passes | None = None, settled: Settled = never
     ) -> Iterable[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
-        """The rules that match in `data` (UTF-8), each with one place; an empty sequence where no signs could add up."""
+        """The rules that match in `data` (UTF-8), each with one place; an empty sequence where no signs could add up.
+
+        It ends where all rules that could follow are settled.
+        """
         hits = [
             (self._named[rule.id], expression)
             for table in self._tables
@@ -111,20 +124,25 @@ class FormTable:
         ]
         if not hits or not self._reaches(sign for sign, _ in hits):
             return ()
-        return self._sums(hits, data)
+        return self._sums(hits, data, settled)
 
     def _sums(
-        self, hits: Sequence[tuple[Sign, Any]], data: bytes
+        self, hits: Sequence[tuple[Sign, Expression]], data: bytes, settled: Settled
     ) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
-        claims = sorted(self._marks_of((hit for hit in hits if hit[0].family in FRAMES), data))
+        open_rules = self._unsettled(self._rules_of(hits), settled)
+        if not open_rules:
+            return
+        apart = cache(lambda mark: self._is_apart(mark, data))
+        claims = self._marks_of((hit for hit in hits if hit[0].family in FRAMES), data)
         additions = [hit for hit in hits if hit[0].family not in FRAMES]
-        if not self._may_reach(claims, [sign for sign, _ in additions]):
+        first = self._until_reached(claims, [sign for sign, _ in additions], apart)
+        if not first:
             return
         #: The latest mark by family and weight.
         latest: dict[tuple[Family, int], Mark] = {}
-        for mark in sorted([*claims, *self._marks_of(additions, data)]):
+        for mark in merge(chain(first, claims), self._marks_of(additions, data)):
             latest[mark.sign.family, mark.sign.weight] = mark
-            total, lead = self._lead(latest, mark)
+            total, lead = self._lead(latest, mark, apart)
             if lead is None or total < self._close:
                 continue
             start = min(sign.start for sign in latest.values() if mark.start - sign.start <= NEAR)
@@ -133,34 +151,56 @@ class FormTable:
                 latest.clear()
             else:
                 yield _CLOSE_RULES[lead.sign.family], ((start, mark.end),)
+            if not (open_rules := self._unsettled(open_rules, settled)):
+                return
 
-    def _may_reach(self, claims: Sequence[Mark], additions: Iterable[Sign]) -> bool:
-        """Whether the claims would be a finding if every other sign stood beside each: if not, nobody looks for those."""
+    def _rules_of(self, hits: Iterable[tuple[Sign, Expression]]) -> list[DetectionRule]:
+        """The rules that these signs may make a finding of; close sums count on some legs alone."""
+        families = {sign.family for sign, _ in hits if sign.family in FRAMES}
+        rules = (RULES, _CLOSE_RULES) if self._close < self._threshold else (RULES,)
+        return [named[family] for named in rules for family in families]
+
+    def _unsettled(self, rules: Iterable[DetectionRule], settled: Settled) -> list[DetectionRule]:
+        return [rule for rule in rules if not settled(rule)]
+
+    def _until_reached(self, claims: Iterator[Mark], additions: Iterable[Sign], apart: Apart) -> list[Mark]:
+        """The claims up to the first that would make a finding if every other sign stood beside it.
+
+        There are none without such a one: then nobody looks for the other signs.
+        """
         latest = {(sign.family, sign.weight): Mark(_ANYWHERE, _ANYWHERE, sign) for sign in additions}
+        read = []
         for mark in claims:
+            read.append(mark)
             latest[mark.sign.family, mark.sign.weight] = mark
-            if self._lead(latest, mark)[0] >= self._close:
-                return True
-        return False
+            if self._lead(latest, mark, apart)[0] >= self._close:
+                return read
+        return []
 
-    def _marks_of(self, hits: Iterable[tuple[Sign, Any]], data: bytes) -> Iterator[Mark]:
-        return chain.from_iterable(self._marks(sign, expression, data) for sign, expression in hits)
+    def _marks_of(self, hits: Iterable[tuple[Sign, Expression]], data: bytes) -> Iterator[Mark]:
+        """The marks of these signs in their order.
 
-    def _marks(self, sign: Sign, expression: Any, data: bytes) -> Iterator[Mark]:
+        One expression after the other looks over the next `STRIDE` bytes: in turns for each mark they would take longer.
+        Over the whole of a long text they would be in vain where its beginning tells all.
+        """
+        # A long text repeats itself, and so do the answers.
+        meant = lru_cache(maxsize=1024)(self._is_meant) if len(data) > STRIDE else self._is_meant
+        rows = [_Row(self._marks(sign, expression, data, meant)) for sign, expression in hits]
+        for end in range(STRIDE, len(data) + STRIDE, STRIDE):
+            yield from sorted(chain.from_iterable(row.until(end) for row in rows))
+
+    def _marks(self, sign: Sign, expression: Expression, data: bytes, meant: Meant) -> Iterator[Mark]:
         """The places of a sign that are meant, one for every `APART` bytes."""
         edge = -APART
-        for start, end in spans(expression, 0, data):
-            mark = Mark(start, end, sign)
+        for start, end in expression.spans(data):
             if start - edge < APART:
                 continue
-            if sign.family not in FRAMES:
+            mark = Mark(start, end, sign)
+            if sign.family not in FRAMES or meant(sign, *_around(mark, data)):
                 edge = start
                 yield mark
-            elif (meant := self._meant(mark, data)) is not None:
-                edge = start
-                yield meant
 
-    def _lead(self, latest: dict[tuple[Family, int], Mark], newest: Mark) -> tuple[int, Mark | None]:
+    def _lead(self, latest: dict[tuple[Family, int], Mark], newest: Mark, apart: Apart) -> tuple[int, Mark | None]:
         """The weight of the marks near `newest`, and the heaviest of them that is of the frame, if any is."""
         heaviest: dict[Family, int] = {}
         lead = None
@@ -174,35 +214,59 @@ class FormTable:
         # Orders, acts and urgency, however many, need a claim of two beside them. A claim alone must be the heaviest or
         # stand apart.
         total = claims + min(sum(heaviest.values()) - claims, self._threshold - 2)
-        alone = len(heaviest) == 1 and total < HEAVIEST and not (lead is not None and lead.apart)
+        alone = len(heaviest) == 1 and total < HEAVIEST and not (lead is not None and apart(lead))
         return total - alone, lead
 
-    def _meant(self, mark: Mark, data: bytes) -> Mark | None:
-        """The mark, if what stands around it lets it be meant; a server's request to a model is no document that quotes."""
-        # A sign that begins with a sentence has the mark before it too.
-        first = _FIRST_LETTER.search(data, mark.start, mark.end)
-        start = first.start() if first else mark.start
-        value = data[start : mark.end].decode("utf-8", "replace")
-        before = data[max(0, start - SPAN) : start].decode("utf-8", "replace")
-        after = data[mark.end : mark.end + SPAN].decode("utf-8", "replace")
-        if mark.sign.family is Family.OVERRIDE and _turns_around(mark.sign, before, value, after):
-            return None
+    def _is_meant(self, sign: Sign, before: str, value: str, after: str) -> bool:
+        """Whether what stands around a mark lets it be meant; a server's request to a model is no document that quotes."""
+        family = sign.family
+        if family is Family.OVERRIDE and _turns_around(sign, before, value, after):
+            return False
         if self._leg is not Leg.SERVER_REQUESTS:
-            context = _CONTEXTS.get(mark.sign.family, is_marked_order)
+            context = _CONTEXTS.get(family, is_marked_order)
             if not context(value, before[-BEFORE:], after[:AFTER]):
-                return None
+                return False
             if self._leg in READ and is_mention(before, value, after):
-                return None
-        apart = self._leg in LEGS and mark.sign.family in ORDERING and is_apart(before, value, after)
-        if mark.sign.family is Family.ERRAND and not (apart and is_impersonal(before, after)):
-            return None
-        return mark._replace(apart=apart)
+                return False
+        if family is not Family.ERRAND:
+            return True
+        return self._leg in LEGS and is_apart(before, value, after) and is_impersonal(before, after)
+
+    def _is_apart(self, mark: Mark, data: bytes) -> bool:
+        return self._leg in LEGS and mark.sign.family in ORDERING and is_apart(*_around(mark, data))
 
     def _reaches(self, signs: Iterable[Sign]) -> bool:
         """Whether signs would be a finding if all stood at one place."""
-        latest = {(sign.family, sign.weight): Mark(0, 0, sign, sign.family in ORDERING) for sign in signs}
-        total, lead = self._lead(latest, _START)
+        latest = {(sign.family, sign.weight): Mark(0, 0, sign) for sign in signs}
+        total, lead = self._lead(latest, _START, lambda mark: mark.sign.family in ORDERING)
         return lead is not None and total >= self._close
+
+
+class _Row:
+    """The marks of one sign, taken up to a place."""
+
+    def __init__(self, marks: Iterator[Mark]) -> None:
+        self._marks = marks
+        self._next: Mark | None = None
+
+    def until(self, end: int) -> Iterator[Mark]:
+        """The next marks that begin before `end`."""
+        mark = self._next or next(self._marks, None)
+        while mark is not None and mark.start < end:
+            yield mark
+            mark = next(self._marks, None)
+        self._next = mark
+
+
+def _around(mark: Mark, data: bytes) -> tuple[str, str, str]:
+    """The text before the mark, its words, the text after. A sign that begins with a sentence has the mark before it too."""
+    first = _FIRST_LETTER.search(data, mark.start, mark.end)
+    start = first.start() if first else mark.start
+    return (
+        data[max(0, start - SPAN) : start].decode("utf-8", "replace"),
+        data[start : mark.end].decode("utf-8", "replace"),
+        data[mark.end : mark.end + SPAN].decode("utf-8", "replace"),
+    )
 
 
 def _turns_around(sign: Sign, before: str, value: str, after: str) -> bool:
@@ -211,7 +275,8 @@ def _turns_around(sign: Sign, before: str, value: str, after: str) -> bool:
         return is_negated(before, value)
     before = before[-BEFORE:]
     text, end = before + value + after[:BEFORE], len(before) + len(value)
-    verb = expression(sign.negated, False, True).search(text)
+    verbs = expression(sign.negated, False, 1)
+    verb = verbs.first(text)
     negated = False
     while verb and verb.start() < end:
         if verb.end() > len(before) + 1:
@@ -219,7 +284,7 @@ def _turns_around(sign: Sign, before: str, value: str, after: str) -> bool:
                 return False
             negated = True
         # What ends one verb may begin the next.
-        verb = expression(sign.negated, False, True).search(text, verb.end() - 1)
+        verb = verbs.first(text, verb.end() - 1)
     return negated
 
 

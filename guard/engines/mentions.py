@@ -34,9 +34,13 @@ def may_be_mentioned(rule: DetectionRule, leg: Leg) -> bool:
 
 def is_mention(before: str, value: str, after: str) -> bool:
     """Whether the phrase stands in one quotation on its line, and the text before it or its line speaks of attacks."""
+    # Few phrases are quoted, and these are the quicker questions.
+    near_before, near_after = before[-_QUOTATION:], after[:_QUOTATION]
+    marks = [mark for mark in _CLOSING.items() if mark[0] in near_before and mark[1] in near_after]
+    if not marks:
+        return False
     line_before, line_after = before[_line_start(before) :], after[: _line_end(after)]
-    # Few phrases are quoted, and this is the quicker question.
-    if not any(_encloses(opening, closing, line_before, value, line_after) for opening, closing in _CLOSING.items()):
+    if not any(_encloses(opening, closing, line_before, value, line_after) for opening, closing in marks):
         return False
     return speaks_of_attacks(before) or speaks_of_attacks(line_after)
 

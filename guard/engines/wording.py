@@ -22,7 +22,7 @@ import re2  # type: ignore[import-untyped]
 from guard.engines.mentions import SPAN, speaks_of_attacks
 from guard.engines.rules.behaviour import LEGS
 from guard.engines.rules.pattern_set import options
-from guard.engines.rules.rule import READ, DetectionRule, Passes
+from guard.engines.rules.rule import READ, DetectionRule, Passes, Settled, never
 from guard.inspect.verdict import Category, Leg
 
 #: Words of a block, and blocks that are weighed together: a passage of sixty words, taken anew every twenty.
@@ -146,14 +146,16 @@ class WordingTable:
     one_pass = True
 
     def places(
-        self, data: bytes, passes: Passes | None = None
+        self, data: bytes, passes: Passes | None = None, settled: Settled = never
     ) -> Iterable[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         """The passages of `data` (UTF-8) that weigh too much; an empty sequence where there are no seeds. One that speaks of
         attacks taints alone where something is read: a note on them has the words that they have."""
-        return self._heavy(data) if self._weights.seeds.search(data) is not None else ()
+        return self._heavy(data, settled) if self._weights.seeds.search(data) is not None else ()
 
-    def _heavy(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
+    def _heavy(self, data: bytes, settled: Settled) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         for start, end in self._weights.passages(data):
+            if settled(RULE):
+                return
             weight = self._weights.heaviest(data[start:end])
             if weight >= self._close:
                 around = data[max(0, start - SPAN) : end].decode("utf-8", "replace")

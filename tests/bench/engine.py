@@ -3,44 +3,28 @@
     .venv/bin/python tests/bench/engine.py [--rounds N]
 
 The figures are processor time, the least of all rounds, as a busy machine takes the caches away.
-The texts are the licence, Python's own library as it stands and as a string of JSON, this project's page about detection
-(which is full of what attackers write), and the attacks of a corpus, one after the other.
+The texts are those of `tests/bench/texts.py`: ordinary ones, this project's page about detection (which is full of what
+attackers write), and the attacks of a corpus, one after the other.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-from guard.engines.embedded import EmbeddedVerdictEngine  # noqa: E402 - found only now
-from guard.inspect.verdict import Leg, ScanItem, Text  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from guard.engines.embedded import EmbeddedVerdictEngine
+from guard.inspect.verdict import Leg, ScanItem, Text
+from tests.bench.texts import texts
 
-LENGTH = 20_000
 ENGINE = EmbeddedVerdictEngine(frozenset(("look_up",)), acting_tools=frozenset(("send_message",)))
 SMALL = (
     "Please look up order 48213 and say when the parcel arrives; the last note said Thursday at noon, near the river. "
 )
-
-
-def texts() -> dict[str, str]:
-    """A text of each kind, by its name."""
-    library = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(json.__file__).parents[1].glob("a*.py")))
-    attacks = (ROOT / "tests" / "guard" / "detection" / "forms_tuning.jsonl").read_text(encoding="utf-8")
-    kinds = {
-        "prose": (ROOT / "LICENSE").read_text(encoding="utf-8") * 3,
-        "code": library,
-        "code as a string of JSON": json.dumps(library),
-        "the page about detection": (ROOT / "docs" / "explain" / "detection.md").read_text(encoding="utf-8"),
-        "attacks, one after the other": attacks,
-    }
-    return {name: text[:LENGTH] for name, text in kinds.items()}
 
 
 def least(leg: Leg, text: str, rounds: int, *, times: int = 1) -> float:

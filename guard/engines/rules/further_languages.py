@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from guard.engines.rules.rule import BETWEEN, LETTERS, OF_WORD
+from guard.engines.rules.expression import BETWEEN, LETTERS, OF_WORD
 from guard.engines.rules.sign import Family, Sign
 from guard.engines.rules.vocabularies.africa import AFRICA
 from guard.engines.rules.vocabularies.europe import EUROPE

@@ -269,6 +269,12 @@ CLAIMS: Final = (
 )
 # fmt: on
 
-#: One automaton each: what all of them together may be in the middle of is too much to keep in memory.
-GROUPS: Final = (CLAIMS, (*ORDERS, *MARKS), (*TRANSLATIONS, *FURTHER_LANGUAGES))
-SIGNS: Final = tuple(sign for group in GROUPS for sign in group)
+SIGNS: Final = (*CLAIMS, *ORDERS, *MARKS, *TRANSLATIONS, *FURTHER_LANGUAGES)
+#: One automaton each: what all of them together may be in the middle of is too much to keep in memory. So the claims that may
+#: be open for long are by themselves.
+GROUPS: Final = (
+    tuple(sign for sign in CLAIMS if sign.is_open),
+    tuple(sign for sign in CLAIMS if not sign.is_open),
+    (*ORDERS, *MARKS),
+    (*TRANSLATIONS, *FURTHER_LANGUAGES),
+)

@@ -286,8 +286,9 @@ _OTHER_LANGUAGES = (
     ),
     _translated(
         "vietnamese",
-        r"(?:bỏ qua|phớt lờ|quên)",
-        r"\s+(?:\pL+\s+){0,3}(?:hướng dẫn|chỉ dẫn|chỉ thị|mệnh lệnh|lệnh|quy tắc)\s+(?:\pL+\s+){0,2}(?:trước|trên|ban đầu)",
+        # With the blank: without accents, one of them is in "frequently".
+        r"(?:bỏ qua|phớt lờ|quên)\s",
+        r"\s*(?:\pL+\s+){0,3}(?:hướng dẫn|chỉ dẫn|chỉ thị|mệnh lệnh|lệnh|quy tắc)\s+(?:\pL+\s+){0,2}(?:trước|trên|ban đầu)",
     ),
     _translated(
         "ukrainian",

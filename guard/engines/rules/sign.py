@@ -95,10 +95,16 @@ class Sign:
         """The trigger for RE2. A bounded repetition stands in an automaton as often as its bound says, so there it has none."""
         return self.trigger or _BOUNDS.sub(_unbounded, self.expression)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether an automaton may be in the middle of the trigger for a whole sentence: words may stand between its words."""
+        return not self.trigger and _WORDS_BETWEEN.search(self.pattern) is not None
+
 
 #: What may not be written out (an escape, a class), the words of a gap, and a blank.
 _TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]| ?~ ?| ")
 _BLANK = r"(?:[^\w.!?]{1,3})"
+_WORDS_BETWEEN = re.compile(r"~|\{\d+,\d+\}|\)[*+]")
 _BOUNDS = re.compile(r"\{(\d+),\d+\}")
 
 

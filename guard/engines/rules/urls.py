@@ -139,7 +139,7 @@ def checker(allowed: frozenset[str]) -> Check:
 _PLACEHOLDER = re.compile(r"[{$<]|%7[bB]|%24")
 #: Badges have long values that are addresses, searches and pictures; what carries data away is one opaque word.
 _CARRIES = re.compile(
-    r"[?&][^=&\s]*=[\w=-]{24,}(?:[&\s]|$)|[?&](?:q|data|d|c|content|secret|payload|text|msg|info)=[^&\s]{12,}"
+    r"[?&][^=&?\s]*=[\w=-]{24,}(?:[&\s]|$)|[?&](?:q|data|d|c|content|secret|payload|text|msg|info)=[^&\s]{12,}"
 )
 
 

@@ -62,6 +62,15 @@ def test_long_run_of_combining_marks_takes_linear_time() -> None:
     assert time.process_time() - started < 2
 
 
+def test_long_run_of_backslashes_is_read_in_linear_time() -> None:
+    """Begun at each of them, a megabyte took more than an hour, in which no other thread ran."""
+    run = "\\" * 400_000
+    started = time.process_time()
+    assert (unbroken(run), unbroken(f"{run}x")) == (run, f"{run}x")
+    assert (unbroken(f"{run}nIgnore all"), unbroken(f'{run}"a')) == ("\nIgnore all", '"a')
+    assert time.process_time() - started < 5
+
+
 @pytest.mark.parametrize(
     ("text", "plain"),
     [

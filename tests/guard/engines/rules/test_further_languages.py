@@ -12,8 +12,9 @@ import pytest
 
 from guard.engines.decoding import fold
 from guard.engines.embedded import EmbeddedVerdictEngine
+from guard.engines.rules.expression import expression
 from guard.engines.rules.further_languages import FURTHER_LANGUAGES, LOOKED_FOR, VOCABULARIES, signs_of
-from guard.engines.rules.rule import DetectionRule, TriggerSet, expression
+from guard.engines.rules.rule import DetectionRule, TriggerSet
 from guard.engines.rules.sign import Sign
 from guard.engines.rules.vocabularies.words import Words
 from guard.inspect.verdict import Category, Leg, Outcome, ScanItem, Text
@@ -79,11 +80,11 @@ def plain_words(row: str, ending: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("words", VOCABULARIES, ids=lambda words: words.name)
 def test_a_language_is_looked_for_wherever_one_of_its_verbs_stands_with_any_ending(words: Words) -> None:
-    (trigger,) = {expression(sign.trigger, False, False) for sign in signs_of(words)}
+    (trigger,) = {expression(sign.trigger, False, 0) for sign in signs_of(words)}
     for row in (getattr(words, name) for name in LOOKED_FOR):
         for ending in ("", "ab", "\u0101b"):
             for phrase in plain_words(row, ending):
-                assert trigger.search(phrase), phrase
+                assert trigger.first(phrase), phrase
 
 
 @pytest.mark.parametrize("words", VOCABULARIES, ids=lambda words: words.name)
@@ -117,10 +118,10 @@ def test_a_reminder_before_an_override_does_not_excuse_it(text: str) -> None:
 
 @pytest.mark.parametrize("sign", FURTHER_LANGUAGES, ids=lambda sign: sign.family)
 def test_a_sign_is_never_found_where_its_trigger_is_not(sign: Sign) -> None:
-    found, triggered = (expression(pattern, False, False) for pattern in (sign.expression, sign.trigger_expression))
+    found, triggered = (expression(pattern, False, 0) for pattern in (sign.expression, sign.trigger_expression))
     for text in (*(text for texts in OVERRIDES.values() for text in texts), *FURTHER):
         for reading in {text, fold(text)}:
-            assert triggered.search(reading) or not found.search(reading), reading
+            assert triggered.first(reading) or not found.first(reading), reading
 
 
 def test_english_text_holds_no_word_that_a_language_is_looked_for_by() -> None:
