@@ -196,6 +196,11 @@ class Reason(_Explained):
     )
     TOO_MANY_STATES = "too_many_states", "The server gave the principal more `requestState`s than are kept."
     RESULT_TOO_LARGE = "result_too_large", "The request was executed; the answer is withheld, as it is over 16 MiB."
+    MEMORY_USED_UP = (
+        "memory_used_up",
+        "The messages that the guard holds take as much memory as they may (`guard run --memory`), so a request was not "
+        "carried out, or its answer is withheld.",
+    )
     RESULT_USED_UP = (
         "result_used_up",
         "The request was executed; the rest of the answer is withheld, as the caller's tokens are used up.",
