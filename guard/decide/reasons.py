@@ -92,6 +92,10 @@ class Reason(_Explained):
     BATCH = "batch", "The protocol version has no batches, or this batch may not hold these messages."
     BAD_SESSION = "bad_session", "The session id is missing, not visible ASCII, or given to `initialize`."
     UNKNOWN_SESSION = "unknown_session", "The session ended, or is another principal's."
+    SESSION_REPLACED = (
+        "session_replaced",
+        "The principal began a session more than are kept (64), so its least recently used one ended, at the server too.",
+    )
     FOREIGN_CURSOR = "foreign_cursor", "`Last-Event-ID` is of another session or principal, or from before a restart."
     FOREIGN_STATE = "foreign_state", "`requestState` was not given to this principal."
     UNEXPECTED_ANSWER = "unexpected_answer", "The message answers no request of the server in this session."
