@@ -230,16 +230,21 @@ class ModelExchange:
                 refusal = self._with_usage(refusal, expected)
             raise refusal from None
         except asyncio.CancelledError:
-            await self._charge(reservation, expected)
+            # Nobody awaits the answer. A stream that has begun is accounted for already.
+            if await self._charge(reservation, expected):
+                await runtime.record(self.context, Decision.ERROR, Reason.ANSWER_CUT, usage=expected)
             raise
         finally:
             if upstream is not None:
                 upstream.close()
 
-    async def _charge(self, reservation: Reservation, usage: ModelUsage) -> None:
-        """Charge a usage to the principal's budgets, and to the gateway's of the route with the next answer."""
-        if await reservation.settle(usage):
-            self.runtime.budget.owe(usage.tokens)
+    async def _charge(self, reservation: Reservation, usage: ModelUsage) -> bool:
+        """Charge a usage to the principal's budgets, and to the gateway's of the route with the next answer. A second one
+        has no effect, and returns False."""
+        if not await reservation.settle(usage):
+            return False
+        self.runtime.budget.owe(usage.tokens)
+        return True
 
     @staticmethod
     def _with_usage(refusal: ModelRefusal, usage: ModelUsage) -> ModelRefusal:
