@@ -30,6 +30,7 @@ from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
 from model.errors import EngineFailed, SecretsLocked, StateMissing
 from model.loader import read, read_text
 from model.logpush import LOGPUSH_KEYS
+from model.private_folder import make_private, refuse_shared
 from model.project import SECRET_KEYS, Project
 
 if TYPE_CHECKING:
@@ -100,12 +101,14 @@ class Target:
 
         Raises:
             StateMissing: the project was moved, or is a clone of one whose state is elsewhere.
+            InputError: every account of the machine may write to the project's own folder.
         """
+        refuse_shared(self.project.root)
         folder = self.state_folder
         if folder is None or folder.is_dir():
             return
         if self.sandbox_folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(folder)
             return
         default_folder = self.project.root / DEFAULT_STATE
         if os.environ.get(BACKEND_VARIABLE):
@@ -249,7 +252,7 @@ def _environment(target: Target) -> dict[str, str]:
 def _sandbox_passphrase(folder: Path) -> str:
     file = folder / "passphrase"
     if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         temporary = folder / f"passphrase.{secrets.token_hex(4)}"
         temporary.touch(mode=0o600)
         temporary.write_text(secrets.token_urlsafe(32), encoding="utf-8")
@@ -340,7 +343,7 @@ def _keep_salt(original: Path, copy: Path) -> None:
 def _keep_sandbox_salt(folder: Path, copy: Path) -> None:
     lines = _salts(copy)
     if lines:
-        (folder / "salts").mkdir(parents=True, exist_ok=True)
+        make_private(folder / "salts")
         (folder / "salts" / copy.name).write_text("\n".join(lines.values()) + "\n", encoding="utf-8")
 
 
