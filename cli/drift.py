@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.project import load
 from model.suggestions import did_you_mean
 from operations.drift.comparison import DriftComparison
-from operations.drift.sources import SOURCES, compare
+from operations.drift.sources import SANDBOX_SOURCES, SOURCES, compare
 from plan.drift import DriftTable
 
 
@@ -41,11 +41,18 @@ def drift(
     with target_of(project, sandbox=sandbox) as target:
         target.require_state()
         inspection = DriftComparison(project, target, loaded, tuple(stacks), timeout, guard_url, on_host)
-        rows, inspected = compare(inspection, only or SOURCES, lambda source: console.note(f"looking at {source}"))
-    table = DriftTable(stack, tuple(rows), tuple(inspected))
+        chosen = only or (_in_sandbox(guard_url) if sandbox else SOURCES)
+        rows, inspected = compare(inspection, chosen, lambda source: console.note(f"looking at {source}"))
+    not_asked = () if only else tuple(source for source in SOURCES if source not in chosen)
+    table = DriftTable(stack, tuple(rows), tuple(inspected), not_asked)
     show(table, as_json=as_json)
     if code := table.exit_code(allow_unreachable=allow_unreachable):
         raise typer.Exit(code)
+
+
+def _in_sandbox(guard_url: str | None) -> tuple[str, ...]:
+    """What is compared where nothing else is said: a guard only where one is named."""
+    return (*SANDBOX_SOURCES, "guard") if guard_url is not None else SANDBOX_SOURCES
 
 
 def show(table: DriftTable, *, as_json: bool) -> None:
@@ -61,3 +68,6 @@ def show(table: DriftTable, *, as_json: bool) -> None:
     counts = table.as_json()["counts"]
     summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no drift"
     console.say(f"{table.stack}: {summary}; looked at {', '.join(table.sources) or 'nothing'}")
+    if table.not_asked:
+        *names, last = table.not_asked
+        console.say(f"not asked: {', '.join(names)} and {last}, which the sandbox has not")

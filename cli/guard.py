@@ -31,6 +31,7 @@ def run(
     admin_port: int | None,
     command_sockets: Path | None,
     workers: int,
+    memory: int | None,
     debug: bool,
 ) -> None:
     """What `ringwall guard run` does; its flags and help are in `cli.flags.guard`."""
@@ -49,7 +50,7 @@ def run(
     if host is not None:
         alone = {"--config": config, "--public-key": public_key, "--server": server, "--token-file": token_file}
         _require_none(alone, "is for one server", "leave it out, or --host")
-        _until_done(serve_host(host, state, interval, admin_port, command_sockets))
+        _until_done(serve_host(host, state, interval, admin_port, command_sockets, memory))
         return
     if config is None:
         raise InputError(
@@ -65,9 +66,9 @@ def run(
         if workers > 1:
             from cli.guard_workers import serve_signed_by_workers  # noqa: PLC0415 - 0.7 s, as the service
 
-            serve_signed_by_workers(source, public_key, state, interval, workers, _until_done, debug=debug)
+            serve_signed_by_workers(source, public_key, state, interval, workers, _until_done, memory, debug=debug)
             return
-        work = serve_signed(source, state, interval, command_sockets)
+        work = serve_signed(source, state, interval, command_sockets, memory)
     else:
         signed = {"--server": server, "--token-file": token_file, "--command-sockets": command_sockets}
         _require_none(signed, "is for a signed bundle", "give --public-key, or leave it out")
@@ -82,9 +83,9 @@ def run(
         if workers > 1:
             from cli.guard_workers import serve_demo_by_workers  # noqa: PLC0415 - 0.7 s, as the service
 
-            serve_demo_by_workers(demo, state, workers, _until_done, debug=debug)
+            serve_demo_by_workers(demo, state, workers, _until_done, memory, debug=debug)
             return
-        work = serve_demo(demo, state)
+        work = serve_demo(demo, state, memory=memory)
     _until_done(work)
 
 

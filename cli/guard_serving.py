@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from model.guard_bundle import AnyGuardConfig
 
 
-async def serve_demo(opened: Opened, state: Path, sockets: Path | None = None) -> None:
-    """Serve a configuration that verifies nobody, and say so. `sockets` is the folder of the commands' sockets."""
+async def serve_demo(opened: Opened, state: Path, sockets: Path | None = None, memory: int | None = None) -> None:
+    """Serve a configuration that verifies nobody, and say so. `sockets` is the folder of the commands' sockets, `memory` the
+    MiB that messages may take."""
+    from guard.host_memory import message_memory  # noqa: PLC0415 - signing does without its 0.6 s
     from guard.listening import serve, settle, signals  # noqa: PLC0415 - signing does without its 0.6 s
     from guard.running import running  # noqa: PLC0415
 
@@ -28,7 +30,7 @@ async def serve_demo(opened: Opened, state: Path, sockets: Path | None = None) -
         say_started(opened.config)
 
     with signals() as stop:
-        async with running(opened, state, sockets=sockets) as service:
+        async with running(opened, state, sockets=sockets, memory=message_memory(memory)) as service:
             await serve(service, stop, started=started)
 
 
@@ -40,8 +42,11 @@ def warn_of_demo(opened: Opened) -> None:
     show("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
 
 
-async def serve_signed(source: BundleSource, state: Path, every: float, sockets: Path | None) -> None:
+async def serve_signed(
+    source: BundleSource, state: Path, every: float, sockets: Path | None, memory: int | None
+) -> None:
     """Serve the bundles of one source until SIGTERM; SIGHUP has it look for a new one at once."""
+    from guard.host_memory import message_memory  # noqa: PLC0415 - signing does without its 0.6 s
     from guard.listening import serve, settle, signals  # noqa: PLC0415 - signing does without its 0.6 s
     from guard.running import running  # noqa: PLC0415
 
@@ -54,7 +59,7 @@ async def serve_signed(source: BundleSource, state: Path, every: float, sockets:
         say_started(opened.config)
 
     with signals(nudge.set) as stop:
-        async with running(opened, state, sockets=sockets) as service:
+        async with running(opened, state, sockets=sockets, memory=message_memory(memory)) as service:
             service.runtime.source_status = source.members
             watching = asyncio.get_running_loop().create_task(
                 source.watch(lambda loaded: service.apply(loaded.opened), every, nudge)
@@ -66,14 +71,18 @@ async def serve_signed(source: BundleSource, state: Path, every: float, sockets:
                 await asyncio.gather(watching, return_exceptions=True)
 
 
-async def serve_host(folder: Path, state: Path, every: float, admin_port: int | None, sockets: Path | None) -> None:
+async def serve_host(
+    folder: Path, state: Path, every: float, admin_port: int | None, sockets: Path | None, memory: int | None
+) -> None:
     """Serve every server of a host until SIGTERM; SIGHUP has it look for new folders and bundles at once."""
     from guard.host import GuardHost, host_admin  # noqa: PLC0415 - signing does without its 0.6 s
+    from guard.host_memory import message_memory  # noqa: PLC0415
     from guard.listening import signals  # noqa: PLC0415
 
     if admin_port is not None:
         require_free(admin_port, key="--admin-port", remedy="end it, or name another port")
-    host = GuardHost(folder, state, every, check=require_free_ports, sockets=sockets)
+    room = message_memory(memory, several=True)
+    host = GuardHost(folder, state, every, check=require_free_ports, sockets=sockets, memory=room)
 
     def started() -> None:
         configs = [service.runtime.policy.config for service in host.services.values()]

@@ -24,9 +24,11 @@ from guard.workers.worker import Worker
 UntilDone = Callable[[Coroutine[Any, Any, None]], None]
 
 
-def serve_demo_by_workers(opened: Opened, state: Path, count: int, until_done: UntilDone, *, debug: bool) -> None:
+def serve_demo_by_workers(
+    opened: Opened, state: Path, count: int, until_done: UntilDone, memory: int | None, *, debug: bool
+) -> None:
     """Serve a configuration that verifies nobody by `count` workers, and say so; errors as `serve_signed_by_workers`."""
-    _serve(opened, None, state, count, until_done, source=None, keys=(), every=0.0, debug=debug)
+    _serve(opened, None, state, count, until_done, memory, source=None, keys=(), every=0.0, debug=debug)
 
 
 def serve_signed_by_workers(
@@ -36,10 +38,12 @@ def serve_signed_by_workers(
     every: float,
     count: int,
     until_done: UntilDone,
+    memory: int | None,
     *,
     debug: bool,
 ) -> None:
-    """Serve the bundles of one source by `count` workers until SIGTERM; SIGHUP has the source looked at at once.
+    """Serve the bundles of one source by `count` workers until SIGTERM; SIGHUP has the source looked at at once. `memory` is
+    the MiB that the messages of all of them may take.
 
     Raises:
         RingwallError: the configuration does not fit, or the guard's processes ended.
@@ -52,6 +56,7 @@ def serve_signed_by_workers(
         state,
         count,
         until_done,
+        memory,
         source=source,
         keys=keys,
         every=every,
@@ -65,6 +70,7 @@ def _serve(
     state: Path,
     count: int,
     until_done: UntilDone,
+    memory: int | None,
     *,
     source: BundleSource | None,
     keys: list[Path] | tuple[()],
@@ -83,7 +89,7 @@ def _serve(
         Supervisor(
             crew,
             hub=lambda started: until_done(_run_hub(Hub(crew, opened, text), started)),
-            worker=lambda number: lambda started: _run_worker(crew, number, until_done, started, debug=debug),
+            worker=lambda number: lambda started: _run_worker(crew, number, until_done, memory, started, debug=debug),
             started=lambda: say_started(opened.config, count),
         ).run()
     finally:
@@ -97,6 +103,8 @@ async def _run_hub(hub: Hub, started: Callable[[], None]) -> None:
     await hub.run(stop, started)
 
 
-def _run_worker(crew: Crew, number: int, until_done: UntilDone, started: Callable[[], None], *, debug: bool) -> None:
+def _run_worker(
+    crew: Crew, number: int, until_done: UntilDone, memory: int | None, started: Callable[[], None], *, debug: bool
+) -> None:
     to_stderr(debug=debug, worker=number)
-    until_done(Worker(crew, number).run(started))
+    until_done(Worker(crew, number, memory).run(started))

@@ -8,6 +8,7 @@ from cli import console, invocation
 from cli.options import LOCAL_ADMIN
 from cli.prompt import read_answer
 from model.errors import InputError, InputErrors
+from model.private_folder import make_private
 from operations.project import new_project as made
 from operations.project.new_project import Question
 from operations.project.templates import EnvironmentAnswers
@@ -61,7 +62,7 @@ def init(
     plan = made.plan(root, answers, name=name, backend=backend)
     apply(plan.changes)
     if plan.state_folder is not None:
-        plan.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(plan.state_folder)
     written = [str(change.path) for change in plan.changes]
     for file in written:
         console.say(f"wrote {file}")

@@ -15,6 +15,7 @@ from guard.logs import to_stderr
 from model.errors import InputError
 from model.front_door import ADMIN_PORT_OFFSET
 from model.guard_config import DemoIdentity, GuardConfig, Identity, Principals
+from model.private_folder import make_private
 from model.project import load
 from model.stacks import EnvironmentStack, ModelStack, ServerStack
 from operations.audit_logs import local_log
@@ -50,7 +51,7 @@ def local(
     member = local_member(server)
     if command or member.command:
         console.note(f"note: {unconfined(server)}")
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(state)
     opened = Opened(config, config.tool_lock_sha256, 1, frozenset())
     if member.command:
         asyncio.run(_served_command(member, opened, state))

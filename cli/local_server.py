@@ -18,6 +18,7 @@ from cli import console
 from guard.http.stdio_command import socket_of
 from model.errors import InputError, PlanRefused, Unreachable
 from model.guard_config import GuardConfig
+from model.private_folder import make_private
 from model.stacks import ServerStack
 from operations.host.activation import command_socket
 from operations.host.machine import HostMember
@@ -43,7 +44,7 @@ def unconfined(server: ServerStack) -> str:
 def local_variables(state: Path) -> dict[str, str]:
     """The environment of a server here, without the values that its stack file names; its home is made."""
     home = state.absolute() / "home"
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(home)
     shell = {name: os.environ[name] for name in _FROM_SHELL if name in os.environ}
     return {**shell, **server_variables(str(home))}
 

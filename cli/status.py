@@ -10,7 +10,7 @@ import typer
 from cli import console
 from cli.project import current_project
 from cli.target import target_of
-from engine.deploy import contract_is_current
+from engine.deploy import contract_difference
 from engine.repair.pending import pending_summary, recorded_states
 from engine.repair.pending_state import pending
 from engine.state import all_live_resources, lists_everything
@@ -59,8 +59,8 @@ def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[
             continue
         try:
             loaded = load(project, stack)
-            if counts.get(stack) and not contract_is_current(target, loaded):
-                notes[stack] = f"deployed settings differ from the file: run `ringwall up {stack}`"
+            if counts.get(stack) and (differs := contract_difference(target, loaded)) is not None:
+                notes[stack] = f"as deployed it {differs}: run `ringwall up {stack}`"
         except InputError as error:
             problems = error.problems if isinstance(error, InputErrors) else [error]
             for problem in reversed(problems):

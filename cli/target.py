@@ -11,6 +11,7 @@ from cli import invocation
 from cli.terminal import Terminal
 from engine.plugins import require_plugins
 from engine.workspace import Target
+from model.private_folder import make_private
 from model.project import Project
 
 #: Where the sandbox keeps its services and its own backend, below the project.
@@ -40,7 +41,7 @@ def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Itera
     from sandbox.server import served_by  # noqa: PLC0415
 
     home = project.root / SANDBOX_HOME
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     if not plugins or served_by(home / "providers") == os.environ.get("PULUMI_DEBUG_PROVIDERS", ""):
         yield sandbox_target(project)
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import pulumi
@@ -54,9 +55,26 @@ def contract_value(
     return {
         "version": VERSION,
         "digest": environment.digest,
+        "written": environment.written_digest,
+        "ringwall": metadata.version("ringwall"),
         "policies": dict(policy_ids),
         "agents": dict(agent_client_ids),
     }
+
+
+def difference(contract: Mapping[str, Any], environment: EnvironmentStack) -> str | None:
+    """How the environment as deployed differs from the file; None where it does not.
+
+    After an upgrade the file may say something else although nobody edited it: what it leaves out has other defaults.
+    """
+    if contract.get("digest") == environment.digest:
+        return None
+    file, made_by, current = environment.document.file.name, contract.get("ringwall"), metadata.version("ringwall")
+    if contract.get("written") == environment.written_digest and made_by != current:
+        return f"was made from the same {file} by Ringwall {made_by}, whose defaults are not those of {current}"
+    if made_by is None:
+        return f"differs from {file}, or was made from it by an older Ringwall with other defaults"
+    return f"differs from {file}"
 
 
 def refuse_undeployed(environment: EnvironmentStack) -> None:
@@ -102,10 +120,9 @@ def _checked(value: object, environment: EnvironmentStack) -> dict[str, Any]:
             f"environment {environment.name} was deployed by another version of Ringwall (contract "
             f"{value.get('version')}, this one reads {VERSION}); {remedy}"
         )
-    if value.get("digest") != environment.digest:
-        raise pulumi.RunError(
-            f"environment {environment.name} as deployed differs from {environment.document.file.name}; {remedy}"
-        )
+    differs = difference(value, environment)
+    if differs is not None:
+        raise pulumi.RunError(f"environment {environment.name} as deployed {differs}; {remedy}")
     return dict(value)
 
 

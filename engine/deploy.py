@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.contract import OUTPUT
+from components.contract import OUTPUT, difference
 from engine.api_calls import Calls
 from engine.checkpoint import recorded_stacks
 from engine.repair.unanswered import reconcile
@@ -134,13 +134,18 @@ def preview(
 
 def contract_is_current(target: Target, loaded: Stack) -> bool:
     """Whether the deployed environment is the one in the file."""
+    return contract_difference(target, loaded) is None
+
+
+def contract_difference(target: Target, loaded: Stack) -> str | None:
+    """How the environment as deployed differs from the file; None where it does not."""
     if not isinstance(loaded, EnvironmentStack):
-        return True
+        return None
     try:
         contract = outputs(target.project, loaded.stack, target=target).get(OUTPUT)
     except NoSuchStack:
-        return False
-    return isinstance(contract, dict) and contract.get("digest") == loaded.digest
+        return "is not there"
+    return difference(contract, loaded) if isinstance(contract, dict) else "exports no contract"
 
 
 def _changes_contract(run: Run) -> bool:

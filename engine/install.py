@@ -16,6 +16,7 @@ from typing import Literal
 from engine.download import DownloadFailed, ReleaseMismatch, download
 from engine.locate import PINNED, VARIABLE, Engine, cache_path, explain, find, supported, version_of, write_checksum
 from model.errors import EngineMissing
+from model.private_folder import make_private
 
 Progress = Callable[[str], None]
 Method = Literal["auto", "download", "build"]
@@ -41,7 +42,7 @@ def install(*, progress: Progress, method: Method = "auto") -> Engine:
     if os.environ.get(VARIABLE):
         raise EngineMissing(explain()[0].reason, remedy=f"correct or unset {VARIABLE}")
     target = cache_path()
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".install-") as scratch:
         executable = Path(scratch) / "pulumi"
         _make(executable, Path(scratch), progress, method)

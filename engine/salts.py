@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model.errors import RingwallError
 from model.files import write_atomically
+from model.private_folder import make_private
 
 SALT_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
@@ -50,5 +51,5 @@ def keep_sandbox_salt(folder: Path, copy: Path) -> None:
     """Keep the same for a rehearsal, which writes into no file of the user's."""
     lines, saved = _salts(copy), folder / "salts" / copy.name
     if lines and lines != _salts(saved):
-        saved.parent.mkdir(parents=True, exist_ok=True)
+        make_private(saved.parent)
         write_atomically(saved, ("\n".join(lines.values()) + "\n").encode())

@@ -32,6 +32,7 @@ from model.errors import EngineFailed, SecretsLocked, StateMissing
 from model.files import put_in_place
 from model.loader import read, read_text
 from model.logpush import LOGPUSH_KEYS
+from model.private_folder import make_private, refuse_shared
 from model.project import SECRET_KEYS, Project
 
 if TYPE_CHECKING:
@@ -101,12 +102,14 @@ class Target:
 
         Raises:
             StateMissing: the project was moved, or is a clone of one whose state is elsewhere.
+            InputError: every account of the machine may write to the project's own folder.
         """
+        refuse_shared(self.project.root)
         folder = self.state_folder
         if folder is None or folder.is_dir():
             return
         if self.sandbox_folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(folder)
             return
         default_folder = self.project.root / DEFAULT_STATE
         if os.environ.get(BACKEND_VARIABLE):
@@ -250,7 +253,7 @@ def _environment(target: Target) -> dict[str, str]:
 def _sandbox_passphrase(folder: Path) -> str:
     file = folder / "passphrase"
     if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         temporary = folder / f"passphrase.{secrets.token_hex(4)}"
         try:
             temporary.touch(mode=0o600)

@@ -27,9 +27,11 @@ from guard.bundle.bundle import Opened, OpenedBundle
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, NeedsRestart, pause
 from guard.decide.taint import TaintCircle
+from guard.host_memory import message_memory
 from guard.http.request_bounds import DEFAULT_BOUNDS
 from guard.listening import listening_on, serve, settle
 from guard.logs import SERVER
+from guard.memory import MessageMemory
 from guard.running import AnyGuardService, running
 from model.errors import InputError, RingwallError
 from model.guardless import NO_GUARD
@@ -68,6 +70,7 @@ class GuardHost:
         every: seconds between two looks for new configurations and folders.
         check: called with a configuration before anything is opened for it; raises RingwallError to refuse it.
         sockets: the folder of the commands' sockets, as `GuardService.open`.
+        memory: what the messages of all servers may take together; by default a share of what there is.
     """
 
     def __init__(
@@ -78,7 +81,9 @@ class GuardHost:
         *,
         check: Callable[[Opened], None] = lambda _: None,
         sockets: Path | None = None,
+        memory: MessageMemory | None = None,
     ) -> None:
+        self._memory = memory or message_memory(several=True)
         self._folder = folder
         self._state = state
         self._every = every
@@ -235,7 +240,8 @@ class GuardHost:
         loaded = await source.load_first()
         self._check(loaded.opened)
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // count
-        async with running(loaded.opened, state, bounds=DEFAULT_BOUNDS.within(files), sockets=self._sockets) as service:
+        bounds = DEFAULT_BOUNDS.within(files)
+        async with running(loaded.opened, state, bounds=bounds, sockets=self._sockets, memory=self._memory) as service:
             service.runtime.source_status = source.members
             circle = self._circles[environment]
 

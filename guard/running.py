@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from guard.bundle.bundle import Opened
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
+from guard.memory import MessageMemory
 from guard.work import GuardWork
 from model.guard_bundle import kind_of
 
@@ -33,7 +34,11 @@ class AnyGuardService(Protocol):
 
 
 async def open_service(
-    opened: Opened, state: Path, bounds: RequestBounds = DEFAULT_BOUNDS, sockets: Path | None = None
+    opened: Opened,
+    state: Path,
+    bounds: RequestBounds = DEFAULT_BOUNDS,
+    sockets: Path | None = None,
+    memory: MessageMemory | None = None,
 ) -> AnyGuardService:
     """Make everything but the guard's ports; arguments and errors as `GuardService.open`.
 
@@ -42,18 +47,23 @@ async def open_service(
     if kind_of(opened.config) == "route":
         from guard.models.service import ModelGuardService
 
-        return await ModelGuardService.open(opened, state, bounds=bounds)
+        return await ModelGuardService.open(opened, state, bounds=bounds, memory=memory)
     from guard.service import GuardService
 
-    return await GuardService.open(opened, state, bounds=bounds, sockets=sockets)
+    return await GuardService.open(opened, state, bounds=bounds, sockets=sockets, memory=memory)
 
 
 @contextlib.asynccontextmanager
 async def running(
-    opened: Opened, state: Path, *, bounds: RequestBounds = DEFAULT_BOUNDS, sockets: Path | None = None
+    opened: Opened,
+    state: Path,
+    *,
+    bounds: RequestBounds = DEFAULT_BOUNDS,
+    sockets: Path | None = None,
+    memory: MessageMemory | None = None,
 ) -> AsyncIterator[AnyGuardService]:
     """An open service, which is closed when the context ends."""
-    service = await open_service(opened, state, bounds, sockets)
+    service = await open_service(opened, state, bounds, sockets, memory)
     try:
         yield service
     finally:

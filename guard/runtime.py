@@ -31,6 +31,7 @@ from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
 from guard.inspect.panel import acting_tools
 from guard.inspect.verdict import Leg
+from guard.memory import MessageMemory
 from guard.metrics import UNLISTED
 from guard.traces.tracer import Tracer, close_tracer
 from guard.work import GuardWork, inspection_members
@@ -55,10 +56,11 @@ class Runtime(GuardWork[Policy]):
         taints: Taints,
         cache: ResultCache,
         *,
+        memory: MessageMemory,
         keep_alive: float = KEEP_ALIVE_SECONDS,
         bounds: RequestBounds = DEFAULT_BOUNDS,
     ) -> None:
-        super().__init__(policy, audit, keep_alive=keep_alive, bounds=bounds)
+        super().__init__(policy, audit, keep_alive=keep_alive, bounds=bounds, memory=memory)
         self.upstream = upstream
         self.watch = watch
         self.taints = taints
@@ -213,7 +215,8 @@ class Runtime(GuardWork[Policy]):
     async def _post(self, send: Callable[[], Awaitable[UpstreamAnswer]]) -> None:
         try:
             answer = await send()
-            await answer.read(65536)
+            with self.room("") as room:
+                await answer.read(65536, room.held())
             answer.close()
         except UpstreamDown as problem:
             self.log.warning("a refusal could not be sent to the server: %s", problem)

@@ -9,6 +9,7 @@ import logging
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from guard.decide.policy import Policy
 from guard.decide.taint import Taints
 from guard.decide.term import Term
 from guard.decide.watch import Watch
+from guard.host_memory import message_memory
 from guard.http.connection import upstream_of
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.http.stdio_command import socket_of
@@ -36,6 +38,7 @@ from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
 from guard.inspect.panel import acting_tools
+from guard.memory import MessageMemory, Rooms
 from guard.opening import anchor_token, counters_of, make_state, marks_of
 from guard.runtime import Runtime
 from guard.traces.opening import collector_headers, tracer_of
@@ -67,14 +70,15 @@ class GuardService:
         keep_alive: float = KEEP_ALIVE_SECONDS,
         bounds: RequestBounds = DEFAULT_BOUNDS,
         sockets: Path | None = None,
+        memory: MessageMemory | None = None,
         worker: int = 1,
         workers: int = 1,
         shared: Counters | None = None,
     ) -> GuardService:
         """Make everything but the sockets. `state` is a directory that only the guard may write. A stream that is silent
         for `keep_alive` seconds gets a comment. A command is reached through its socket in the folder `sockets`, where there
-        is one, else started. Of several `workers` each is a `worker` with an audit log of its own, and counts in `shared`
-        unless a Redis counts.
+        is one, else started. `memory` is what the process has for messages, by default half of all there is. Of several
+        `workers` each is a `worker` with an audit log of its own, and counts in `shared` unless a Redis counts.
 
         Raises:
             RingwallError: a secret, schema, log or state file cannot be used, so the guard does not start.
@@ -93,8 +97,10 @@ class GuardService:
             key=load_or_create_key(state / "audit.key"),
             anchor_token=anchor_token(config),
         )
-        upstream = _upstream(config, introduction, sockets)
-        watch = Watch(upstream, lambda: policy)
+        memory = memory or message_memory(parts=workers)
+        rooms = partial(memory.room, server=policy.server)
+        upstream = _upstream(config, introduction, sockets, rooms)
+        watch = Watch(upstream, lambda: policy, rooms=rooms)
         runtime = Runtime(
             policy,
             upstream,
@@ -102,6 +108,7 @@ class GuardService:
             watch,
             Taints(config.guard.taint, time.monotonic),
             ResultCache(config.tool_lock, opened.sha256, time.monotonic),
+            memory=memory,
             keep_alive=keep_alive,
             bounds=bounds.within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
@@ -152,7 +159,7 @@ class GuardService:
         moved = new.origin != old.origin
         retraced = moved or new.guard.traces != old.guard.traces
         trace_headers = collector_headers(new) if retraced else {}
-        upstream = _upstream(new, introduction, self._sockets) if moved else None
+        upstream = _upstream(new, introduction, self._sockets, self.runtime.room) if moved else None
         if (marks := self.runtime.taints.shared) is not None:
             await marks.tools.announce(opened.sha256, acting_tools(new))
         await self.runtime.apply(policy, upstream)
@@ -209,9 +216,11 @@ def _policy(
     )
 
 
-def _upstream(config: GuardConfig, introduction: CallerIntroduction | None, sockets: Path | None) -> Upstream:
+def _upstream(
+    config: GuardConfig, introduction: CallerIntroduction | None, sockets: Path | None, rooms: Rooms
+) -> Upstream:
     socket = None if sockets is None else socket_of(sockets, config.server.environment, config.server.name)
-    return upstream_of(config.origin, introduction=introduction, socket=socket)
+    return upstream_of(config.origin, introduction=introduction, socket=socket, rooms=rooms)
 
 
 def _introduction(config: GuardConfig, state: Path) -> CallerIntroduction | None:

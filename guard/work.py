@@ -28,6 +28,7 @@ from guard.http.request_bounds import RequestBounds
 from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
 from guard.inspect.payload import payload_of
+from guard.memory import MessageMemory, Room
 from guard.metrics import GuardMetrics
 from model.guard_bundle import AnyGuardConfig
 from model.text import visible
@@ -107,8 +108,11 @@ class GuardWork(Generic[P]):
     #: The principals that were sent untrusted text, where the guard keeps such marks.
     taints: Taints | None = None
 
-    def __init__(self, policy: P, audit: AuditLog, *, keep_alive: float, bounds: RequestBounds) -> None:
+    def __init__(
+        self, policy: P, audit: AuditLog, *, keep_alive: float, bounds: RequestBounds, memory: MessageMemory
+    ) -> None:
         self.policy = policy
+        self.memory = memory
         self.audit = audit
         self.budget = ServerBudget()
         #: Seconds of silence after which a stream gets a keep-alive, and a call is answered as a stream.
@@ -164,6 +168,10 @@ class GuardWork(Generic[P]):
         """Whether one more request of the principal's is served beside those that are, open streams among them."""
         most = self.bounds.streams + self.policy.config.limits.concurrency
         return len(self._work.get(principal, ())) < most
+
+    def room(self, principal: str) -> Room:
+        """The room of one request of a principal in the memory that the process has for messages."""
+        return self.memory.room(principal, self.policy.server)
 
     def work_for(self, principal: str, task: asyncio.Task[Any]) -> WorkInProgress:
         """Registers the running `task` as work for `principal` while the context lasts, so that a denial can end it.

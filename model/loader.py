@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model.comment_marks import IMPLICIT_MARKS, mark_outside_comments
 from model.errors import InputError
 from model.files import FileTooLarge, NoFile, read_bytes
 from model.text import first_unseen
@@ -146,13 +147,9 @@ def _parse(text: str, file: Path) -> tuple[Json, dict[KeyPath, int]]:
             file=_line_at(file, text, mark),
             remedy="remove it, or write it as an escape in double quotes",
         )
-    if unseen := first_unseen(text.removeprefix(_BYTE_ORDER_MARK)):
-        raise InputError(
-            # Those that show the rest of a line in another order are among them (CVE-2021-42574).
-            f"holds the invisible character U+{ord(unseen[1]):04X}, which no reviewer sees",
-            file=_line_at(file, text, unseen[0]),
-            remedy="remove it, or write it as an escape in double quotes",
-        )
+    if unseen := first_unseen(text.removeprefix(_BYTE_ORDER_MARK), passed=IMPLICIT_MARKS):
+        # Those that show the rest of a line in another order are among them (CVE-2021-42574).
+        raise _invisible(file, text, unseen)
     if tab := _TAB_BEFORE_TEXT.search(text):
         raise InputError(
             "a tab before the first character of a line, which Pulumi does not read",
@@ -181,10 +178,21 @@ def _parse(text: str, file: Path) -> tuple[Json, dict[KeyPath, int]]:
         raise InputError(" ".join(str(error).split()), file=file, remedy="correct the YAML") from None
     except (ValueError, OverflowError):
         raise InputError("holds an escape that is no Unicode character", file=file, remedy="correct the YAML") from None
+    if mark_in_text := mark_outside_comments(text, root):
+        raise _invisible(file, text, mark_in_text)
     lines: dict[KeyPath, int] = {}
     if root is None:
         return None, {(): 1}
     return _Reader(file, text, lines, tags).value(root, ()), lines
+
+
+def _invisible(file: Path, text: str, unseen: tuple[int, str]) -> InputError:
+    place, char = unseen
+    return InputError(
+        f"holds the invisible character U+{ord(char):04X}, which no reviewer sees",
+        file=_line_at(file, text, place),
+        remedy="remove it, or write it as an escape in double quotes",
+    )
 
 
 #: What the reader's own words mostly come from.

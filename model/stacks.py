@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from model.environment import Environment
 from model.loader import Document, KeyPath
@@ -67,6 +67,15 @@ class EnvironmentStack:
         """SHA-256 of the settings. Servers compare it with the deployed one: a deployed environment unlike the file
         would hand them another account, zone or issuer than the one under review."""
         text = json.dumps(self.settings.dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def written_digest(self) -> str:
+        """SHA-256 of the deployed settings as they stand in the file, without this Ringwall's defaults."""
+        value: Any = self.document.value
+        written, deployed = value.get("config", {}).get(ENVIRONMENT_KEY, {}), self.settings.dump()
+        settings = {name: member for name, member in written.items() if name in deployed}
+        text = json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -40,8 +40,9 @@ def hidden_in(text: str) -> list[str]:
     return sorted({char for char in loose if is_hidden(char) and unicodedata.category(char) != "Zs"})
 
 
-def first_unseen(text: str) -> tuple[int, str] | None:
-    """Place and character of the first that nobody sees: one that formats or draws nothing, but for what `hidden_in` passes.
+def first_unseen(text: str, passed: str = "") -> tuple[int, str] | None:
+    """Place and character of the first that nobody sees: one that formats or draws nothing, but for what `hidden_in` passes
+    and those of `passed`.
 
     A character that this Python does not know yet may be drawn well, and a control is seen by other means.
     """
@@ -50,7 +51,7 @@ def first_unseen(text: str) -> tuple[int, str] | None:
     start = 0
     for piece, is_drawn in _pieces(text):
         for index, char in enumerate(() if is_drawn or piece.isascii() else piece, start):
-            if unicodedata.category(char) == "Cf" or _BLANK.match(char):
+            if (unicodedata.category(char) == "Cf" or _BLANK.match(char)) and char not in passed:
                 return index, char
         start += len(piece)
     return None

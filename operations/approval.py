@@ -21,6 +21,7 @@ from engine.deploy import Scope
 from engine.run import Run
 from engine.workspace import Target
 from model.files import write_atomically
+from model.private_folder import make_private
 from model.project import Project
 from model.stacks import environment_of
 from plan.diff.compare import Side, compare
@@ -86,7 +87,7 @@ def record(
         if moment is None:
             (folder / _RECORD).unlink(missing_ok=True)
             continue
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         files = {path: content.decode("utf-8") for path, content in item.files.items()}
         document = {
             "version": 1,

@@ -24,6 +24,7 @@ from engine.progress import Progress
 from model import effects
 from model.errors import RingwallError
 from model.git_environment import git_environment
+from model.private_folder import make_private
 from plan.rings import RINGS
 
 JOURNAL = Path(".ringwall") / "operations.jsonl"
@@ -161,7 +162,7 @@ class Operation:
         }
         file = self.root / JOURNAL
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_private(file.parent)
             descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as out:
                 out.write(json.dumps(record, sort_keys=True, ensure_ascii=False) + "\n")

@@ -55,6 +55,8 @@ class DriftTable:
     stack: str
     rows: tuple[DriftRow, ...]
     sources: tuple[str, ...] = ()
+    #: The sources that there are none of here, so that nobody was asked.
+    not_asked: tuple[str, ...] = ()
 
     @property
     def drifted(self) -> bool:
@@ -73,6 +75,7 @@ class DriftTable:
             "version": 1,
             "stack": self.stack,
             "looked_at": list(self.sources),
+            "not_asked": list(self.not_asked),
             "rows": [asdict(row) for row in self.rows],
             "counts": {kind: kinds.count(kind) for kind in KINDS},
         }

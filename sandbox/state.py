@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.private_folder import make_private
 from sandbox.wire import Props, SecretValue, transform
 
 FILE = "state.json"
@@ -85,7 +86,7 @@ class Store:
         self.watchers: list[Callable[[Sequence[Record]], None]] = []
         self._lock = threading.Lock()
         self._parsed: tuple[tuple[int, int, int], World] | None = None
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
 
     @contextmanager
     def transaction(self) -> Iterator[World]:

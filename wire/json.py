@@ -36,6 +36,7 @@ def parse(body: bytes) -> Any:
         if usual:
             check_depth(body, MAX_DEPTH)
             return value
+        value = None  # beside the strict reader's it would take as much memory again
         return read_json(body, MAX_DEPTH, replace_halves=True)
     except NotJson as error:
         raise Malformed(str(error)) from None

@@ -17,6 +17,8 @@ KEEP_ALIVE = b":\n\n"
 KEEP_ALIVE_SECONDS = 15.0
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _ENDS = re.compile(rb"[\r\n]")
+#: Bytes that each line of an event takes besides its own.
+_OF_LINE = 64
 _CURSOR = re.compile(r"[\x20-\x7e]{0,1024}")
 
 
@@ -67,6 +69,11 @@ class Reader:
         self._after_cr = False
         self._first = True
         self._begin()
+
+    @property
+    def pending(self) -> int:
+        """Bytes that the event takes whose end has not come."""
+        return self._received + self._pending + _OF_LINE * len(self._data)
 
     def _begin(self) -> None:
         self._received = 0

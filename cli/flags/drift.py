@@ -51,6 +51,9 @@ def drift(
     issuers' keys there, the bundle in force at the guard, and the server's live tools against the lock. What cannot be
     looked at from here is shown as unreachable: exit code 6, unless drift was found or --allow-unreachable is given. Each
     row says what puts it right.
+
+    With --sandbox the engine's resources alone are compared: there is no gateway, issuer, guard or server to ask, and it
+    says so. --only asks one all the same.
     """
     from cli.drift import drift as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 

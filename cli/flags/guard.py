@@ -76,6 +76,15 @@ def run(
             min=1, max=32, metavar="N", help="Processes that serve the guard's port together: one for each core."
         ),
     ] = 1,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            metavar="MIB",
+            help="Memory for messages under way, of all servers together; else half of what there is.",
+            show_default=False,
+        ),
+    ] = None,
     sandbox: NoSandbox = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -111,5 +120,6 @@ def run(
         admin_port=admin_port,
         command_sockets=command_sockets,
         workers=workers,
+        memory=memory,
         debug=debug,
     )

@@ -75,6 +75,10 @@ TEXTS = {
         "This call was executed; its result is withheld, as it is larger than the guard passes on. Ask for less of it. "
         "Incident {incident}."
     ),
+    "no_room": (
+        "This call was executed; its result is withheld, as the guard holds as much as it has memory for. "
+        "Ask for less of it, or later. Incident {incident}."
+    ),
     "used_up": (
         "This call was executed; the rest of its result is withheld, as it exceeds the token budget. "
         "Ask for less of it. Incident {incident}."

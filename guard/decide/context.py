@@ -41,6 +41,11 @@ class Sink(Protocol):
         """Send one event."""
 
 
+def digest_of_session(session: str) -> str:
+    """What the audit log and the traces show of a session's id."""
+    return hashlib.sha256(session.encode()).hexdigest()[:16]
+
+
 @dataclass(slots=True)
 class Caller:
     """The sender of a message, in one era and session, with what it may do."""
@@ -65,7 +70,7 @@ class Caller:
     def session_digest(self) -> str | None:
         """What the audit log and the traces show of the session: the beginning of its id's SHA-256."""
         if self._digest is None and self.session:
-            self._digest = hashlib.sha256(self.session.encode()).hexdigest()[:16]
+            self._digest = digest_of_session(self.session)
         return self._digest
 
 

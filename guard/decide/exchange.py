@@ -23,6 +23,7 @@ from guard.decide.stream_rate import StreamRate
 from guard.http.upstream import NoToken, UpstreamAnswer, send_with_token
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import EVERYTHING, Leg, Outcome
+from guard.memory import Room
 from guard.runtime import Runtime
 from guard.traces.span import NO_SPAN, Span
 from model.finding_exceptions import admits_exceptions, rule_of
@@ -43,6 +44,8 @@ class Exchange:
     #: The resources whose changes this stream of the 2026 era reports.
     subscriptions: frozenset[str] = frozenset()
     span: Span = NO_SPAN
+    #: What the request's messages take of the process's memory.
+    room: Room = field(kw_only=True)
 
     def context(self, id_: Id, method: str, row: Method, size: int = 0) -> Context:
         """The context of a message that arrives now, under a new incident id."""

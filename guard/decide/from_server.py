@@ -43,7 +43,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
         if upstream.media_type == "text/event-stream" and upstream.status == 200:
             await _relay_stream(exchange, context, upstream, sink, headers)
             return
-        body = await upstream.read(MAX_ANSWER)
+        body = await upstream.read(MAX_ANSWER, exchange.room.held())
     except Slip as slip:
         await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
         return

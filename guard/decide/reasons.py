@@ -92,6 +92,10 @@ class Reason(_Explained):
     BATCH = "batch", "The protocol version has no batches, or this batch may not hold these messages."
     BAD_SESSION = "bad_session", "The session id is missing, not visible ASCII, or given to `initialize`."
     UNKNOWN_SESSION = "unknown_session", "The session ended, or is another principal's."
+    SESSION_REPLACED = (
+        "session_replaced",
+        "The principal began a session more than are kept (64), so its least recently used one ended, at the server too.",
+    )
     FOREIGN_CURSOR = "foreign_cursor", "`Last-Event-ID` is of another session or principal, or from before a restart."
     FOREIGN_STATE = "foreign_state", "`requestState` was not given to this principal."
     UNEXPECTED_ANSWER = "unexpected_answer", "The message answers no request of the server in this session."
@@ -196,6 +200,11 @@ class Reason(_Explained):
     )
     TOO_MANY_STATES = "too_many_states", "The server gave the principal more `requestState`s than are kept."
     RESULT_TOO_LARGE = "result_too_large", "The request was executed; the answer is withheld, as it is over 16 MiB."
+    MEMORY_USED_UP = (
+        "memory_used_up",
+        "The messages that the guard holds take as much memory as they may (`guard run --memory`), so a request was not "
+        "carried out, or its answer is withheld.",
+    )
     RESULT_USED_UP = (
         "result_used_up",
         "The request was executed; the rest of the answer is withheld, as the caller's tokens are used up.",

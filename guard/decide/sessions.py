@@ -1,7 +1,8 @@
 """The principal to whom each session, event id and `requestState` belongs.
 
 A session is never a login (MCP, "Security best practices": session hijacking): its id gives nothing to another
-principal. Ids and states are kept as SHA-256, so that the guard's memory does not hold them.
+principal. States and ids are looked up by their SHA-256. A session's id is kept too, as the server is told by it that
+the session is over.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def _hash(text: str) -> bytes:
 
 @dataclass(slots=True)
 class _Session:
+    id: str
     owner: str
     used: float
     contexts: OrderedDict[RequestId, Any] = field(default_factory=OrderedDict)
@@ -56,6 +58,8 @@ class Sessions:
         self.most = most
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
         self._owned: dict[str, OrderedDict[bytes, None]] = {}
+        #: By principal: the sessions that others of it took the place of, and that the server has still.
+        self.replaced: dict[str, list[str]] = {}
 
     def bind(self, session_id: str, principal: Principal) -> bool:
         """Make the session the principal's.
@@ -73,12 +77,22 @@ class Sessions:
         self._expire()
         owned = self._owned.get(principal.id, OrderedDict())
         if len(owned) >= self._per_principal:
-            self._remove(next(iter(owned)))
+            self._replace(principal, next(iter(owned)))
         elif len(self._sessions) >= self.most:
             return False
-        self._sessions[key] = _Session(principal.id, self._clock())
+        self._sessions[key] = _Session(session_id, principal.id, self._clock())
         self._owned.setdefault(principal.id, OrderedDict())[key] = None
         return True
+
+    def _replace(self, principal: Principal, key: bytes) -> None:
+        session = self._sessions[key].id
+        self._remove(key)
+        if not session.startswith(" "):  # a principal's own channel, of which the server knows nothing
+            self.replaced.setdefault(principal.id, []).append(session)
+
+    def take_replaced(self, principal: Principal) -> list[str]:
+        """The ids of the principal's sessions that the server is to be told of, each once."""
+        return self.replaced.pop(principal.id, [])
 
     def holds(self, session_id: str, principal: Principal) -> bool:
         """Whether the session is the principal's. If it is unknown, ended or another's, the answer is the same: 404."""

@@ -20,7 +20,7 @@ from wire.sse import Event, OverLimit, Reader
 
 #: An answer, or one event of a stream, may be this large; a client's request has the configured limit.
 MAX_ANSWER = 16 * 1024 * 1024
-#: Events of one chunk until others have their turn: a chunk may hold thousands.
+#: Events until others have their turn: a chunk may hold thousands.
 _TURN = 32
 #: The row by which an event's id is judged, which is no message.
 _EVENT_ID = methods.Method("event id", methods.MessageKind.NOTIFICATION)
@@ -29,15 +29,15 @@ _EVENT_ID = methods.Method("event id", methods.MessageKind.NOTIFICATION)
 async def events(exchange: Exchange, upstream: UpstreamAnswer) -> AsyncIterator[Event]:
     """The events of an upstream stream. A stream that breaks off ends here without an error.
 
-    Raises AnswerTooLarge for an event over the limit, UnusableAnswer where the stream cannot be read.
+    Raises AnswerTooLarge for an event over the limit, AnswerWithoutRoom, UnusableAnswer where the stream cannot be read.
     """
-    reader = Reader(MAX_ANSWER)
+    reader, number = Reader(MAX_ANSWER), 0
     try:
-        async for chunk in upstream.chunks():
-            for number, event in enumerate(reader.feed(chunk), 1):
-                yield event
-                if number % _TURN == 0:
-                    await asyncio.sleep(0)
+        async for event in upstream.events(reader, exchange.room.held()):
+            yield event
+            number += 1
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
     except OverLimit:
         exchange.runtime.log.warning("upstream stream ended: an event is over %d bytes", MAX_ANSWER)
         raise AnswerTooLarge("an event is over the limit") from None

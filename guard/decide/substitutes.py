@@ -15,7 +15,7 @@ from guard.decide.context import Context
 from guard.decide.exchange import Exchange
 from guard.decide.reasons import Decision, Reason
 from guard.decide.server_questions import QuestionFault
-from guard.http.upstream import AnswerTooLarge, IdInUse, NoToken, Slip, UnusableAnswer
+from guard.http.upstream import AnswerTooLarge, AnswerWithoutRoom, IdInUse, NoToken, Slip, UnusableAnswer
 from guard.inspect.verdict import Leg
 from wire.jsonrpc import Id
 
@@ -65,6 +65,8 @@ async def for_slip(exchange: Exchange, context: Context, slip: Slip) -> Mapping[
     """The answer in place of one that cannot be passed on although the server is up."""
     if isinstance(slip, AnswerTooLarge):
         return await executed(exchange, context, Reason.RESULT_TOO_LARGE, "too_large")
+    if isinstance(slip, AnswerWithoutRoom):
+        return await executed(exchange, context, Reason.MEMORY_USED_UP, "no_room")
     if isinstance(slip, IdInUse):
         return await _id_in_use(exchange, context)
     reason = slip.reason if isinstance(slip, UnusableAnswer) else Reason.ORIGIN_BROKEN

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from guard.decide.policy import Policy
 from guard.http.stdio_road import CopyRoad, SharedRoad
 from guard.http.upstream import Road, Upstream, UpstreamDown
+from guard.memory import Rooms, unbounded
 from guard.probe.conversation import ProbeFailed
 from guard.probe.lists import read_offer
 from model.errors import InputError, Unreachable
@@ -47,8 +48,14 @@ class Watch:
     """When the lists were read, for each place that serves calls (`Upstream.place`; the empty one stands for all)."""
 
     def __init__(
-        self, upstream: Upstream, policy: Callable[[], Policy], clock: Callable[[], float] = time.monotonic
+        self,
+        upstream: Upstream,
+        policy: Callable[[], Policy],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        rooms: Rooms = unbounded,
     ) -> None:
+        self._rooms = rooms
         self._upstream = upstream
         self._policy = policy
         self._clock = clock
@@ -166,7 +173,7 @@ class Watch:
         capabilities = self._policy().config.tool_lock.server.client_capabilities
         try:
             async with self._upstream.road(place) as road:
-                offer = await read_offer(road, _patience(road), capabilities)
+                offer = await read_offer(road, _patience(road), capabilities, rooms=self._rooms)
         except (ProbeFailed, UpstreamDown, InputError, TimeoutError) as error:
             self._fail(place, str(error) or "it does not answer as an MCP server in time")
             return False

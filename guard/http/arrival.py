@@ -19,6 +19,7 @@ from guard.decide.reasons import Reason
 from guard.http.http_rules import HttpRefusal
 from guard.http.sink import HttpSink
 from guard.identity.principal import Principal
+from guard.memory import SMALL, HeldMessage, MemoryUsedUp, Room
 from model.value_types import value_type
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,6 +35,7 @@ class Arrival:
     headers: dict[str, str]
     receive: Receive
     sink: HttpSink
+    room: Room
 
     def caller(self, *, modern: bool, version: str, session: str | None) -> Caller:
         """The sender in one era and session, with the rights that the policy grants it."""
@@ -41,8 +43,9 @@ class Arrival:
         return Caller(self.principal, rights, modern, version, session, self.hostname)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The body. Raises Refused (413) once it is over `limit` bytes, whatever length the headers gave."""
+async def read_body(receive: Receive, limit: int, held: HeldMessage) -> bytes:
+    """The body, for which room is taken in `held`. Raises Refused: 413 once it is over `limit` bytes, whatever length the
+    headers gave, 429 where there is no room."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -54,8 +57,32 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         if size > limit:
             raise HttpRefusal(413, Reason.TOO_LARGE, error(None, answers.PARSE_ERROR, "the body is too large"))
         parts.append(part)
+        if size > SMALL:
+            await _room_for(held.arriving(size))
         if not message.get("more_body"):
-            return b"".join(parts)
+            body = b"".join(parts)
+            if size > SMALL:
+                await _room_for(held.complete(body))
+            return body
+
+
+async def hold(stored: bytes, held: HeldMessage) -> None:
+    """Take room for an answer that was kept, and is to be read again. Raises Refused."""
+    if len(stored) > SMALL:
+        await _room_for(held.complete(stored))
+
+
+async def _room_for(taking: Awaitable[None]) -> None:
+    """Raises Refused where there is no room; nothing was sent on."""
+    try:
+        await taking
+    except MemoryUsedUp as problem:
+        if problem.ever:
+            text = "The guard holds as many messages as it has memory for. Nothing was executed."
+            refusal = error(None, answers.LIMITED, text)
+            raise HttpRefusal(429, Reason.MEMORY_USED_UP, refusal, {"retry-after": "1"}) from None
+        text = "the message takes more memory than the guard has for one"
+        raise HttpRefusal(413, Reason.MEMORY_USED_UP, error(None, answers.PARSE_ERROR, text)) from None
 
 
 #: Seconds until the guard starts to watch whether the client disconnects: nearly every answer is sent by then, and watching

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 
+from guard.http.upstream import AnswerTooLarge, AnswerWithoutRoom, Slip
+from guard.memory import SMALL, MemoryUsedUp, Room
 from model.masking import SECRET, masked
 from model.text import visible
 
@@ -23,6 +25,15 @@ class Lines:
         self._limit = limit
         self._pieces: list[bytes] = []
         self._size = 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes of the line that has begun."""
+        return self._size
+
+    def skip(self) -> None:
+        """Keep nothing of the line that has begun, as of one that is too long."""
+        self._pieces, self._size = [], self._limit + 1
 
     def feed(self, chunk: bytes) -> Iterator[bytes | None]:
         """The lines that end in `chunk`, without their ends."""
@@ -44,6 +55,58 @@ class Lines:
             self._pieces.clear()
         else:
             self._pieces.append(part)
+
+
+class HeldLines:
+    """The lines of a command, each with the memory that was taken for it: none for a small one. What is no line that may be
+    passed on is a Slip in its place."""
+
+    def __init__(self, limit: int, rooms: Callable[[], Room]) -> None:
+        self._lines = Lines(limit)
+        self._limit = limit
+        self._rooms = rooms
+        self._begin()
+
+    def _begin(self) -> None:
+        self._room = self._rooms()
+        self._held = self._room.held()
+        self._problem: Slip | None = None
+
+    async def feed(self, chunk: bytes) -> AsyncIterator[tuple[bytes | Slip, Room | None]]:
+        """The lines that end in `chunk`. What they take is whoever's they are given to."""
+        for line in self._lines.feed(chunk):
+            yield await self._next_line(line)
+        if self._lines.pending > SMALL and self._problem is None:
+            try:
+                await self._held.arriving(self._lines.pending)
+            except MemoryUsedUp as problem:
+                self._problem = AnswerWithoutRoom(str(problem))
+        if self._problem is not None:
+            self._room.release()
+            self._lines.skip()
+
+    async def end(self) -> AsyncIterator[tuple[bytes | Slip, Room | None]]:
+        """The line that has begun, which is thereby over."""
+        yield await self._next_line(self._lines.flush())
+
+    async def _next_line(self, line: bytes | None) -> tuple[bytes | Slip, Room | None]:
+        if line is not None and len(line) <= SMALL:
+            return line, None
+        if line is not None:
+            try:
+                await self._held.complete(line)
+            except MemoryUsedUp as problem:
+                line, self._problem = None, AnswerWithoutRoom(str(problem))
+        room, fault = self._room, self._problem
+        self._begin()
+        if line is not None:
+            return line, room
+        room.release()
+        return fault or AnswerTooLarge(f"it is over {self._limit} bytes"), None
+
+    def close(self) -> None:
+        """Give back what the line takes that has begun."""
+        self._room.release()
 
 
 class LastWords:

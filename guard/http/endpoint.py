@@ -21,7 +21,7 @@ from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
 from guard.http import refusals
-from guard.http.arrival import Arrival, Receive, bounded, read_body, until_disconnect
+from guard.http.arrival import Arrival, Receive, bounded, hold, read_body, until_disconnect
 from guard.http.bounded_writer import note_sender
 from guard.http.http_rules import (
     HttpRefusal,
@@ -36,6 +36,7 @@ from guard.http.http_rules import (
     read_headers,
     session_of,
 )
+from guard.http.replaced_sessions import end_replaced
 from guard.http.request_reader import check_target
 from guard.http.sink import HttpSink, Send, SilentSink
 from guard.http.unsent import unavailable, without_token
@@ -123,7 +124,8 @@ class McpEndpoint:
             raise HttpRefusal(429, Reason.TOO_MANY_STREAMS, refusal, {"retry-after": "1"})
         with runtime.work_for(principal.id, sink.task):
             async with bounded(principal):
-                await handle(Arrival(policy, principal, hostname, headers, receive, sink))
+                with runtime.room(principal.id) as room:
+                    await handle(Arrival(policy, principal, hostname, headers, receive, sink, room))
 
     async def _identify(self, policy: Policy, scope: Scope, hostname: str, sink: HttpSink) -> Principal:
         try:
@@ -143,7 +145,7 @@ class McpEndpoint:
     async def _post(self, arrival: Arrival) -> None:
         policy, sink = arrival.policy, arrival.sink
         check_body_headers(arrival.headers, policy.body_end)
-        body = await read_body(arrival.receive, policy.body_end)
+        body = await read_body(arrival.receive, policy.body_end, arrival.room.held())
         sink.unjudged = estimate(len(body))
         try:
             value = parse(body)
@@ -194,7 +196,7 @@ class McpEndpoint:
                 session = None
             self._check_session(session, arrival.principal, message)
         caller = arrival.caller(modern=modern, version=version, session=session)
-        exchange = Exchange(self.runtime, arrival.policy, caller, headers, arrival.sink)
+        exchange = Exchange(self.runtime, arrival.policy, caller, headers, arrival.sink, room=arrival.room)
         if self.runtime.tracer is not None:
             exchange.span = self.runtime.tracer.begin(arrival.policy, caller, headers, message)
         return exchange, message
@@ -224,6 +226,7 @@ class McpEndpoint:
         sink.admit(prepared.tokens if context is None else estimate(size))
         if prepared.cached is not None and context is not None:
             await exchange.release(context)
+            await hold(prepared.cached, exchange.room.held())
             await sink.answer(200, {"jsonrpc": "2.0", "id": context.id, "result": parse(prepared.cached)})
             return
         await self._forward(exchange, prepared, sink)
@@ -242,7 +245,7 @@ class McpEndpoint:
             headers, body = exchange.span.sent(*exchange.introduced(prepared))
             upstream = await exchange.send("POST", headers, dump(body))
             if context is None:
-                await self._acknowledge(upstream, sink)
+                await self._acknowledge(exchange, upstream, sink)
                 return
             if context.row.opens_session and not self._bind(exchange, upstream, prepared):
                 await sink.answer(200, await substitutes.unavailable(exchange, context, None, sent=True))
@@ -279,11 +282,14 @@ class McpEndpoint:
                 upstream.close()
             if context is not None:
                 await exchange.release(context)
+            if runtime.sessions.replaced:
+                end_replaced(exchange)
 
-    async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
+    async def _acknowledge(self, exchange: Exchange, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
         """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""
         if upstream.media_type != "text/event-stream":
-            await upstream.read(stream_events.MAX_ANSWER)  # a stream would be no answer here, and it may never end
+            # A stream would be no answer here, and it may never end.
+            await upstream.read(stream_events.MAX_ANSWER, exchange.room.held())
         await sink.answer(202 if upstream.status < 300 else _status_shown(upstream), None)
 
     def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> bool:
@@ -336,7 +342,7 @@ class McpEndpoint:
             session = session_of(headers)
             self._check_session(session, arrival.principal)
             caller = arrival.caller(modern=False, version=legacy_version(headers), session=session)
-            await self._listen(Exchange(self.runtime, arrival.policy, caller, headers), arrival.sink)
+            await self._listen(Exchange(self.runtime, arrival.policy, caller, headers, room=arrival.room), arrival.sink)
 
     async def _listen(self, exchange: Exchange, sink: HttpSink) -> None:
         caller, principal, session = exchange.caller, exchange.caller.principal, exchange.caller.session
@@ -385,7 +391,7 @@ class McpEndpoint:
                 raise HttpRefusal(400, Reason.BAD_SESSION, error(None, answers.INVALID_REQUEST, "no session is named"))
             self._check_session(session, principal)
             caller = arrival.caller(modern=False, version=legacy_version(headers), session=session)
-            exchange = Exchange(self.runtime, arrival.policy, caller, headers)
+            exchange = Exchange(self.runtime, arrival.policy, caller, headers, room=arrival.room)
             sent = forwarded(headers, modern=False, bearer=arrival.policy.forward_bearer)
             sent = exchange.introduced_verb("DELETE", sent)
             try:

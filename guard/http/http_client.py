@@ -255,6 +255,8 @@ class _Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._count = self._size = self._content = self._chunks = self._framing = 0
         self._keep = False
+        #: Since when the server has been made to wait with the rest of its answer; 0 while it has not.
+        self._waited = 0.0
         #: When the server was last heard, or began to be waited for.
         self._heard = 0.0
 
@@ -334,6 +336,8 @@ class _Connection(asyncio.Protocol):
         if answer.ended:
             self._answer = None
             self.read_on()
+            if self._waited:
+                self._heard = self._waited  # a server may count the time that it was made to wait as idle
             if self._keep and not self._transport.is_closing() and not self._transport.get_write_buffer_size():
                 self.client.unused(self)
             else:
@@ -376,6 +380,7 @@ class _Connection(asyncio.Protocol):
         if self._answer is None or self._answer.status:
             raise NotHttp  # a second answer to one request
         self._in_head = True
+        self._waited = 0.0
         self._headers = {}
         self._count = self._size = self._content = self._chunks = self._framing = 0
 
@@ -405,6 +410,7 @@ class _Connection(asyncio.Protocol):
         self._content += len(body)
         if self._answer is not None and not self._answer.take(body) and not self._paused:
             self._paused = True
+            self._waited = self._waited or self.client.loop.time()
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:

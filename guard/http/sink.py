@@ -20,6 +20,10 @@ from wire.sse import KEEP_ALIVE, Event
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+#: Bytes of an answer that are written at once. Of a longer one the rest waits here until the client has taken those, so that
+#: it is counted as held for as long as it is (`guard.memory`).
+_PIECE = 64 * 1024
+
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -166,13 +170,23 @@ class HttpSink:
         raw += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
         self.status, self.finished = status, True
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
+        if len(body) > _PIECE:
+            await self._send_pieces(body)
+            body = b""
         await self.send({"type": "http.response.body", "body": body})
+
+    async def _send_pieces(self, body: bytes) -> None:
+        for begin in range(0, len(body), _PIECE):
+            await self.send({"type": "http.response.body", "body": body[begin : begin + _PIECE], "more_body": True})
 
     async def _write(self, body: bytes) -> None:
         if self._opening is not None and self._opening is not asyncio.current_task():
             # The stream's headers may not be sent yet.
             await self._opening
         self._written = asyncio.get_running_loop().time()
+        if len(body) > _PIECE:
+            await self._send_pieces(body)
+            body = b""  # the wait for the last piece
         await self.send({"type": "http.response.body", "body": body, "more_body": True})
 
     # -- silence ------------------------------------------------------------------------------------------------------

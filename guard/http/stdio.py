@@ -26,6 +26,7 @@ from guard.http.stdio_process import CommandProcess, EventStreamAnswer
 from guard.http.stdio_road import CopyRoad, SharedRoad
 from guard.http.upstream import Road, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.introduction import CallerIntroduction
+from guard.memory import Room, Rooms, unbounded
 from wire.json import dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, classify
 
@@ -43,7 +44,8 @@ class StdioUpstream:
 
     `introduction` is for the guard's own requests. `silence` is how long, in seconds, the server may send nothing while an
     answer is awaited. `stderr` is a file for what the command writes there. With `socket` no process is started here: each
-    connection to it has the command started elsewhere, with the variables and the folder that are set there.
+    connection to it has the command started elsewhere, with the variables and the folder that are set there. `rooms` has the
+    memory for what a command writes.
     """
 
     #: A command is sent no headers.
@@ -59,7 +61,9 @@ class StdioUpstream:
         silence: float = 300.0,
         stderr: IO[str] | None = None,
         socket: Path | None = None,
+        rooms: Rooms = unbounded,
     ) -> None:
+        self._rooms = rooms
         self._socket = socket
         self._command = command
         self._secrets = tuple(environment.values())
@@ -190,7 +194,7 @@ class StdioUpstream:
 
     async def _spawn(self, owner: str) -> CommandProcess:
         if self._socket is not None:
-            return CommandProcess(await connect(self._socket), owner)
+            return CommandProcess(await connect(self._socket), owner, rooms=self._rooms)
         if not isinstance(self._stderr, int):
             # Of a command that is started anew the last start's words count.
             self._stderr.seek(0)
@@ -208,7 +212,7 @@ class StdioUpstream:
             )
         except OSError as error:
             raise UpstreamDown(f"the command cannot be started ({error.strerror})", sent=False) from None
-        return CommandProcess(ChildCommand(child), owner, self._secrets)
+        return CommandProcess(ChildCommand(child), owner, self._secrets, rooms=self._rooms)
 
     async def _exchange(
         self,
@@ -230,7 +234,7 @@ class StdioUpstream:
         patience = None if row is not None and row.endless else self._silence
         try:
             await process.write(inbox.body)
-            first = await inbox.next(patience)
+            first, room = await inbox.next(patience)
         except BaseException as problem:
             await process.abandon(inbox)
             if isinstance(problem, UpstreamDown) and not isinstance(problem, Slip) and not process.ended:
@@ -238,8 +242,8 @@ class StdioUpstream:
             raise
         if isinstance(first, Answer):
             process.settle(inbox)
-            return _JsonAnswer(_status(first, modern=renumber), headers, dump(first.body))
-        return EventStreamAnswer(headers, process, inbox, first, patience)
+            return _JsonAnswer(_status(first, modern=renumber), headers, dump(first.body), room)
+        return EventStreamAnswer(headers, process, inbox, first, patience, room=room)
 
     def _of_session(self, session: str | None) -> CommandProcess | None:
         process = self._sessions.pop(session or "", None)
@@ -259,9 +263,10 @@ class StdioUpstream:
 class _JsonAnswer(UpstreamAnswer):
     """A single JSON-RPC answer as the body of an HTTP response."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, room: Room | None) -> None:
         super().__init__(status, headers, "application/json")
         self._body = body
+        self._room = room
 
     async def chunks(self) -> AsyncIterator[bytes]:
         yield self._body

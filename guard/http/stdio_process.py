@@ -17,10 +17,27 @@ from guard.decide import methods
 from guard.decide.answers import PARSE_ERROR, REFUSED, error
 from guard.decide.methods import Addressee
 from guard.decide.reasons import Reason
-from guard.http.command_output import LastWords, Lines
+from guard.http.command_output import HeldLines, LastWords
 from guard.http.stdio_command import RunningCommand
-from guard.http.stdio_waiting import MAX_WAITING, Held, Inbox, Losses
-from guard.http.upstream import AnswerTooLarge, IdInUse, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
+from guard.http.stdio_waiting import (
+    MAX_WAITING,
+    SUBSCRIPTION,
+    Held,
+    Inbox,
+    Losses,
+    addressed,
+    concerns_session,
+    forget,
+    renamed,
+)
+from guard.http.upstream import (
+    IdInUse,
+    Slip,
+    UnusableAnswer,
+    UpstreamAnswer,
+    UpstreamDown,
+)
+from guard.memory import Room, Rooms, unbounded
 from model.text import visible
 from wire.faults import diagnose
 from wire.json import Malformed, dump, parse
@@ -37,13 +54,15 @@ GRACE_SECONDS = 2.0
 INTERNAL_IDS = 2_000_000_000
 #: Methods whose result holds the server's capabilities.
 _INTRODUCTIONS = ("initialize", "server/discover")
-_SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
 
 class CommandProcess:
     """One running command: writes requests to it, reads its lines, and gives each message to the request it belongs to."""
 
-    def __init__(self, child: RunningCommand, owner: str, secrets: Collection[str] = ()) -> None:
+    def __init__(
+        self, child: RunningCommand, owner: str, secrets: Collection[str] = (), *, rooms: Rooms = unbounded
+    ) -> None:
+        self._rooms = rooms
         self._child = child
         self.owner = owner
         self._asked: dict[Id, Inbox] = {}
@@ -96,6 +115,7 @@ class CommandProcess:
 
     def settle(self, inbox: Inbox) -> None:
         self._asked.pop(inbox.sent_id, None)
+        forget(inbox.unread())
 
     def cancel(self, id_: Any) -> None:
         """The client cancels a request, which the server need not answer then."""
@@ -105,11 +125,14 @@ class CommandProcess:
     async def abandon(self, inbox: Inbox) -> None:
         """The client closed its connection before the answer. In the 2026 era that cancels, so the server is told."""
         if self._asked.get(inbox.sent_id) is not inbox:
+            forget(inbox.unread())
             return
         self._leave(inbox)
-        for message in inbox.unread():
+        for message, room in inbox.unread():
             if isinstance(message, Request):
-                self._give(message)
+                self._give(message, room)
+            else:
+                forget([(message, room)])
         if self.ended or inbox.sent_id == inbox.id:
             return
         params = {"requestId": inbox.sent_id, "reason": "the client closed the stream"}
@@ -128,8 +151,8 @@ class CommandProcess:
         replaced, self._listener = self._listener, Inbox(Request("", "", {}, {}), "")
         self._redeliver()
         if replaced is not None:
-            for message in replaced.unread():
-                self._give(message)
+            for message, room in replaced.unread():
+                self._give(message, room)
             replaced.put(None)
         return EventStreamAnswer({}, self, self._listener, None, None, standalone=True)
 
@@ -137,8 +160,8 @@ class CommandProcess:
         """The client closed the session's own stream; what it did not read waits for another."""
         if self._listener is inbox:
             self._listener = None
-            for message in inbox.unread():
-                self._give(message)
+            for message, room in inbox.unread():
+                self._give(message, room)
 
     async def write(self, body: Mapping[str, Any]) -> None:
         line = dump(body) + b"\n"
@@ -155,13 +178,15 @@ class CommandProcess:
     # -- what the command writes --------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        stdout, lines = self._child.stdout, Lines(MAX_LINE)
+        stdout, lines = self._child.stdout, HeldLines(MAX_LINE, lambda: self._rooms(self.owner))
         try:
             while stdout is not None and (chunk := await stdout.read(2**18)):
-                for line in lines.feed(chunk):
-                    self._take(line)
-            self._take(lines.flush())
+                async for line, room in lines.feed(chunk):
+                    self._take(line, room)
+            async for line, room in lines.end():
+                self._take(line, room)
         finally:
+            lines.close()
             ended_by_guard = self._ending
             self._over()
             self._child.kill(signal.SIGKILL)
@@ -182,32 +207,37 @@ class CommandProcess:
         words = "\n  ".join(("; the last lines of its stderr:", *lines)) if lines else "; it wrote nothing to stderr"
         log.warning("%s%s", problem, words)
 
-    def _take(self, line: bytes | None) -> None:
-        if line is None:
-            log.warning("the command wrote a line over %d bytes, which is not passed on", MAX_LINE)
-            self._lose(AnswerTooLarge("the line is over the limit"))
-            return
-        if not line or line.isspace():
-            return
-        try:
-            message = classify(parse(line))
-        except Malformed as malformed:
-            self._unreadable(line, malformed)
-            return
+    def _take(self, line: bytes | Slip, room: Room | None) -> None:
+        """Read a line, and give it to whom it is for with the memory that a large one takes."""
+        message: Message | None = None
+        if isinstance(line, Slip):
+            log.warning("the command wrote a line that is not passed on: %s", line)
+            self._lose(line)
+        elif line and not line.isspace():
+            try:
+                message = classify(parse(line))
+            except Malformed as malformed:
+                self._unreadable(line, malformed)
         if isinstance(message, Answer):
-            self._answered(message)
-        else:
-            self._give(message)
+            self._answered(message, room)
+        elif message is not None:
+            self._give(message, room)
+        elif room is not None:
+            room.release()
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, answer: Answer, room: Room | None) -> None:
         inbox = None if answer.id is None else self._asked.get(answer.id)
         if inbox is not None and not inbox.answered:
             if inbox.method in _INTRODUCTIONS and answer.result is not None:
                 capabilities = answer.result.get("capabilities")
                 self.capabilities = capabilities if isinstance(capabilities, dict) else {}
-            inbox.put(Answer(inbox.id, answer.result, answer.error, _renamed(answer.body, inbox), answer.absent))
+            shown = Answer(inbox.id, answer.result, answer.error, renamed(answer.body, inbox), answer.absent)
+            inbox.put(shown, room)
             self._resolve(inbox)
-        elif answer.id is not None and (late := self._abandoned.pop(answer.id, None)) is not None:
+            return
+        if room is not None:
+            room.release()
+        if answer.id is not None and (late := self._abandoned.pop(answer.id, None)) is not None:
             self._resolve(late)
         else:
             log.warning("the command answered under an id that no request has")
@@ -256,16 +286,18 @@ class CommandProcess:
 
     # -- the server's own messages ------------------------------------------------------------------------------------
 
-    def _give(self, message: Request | Notification) -> None:
+    def _give(self, message: Request | Notification, room: Room | None) -> None:
         inbox = self._addressee(message)
         if inbox is not None:
-            inbox.put(_addressed(message, inbox))
-        elif not self.ended and (isinstance(message, Request) or _concerns_session(message)):
-            self._held.add(message)
+            inbox.put(addressed(message, inbox), room)
+        elif not self.ended and (isinstance(message, Request) or concerns_session(message)):
+            self._held.add(message, room)
+        elif room is not None:
+            room.release()
 
     def _redeliver(self) -> None:
-        for message in self._held.take():
-            self._give(message)
+        for message, room in self._held.take():
+            self._give(message, room)
 
     def _refuse(self, message: Request | Notification) -> None:
         if isinstance(message, Request):
@@ -293,7 +325,7 @@ class CommandProcess:
             return latest or self._listener
         token = message.params.get("progressToken") if addressee is Addressee.CALL else None
         meta = message.params.get("_meta")
-        subscription = meta.get(_SUBSCRIPTION) if isinstance(meta, dict) else None
+        subscription = meta.get(SUBSCRIPTION) if isinstance(meta, dict) else None
         if token is not None or subscription is not None:
             return next((inbox for inbox in self._asked.values() if inbox.is_named(token, subscription)), None)
         return self._listener or latest
@@ -305,7 +337,7 @@ class CommandProcess:
         for inbox in [*self._asked.values(), *([self._listener] if self._listener else [])]:
             inbox.put(None)
         self._asked.clear()
-        self._held.take()
+        forget(self._held.take())
         for call in self._enders:
             call()
 
@@ -342,8 +374,10 @@ class EventStreamAnswer(UpstreamAnswer):
         silence: float | None,
         *,
         standalone: bool = False,
+        room: Room | None = None,
     ) -> None:
         super().__init__(200, headers, "text/event-stream")
+        self._room = room
         self._process = process
         self._inbox = inbox
         self._first = first
@@ -355,46 +389,19 @@ class EventStreamAnswer(UpstreamAnswer):
         if self._first is not None:
             yield _event(self._first)
         while True:
-            message = await self._inbox.next(self._silence)
+            message, self._room = await self._inbox.next(self._silence)
             yield _event(message)
             if isinstance(message, Answer):
                 self._process.settle(self._inbox)
                 return
 
     def close(self) -> None:
+        super().close()
         if self._standalone:
             self._process.unlisten(self._inbox)
         else:
             self._closing = asyncio.get_running_loop().create_task(self._process.abandon(self._inbox))
 
 
-def _concerns_session(notification: Notification) -> bool:
-    """Whether a notification is to the session as a whole, and of use to a client that comes later."""
-    row = methods.SERVER.get(notification.method)
-    meta = notification.params.get("_meta")
-    marked = isinstance(meta, dict) and _SUBSCRIPTION in meta
-    return row is not None and row.changes_lists and not marked
-
-
 def _event(message: Message) -> bytes:
     return Event(dump(message.body).decode(), "message").encode()
-
-
-def _renamed(body: Mapping[str, Any], inbox: Inbox) -> dict[str, Any]:
-    """The answer with the id that the client chose, also where a subscription is marked with it."""
-    shown = {**body, "id": inbox.id}
-    result = shown.get("result")
-    if isinstance(result, dict) and isinstance(result.get("_meta"), dict) and _SUBSCRIPTION in result["_meta"]:
-        shown["result"] = {**result, "_meta": {**result["_meta"], _SUBSCRIPTION: inbox.id}}
-    return shown
-
-
-def _addressed(message: Message, inbox: Inbox) -> Message:
-    """The message with the subscription's id as the client chose it."""
-    if not isinstance(message, Notification) or inbox.sent_id == inbox.id:
-        return message
-    meta = message.params.get("_meta")
-    if not isinstance(meta, dict) or _SUBSCRIPTION not in meta:
-        return message
-    params = {**message.params, "_meta": {**meta, _SUBSCRIPTION: inbox.id}}
-    return Notification(message.method, params, {**message.body, "params": params})

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from guard.decide import methods
 from guard.http.upstream import Slip, UpstreamDown
+from guard.memory import Room
 from wire.jsonrpc import Id, Message, Notification, Request
 
 #: Messages kept for a client that does not read.
@@ -20,6 +22,12 @@ MAX_HELD = 64
 HELD_SECONDS = 30.0
 #: Answers that were lost and may be anybody's. Of more than this many at a time nobody could tell whose they were.
 MAX_LOSSES = 64
+#: The member of `_meta` that names the subscription to which a message belongs.
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+
+
+#: A message of the server's own, and the memory that a large one takes.
+Waiting = tuple[Request | Notification, Room | None]
 
 
 class Inbox:
@@ -41,7 +49,7 @@ class Inbox:
         self.unanswerable = False
         #: The answer, or an error in its place, is there.
         self.answered = False
-        self._queue: asyncio.Queue[Message | Slip | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Message | Slip | None, Room | None]] = asyncio.Queue()
 
     def is_named(self, token: Any, subscription: Any) -> bool:
         """Whether this request brought the progress token, or opened the subscription of this id."""
@@ -49,31 +57,40 @@ class Inbox:
             subscription is not None and self.sent_id == subscription
         )
 
-    def put(self, message: Message | Slip | None) -> None:
-        """Keep `message` for the client. None says that nothing follows."""
+    def put(self, message: Message | Slip | None, room: Room | None = None) -> None:
+        """Keep `message` for the client, with the memory that a large one takes. None says that nothing follows."""
         # The queue of a client that does not read fills up. The client then loses its stream; the process goes on.
         if self._queue.qsize() < MAX_WAITING:
-            self._queue.put_nowait(message)
-        elif self._queue.qsize() == MAX_WAITING:
-            self._queue.put_nowait(None)
+            self._queue.put_nowait((message, room))
+            return
+        if room is not None:
+            room.release()
+        if self._queue.qsize() == MAX_WAITING:
+            self._queue.put_nowait((None, None))
 
-    async def next(self, silence: float | None) -> Message:
-        """The next message; raises UpstreamDown after `silence` seconds without one, when the process ended, or when the
-        answer cannot be used."""
+    async def next(self, silence: float | None) -> tuple[Message, Room | None]:
+        """The next message and what it takes; raises UpstreamDown after `silence` seconds without one, when the process
+        ended, or when the answer cannot be used."""
         try:
-            message = await asyncio.wait_for(self._queue.get(), silence)
+            message, room = await asyncio.wait_for(self._queue.get(), silence)
         except TimeoutError:
             raise UpstreamDown("the command says nothing") from None
         if message is None:
             raise UpstreamDown("the command ended")
         if isinstance(message, Slip):
             raise message
-        return message
+        return message, room
 
-    def unread(self) -> list[Request | Notification]:
-        """The server's own messages that the client did not read, taken out."""
-        messages = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
-        return [message for message in messages if isinstance(message, Request | Notification)]
+    def unread(self) -> list[Waiting]:
+        """The server's own messages that the client did not read, taken out; nothing else is kept."""
+        unread: list[Waiting] = []
+        while not self._queue.empty():
+            message, room = self._queue.get_nowait()
+            if isinstance(message, Request | Notification):
+                unread.append((message, room))
+            elif room is not None:
+                room.release()
+        return unread
 
 
 class Losses:
@@ -108,24 +125,65 @@ class Held:
 
     def __init__(self, refuse: Callable[[Request | Notification], None]) -> None:
         self._refuse = refuse
-        self._messages: deque[tuple[Request | Notification, asyncio.TimerHandle]] = deque()
+        self._messages: deque[tuple[Waiting, asyncio.TimerHandle]] = deque()
 
-    def add(self, message: Request | Notification) -> None:
+    def add(self, message: Request | Notification, room: Room | None = None) -> None:
         if len(self._messages) >= MAX_HELD:
-            self._refuse(message)
+            self._give_up((message, room))
             return
         timer = asyncio.get_running_loop().call_later(HELD_SECONDS, self._expire)
-        self._messages.append((message, timer))
+        self._messages.append(((message, room), timer))
 
-    def take(self) -> list[Request | Notification]:
+    def take(self) -> list[Waiting]:
         """All of them, in order; they are held no more."""
         messages = list(self._messages)
         self._messages.clear()
         for _, timer in messages:
             timer.cancel()
-        return [message for message, _ in messages]
+        return [waiting for waiting, _ in messages]
 
     def _expire(self) -> None:
         # All are held equally long, so the first is the one whose time is over.
-        message, _ = self._messages.popleft()
+        waiting, _ = self._messages.popleft()
+        self._give_up(waiting)
+
+    def _give_up(self, waiting: Waiting) -> None:
+        message, room = waiting
+        if room is not None:
+            room.release()
         self._refuse(message)
+
+
+def concerns_session(notification: Notification) -> bool:
+    """Whether a notification is to the session as a whole, and of use to a client that comes later."""
+    row = methods.SERVER.get(notification.method)
+    meta = notification.params.get("_meta")
+    marked = isinstance(meta, dict) and SUBSCRIPTION in meta
+    return row is not None and row.changes_lists and not marked
+
+
+def forget(unread: Iterable[Waiting]) -> None:
+    """Give back what messages take that nobody will read."""
+    for _, room in unread:
+        if room is not None:
+            room.release()
+
+
+def renamed(body: Mapping[str, Any], inbox: Inbox) -> dict[str, Any]:
+    """The answer with the id that the client chose, also where a subscription is marked with it."""
+    shown = {**body, "id": inbox.id}
+    result = shown.get("result")
+    if isinstance(result, dict) and isinstance(result.get("_meta"), dict) and SUBSCRIPTION in result["_meta"]:
+        shown["result"] = {**result, "_meta": {**result["_meta"], SUBSCRIPTION: inbox.id}}
+    return shown
+
+
+def addressed(message: Message, inbox: Inbox) -> Message:
+    """The message with the subscription's id as the client chose it."""
+    if not isinstance(message, Notification) or inbox.sent_id == inbox.id:
+        return message
+    meta = message.params.get("_meta")
+    if not isinstance(meta, dict) or SUBSCRIPTION not in meta:
+        return message
+    params = {**message.params, "_meta": {**meta, SUBSCRIPTION: inbox.id}}
+    return Notification(message.method, params, {**message.body, "params": params})

@@ -26,10 +26,12 @@ from guard.http.http_client import (
 )
 from guard.identity.exchanged_tokens import ExchangedToken, ExchangedTokens
 from guard.identity.introduction import CallerIntroduction
+from guard.memory import SMALL, HeldMessage, MemoryUsedUp, Room
 from model.server import Origin
 from wire.answer_headers import MAX_HEADER, HeaderFault, challenge_scheme, encoding_of, header_fault, passed
 from wire.content_encoding import DECODED, Decoder
 from wire.json import Malformed, dump, parse
+from wire.sse import Event, Reader
 from wire.token_endpoint import TokenRefused
 
 #: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
@@ -108,6 +110,10 @@ class AnswerTooLarge(Slip):
     """The server carried the request out, and its answer is larger than the guard passes on."""
 
 
+class AnswerWithoutRoom(Slip):
+    """The server carried the request out, and there is no memory for its answer beside those that are held."""
+
+
 @dataclass(slots=True)
 class UpstreamAnswer:
     """The server's status, the headers that reach the client (lower case), the media type, and the body in chunks."""
@@ -119,14 +125,26 @@ class UpstreamAnswer:
     _decoder: Decoder | None = None
     #: The scheme of the credentials that the server asks for, with 401.
     scheme: str = ""
+    #: What was taken already for the chunk that comes next, where it was held before.
+    _room: Room | None = None
 
-    async def read(self, limit: int) -> bytes:
-        """The whole body; raises AnswerTooLarge when it is over `limit` bytes, UpstreamDown when it breaks off."""
+    async def read(self, limit: int, held: HeldMessage) -> bytes:
+        """The whole body, for which room is taken in `held`; raises AnswerTooLarge when it is over `limit` bytes,
+        AnswerWithoutRoom, and UpstreamDown when it breaks off."""
         if self._decoder is None and self._response is not None and self._response.ended:
             body = await self._response.part()  # all of it is there, as it is for most answers
             if len(body) > limit:
                 raise AnswerTooLarge("the answer is over the limit")
-            return body
+        else:
+            body = await self._gathered(limit, held)
+        if len(body) > SMALL:
+            try:
+                await held.complete(body)
+            except MemoryUsedUp as problem:
+                raise AnswerWithoutRoom(str(problem)) from None
+        return body
+
+    async def _gathered(self, limit: int, held: HeldMessage) -> bytes:
         parts: list[bytes] = []
         size = 0
         async for chunk in self.chunks():
@@ -134,7 +152,38 @@ class UpstreamAnswer:
             if size > limit:
                 raise AnswerTooLarge("the answer is over the limit")
             parts.append(chunk)
+            self._pass_room(held)
+            if size > SMALL:
+                try:
+                    await held.arriving(size)
+                except MemoryUsedUp as problem:
+                    raise AnswerWithoutRoom(str(problem)) from None
         return b"".join(parts)
+
+    async def events(self, reader: Reader, held: HeldMessage, ending: bytes = b"") -> AsyncIterator[Event]:
+        """The events of a stream as `reader` takes them, for each of which room is taken in `held` until the next one is
+        asked for. `ending` is read behind its last byte. Raises AnswerWithoutRoom, and as `chunks` and the reader do."""
+        try:
+            async for chunk in self.chunks():
+                self._pass_room(held)
+                for event in reader.feed(chunk):
+                    if event.data is not None and len(event.data) > SMALL:
+                        await held.complete(event.data.encode())
+                    yield event
+                    held.drop()
+                if reader.pending > SMALL:
+                    await held.arriving(reader.pending)
+            for event in reader.feed(ending, last=True) if ending else ():
+                if event.data is not None and len(event.data) > SMALL:
+                    await held.complete(event.data.encode())
+                yield event
+        except MemoryUsedUp as problem:
+            raise AnswerWithoutRoom(str(problem)) from None
+
+    def _pass_room(self, held: HeldMessage) -> None:
+        if self._room is not None:
+            room, self._room = self._room, None
+            held.adopt(room)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body, chunk by chunk as it arrives; raises UpstreamDown when it breaks off."""
@@ -163,6 +212,8 @@ class UpstreamAnswer:
         """Close the connection. In the 2026 era this is how the server learns of a cancellation."""
         if self._response is not None:
             self._response.close()
+        if self._room is not None:
+            self._room.release()
 
 
 class Upstream(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guard.decide.reasons import Decision, Reason, origin_status
-from guard.http.upstream import UpstreamDown
+from guard.http.upstream import AnswerWithoutRoom, UpstreamDown
 from guard.inspect.verdict import ModelLeg
 from guard.models.conversation import MessagePart, Path, called, is_finish_reason, is_id, request_item
 from guard.models.refusals import ErrorCode, ModelRefusal
@@ -181,6 +181,13 @@ def unusable(problem: str) -> ModelRefusal:
     text = "The provider's answer cannot be passed on"
     code, reason = ErrorCode.ANSWER_UNUSABLE, Reason.ORIGIN_MALFORMED
     return ModelRefusal(code, text, reason, decision=Decision.ERROR, problem=problem)
+
+
+def without_room(problem: AnswerWithoutRoom) -> ModelRefusal:
+    """What an answer is called that there is no memory for. The request was carried out."""
+    text = "The provider answered, and the guard holds as much as it has memory for; ask for less, or later"
+    code, reason = ErrorCode.ANSWER_UNUSABLE, Reason.MEMORY_USED_UP
+    return ModelRefusal(code, text, reason, decision=Decision.BLOCK, problem=str(problem))
 
 
 def _error_of(body: bytes) -> Mapping[str, Any]:

@@ -124,13 +124,14 @@ class ModelEndpoint:
                     await self._list(policy, principal, path, sink)
                     return
                 check_body_headers(headers, policy.body_end)
-                body = await read_body(receive, policy.body_end)
-                context = ModelContext(policy, principal, FORMATS[kind].path, len(body))
-                if runtime.tracer is not None:
-                    context.span = runtime.tracer.begin(kind, headers.get(TRACEPARENT))
-                with context.span or contextlib.nullcontext():
-                    async with until_disconnect(receive, sink.task):
-                        await ModelExchange(runtime, context, sink).serve(kind, body)
+                with runtime.room(principal.id) as room:
+                    body = await read_body(receive, policy.body_end, room.held())
+                    context = ModelContext(policy, principal, FORMATS[kind].path, room, len(body))
+                    if runtime.tracer is not None:
+                        context.span = runtime.tracer.begin(kind, headers.get(TRACEPARENT))
+                    with context.span or contextlib.nullcontext():
+                        async with until_disconnect(receive, sink.task):
+                            await ModelExchange(runtime, context, sink).serve(kind, body)
 
     async def _identify(self, policy: ModelPolicy, scope: Scope, hostname: str, sink: ModelSink) -> Principal:
         try:

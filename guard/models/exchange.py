@@ -14,7 +14,8 @@ from guard.decide.cache import CacheKey
 from guard.decide.limits import Limited, ReachedLimit
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.decide.tokens import estimate, seconds_to_next_minute
-from guard.http.upstream import AnswerTooLarge, Slip, UpstreamAnswer, UpstreamDown
+from guard.http.arrival import hold
+from guard.http.upstream import AnswerTooLarge, AnswerWithoutRoom, Slip, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import ModelLeg
 from guard.models.answers import (
@@ -26,6 +27,7 @@ from guard.models.answers import (
     provider_error,
     read_answer,
     unusable,
+    without_room,
 )
 from guard.models.budgets import Reservation, limit_text
 from guard.models.conversation import MessagePart, merged, request_parts, text_size
@@ -141,6 +143,7 @@ class ModelExchange:
         stored = self.runtime.cache.get(key) if key is not None and self.runtime.cache is not None else None
         if stored is not None:
             await reservation.settle(NOTHING)
+            await hold(stored, self.context.room.held())
             await self.runtime.record(self.context, Decision.ALLOW, Reason.CACHED, response_bytes=len(stored))
             await self._answer(request, parse(stored), cached=True)
             return
@@ -213,6 +216,9 @@ class ModelExchange:
         except AnswerTooLarge:
             await self._charge(reservation, expected)
             raise self._with_usage(unusable("it is larger than is passed on"), expected) from None
+        except AnswerWithoutRoom as problem:
+            await self._charge(reservation, expected)
+            raise self._with_usage(without_room(problem), expected) from None
         except Slip as slip:
             raise unusable(str(slip)) from None
         except UpstreamDown as problem:
@@ -224,16 +230,21 @@ class ModelExchange:
                 refusal = self._with_usage(refusal, expected)
             raise refusal from None
         except asyncio.CancelledError:
-            await self._charge(reservation, expected)
+            # Nobody awaits the answer. A stream that has begun is accounted for already.
+            if await self._charge(reservation, expected):
+                await runtime.record(self.context, Decision.ERROR, Reason.ANSWER_CUT, usage=expected)
             raise
         finally:
             if upstream is not None:
                 upstream.close()
 
-    async def _charge(self, reservation: Reservation, usage: ModelUsage) -> None:
-        """Charge a usage to the principal's budgets, and to the gateway's of the route with the next answer."""
-        if await reservation.settle(usage):
-            self.runtime.budget.owe(usage.tokens)
+    async def _charge(self, reservation: Reservation, usage: ModelUsage) -> bool:
+        """Charge a usage to the principal's budgets, and to the gateway's of the route with the next answer. A second one
+        has no effect, and returns False."""
+        if not await reservation.settle(usage):
+            return False
+        self.runtime.budget.owe(usage.tokens)
+        return True
 
     @staticmethod
     def _with_usage(refusal: ModelRefusal, usage: ModelUsage) -> ModelRefusal:
@@ -242,7 +253,7 @@ class ModelExchange:
 
     async def _provider_error(self, request: ModelRequest, upstream: UpstreamAnswer) -> ModelRefusal:
         try:
-            body = await upstream.read(MAX_ERROR)
+            body = await upstream.read(MAX_ERROR, self.context.room.held())
         except UpstreamDown:
             body = b""
         refusal = provider_error(request, upstream.status, upstream.headers, body)
@@ -274,7 +285,7 @@ class ModelExchange:
         key: CacheKey | None,
     ) -> None:
         """Judge a whole answer and pass it on."""
-        body = await upstream.read(MAX_ANSWER)
+        body = await upstream.read(MAX_ANSWER, self.context.room.held())
         usage = expected
         try:
             answer = read_answer(request, body)

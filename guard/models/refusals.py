@@ -72,7 +72,7 @@ class ErrorCode(StrEnum):
     MODEL_NOT_FOUND = "model_not_found", 404, INVALID, "No grant of the sender names the model, or there is none."
     NOT_FOUND = "not_found", 404, INVALID, "The endpoint has no such path."
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, INVALID, "The path does not have the verb."
-    TOO_LARGE = "request_too_large", 413, INVALID, "The body is over `limits.body_kilobytes`."
+    TOO_LARGE = "request_too_large", 413, INVALID, "The body is over `limits.body_kilobytes`, or takes too much memory."
     MEDIA_TYPE = "unsupported_media_type", 415, INVALID, "The body is not uncompressed JSON in UTF-8."
     MISDIRECTED = "misdirected_request", 421, INVALID, "`Host` is no public name of the route."
     RATE_LIMITED = (
@@ -102,7 +102,7 @@ class ErrorCode(StrEnum):
         "answer_unusable",
         500,
         SERVER,
-        "The provider's answer is not of the OpenAI format, or larger than is passed on.",
+        "The provider's answer is not of the OpenAI format, too large to pass on, or the guard has no memory for it now.",
         False,
     )
     PROVIDER_UNAVAILABLE = (

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.decide.tokens import estimate
-from guard.http.upstream import UpstreamAnswer, UpstreamDown
+from guard.http.upstream import AnswerWithoutRoom, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import ModelLeg
-from guard.models.answers import MAX_ANSWER, UnusableModelAnswer, broken_off, unusable
+from guard.memory import HeldMessage
+from guard.models.answers import MAX_ANSWER, UnusableModelAnswer, broken_off, unusable, without_room
 from guard.models.budgets import Reservation
 from guard.models.chat_stream import ChatStream, as_chunks
 from guard.models.held_text import WithheldPiece
@@ -67,7 +68,7 @@ async def relay_stream(
     refusal: ModelRefusal | None = None
     end: tuple[Decision, AnyReason | None] = (Decision.ERROR, Reason.ANSWER_CUT)
     try:
-        await _pass_on(stream, upstream, sink, request)
+        await _pass_on(stream, upstream, sink, request, context.room.held())
         end = Decision.ALLOW, None
     except WithheldPiece as withheld:
         refusal = blocked_answer(withheld.leg, withheld.inspected, context.incident)
@@ -77,6 +78,8 @@ async def relay_stream(
         refusal = ModelRefusal(
             ErrorCode.PROVIDER_FAILED, "The provider failed", Reason.ORIGIN_BROKEN, decision=Decision.ERROR
         )
+    except AnswerWithoutRoom as problem:
+        refusal = without_room(problem)
     except UpstreamDown as problem:
         runtime.breaker(request.model).failed(context.principal.id, reached=True)
         refusal = broken_off(problem)
@@ -98,11 +101,16 @@ async def relay_stream(
 
 
 async def _pass_on(
-    stream: ChatStream | ResponsesStream, upstream: UpstreamAnswer, sink: ModelSink, request: ModelRequest
+    stream: ChatStream | ResponsesStream,
+    upstream: UpstreamAnswer,
+    sink: ModelSink,
+    request: ModelRequest,
+    held: HeldMessage,
 ) -> None:
     complete = False
     size = 0
-    async for event in _events(upstream):
+    # Kong 3.9.3 sends the last event without the blank line that would end it.
+    async for event in upstream.events(Reader(MAX_EVENT, forgiving=True), held, ending=b"\n\n"):
         if not event.data:
             continue
         if event.data.strip() == END_MARK:
@@ -122,16 +130,6 @@ async def _pass_on(
         await _send(sink, request, chunk)
     if not (complete or stream.is_whole):
         raise UpstreamDown("the stream ended before its answer did")
-
-
-async def _events(upstream: UpstreamAnswer) -> AsyncIterator[Event]:
-    reader = Reader(MAX_EVENT, forgiving=True)
-    async for chunk in upstream.chunks():
-        for event in reader.feed(chunk):
-            yield event
-    # Kong 3.9.3 sends the last event without the blank line that would end it.
-    for event in reader.feed(b"\n\n", last=True):
-        yield event
 
 
 async def _send(sink: ModelSink, request: ModelRequest, chunk: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import ModelLeg
+from guard.memory import MessageMemory, Room
 from guard.metrics import UNLISTED
 from guard.models.budgets import limit_json
 from guard.models.inner import InnerConnections
@@ -44,6 +45,7 @@ class ModelContext:
     policy: ModelPolicy
     principal: Principal
     method: str
+    room: Room
     request_bytes: int = 0
     name: str = ""
     model: InnerModel | None = None
@@ -64,10 +66,11 @@ class ModelRuntime(GuardWork[ModelPolicy]):
         routes: InnerConnections,
         audit: AuditLog,
         *,
+        memory: MessageMemory,
         keep_alive: float = KEEP_ALIVE_SECONDS,
         bounds: RequestBounds = DEFAULT_BOUNDS,
     ) -> None:
-        super().__init__(policy, audit, keep_alive=keep_alive, bounds=bounds)
+        super().__init__(policy, audit, keep_alive=keep_alive, bounds=bounds, memory=memory)
         self.routes = routes
         self.cache = _cache(policy)
         self.tracer: ModelTracer | None = None

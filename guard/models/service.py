@@ -23,8 +23,10 @@ from guard.bundle.source import NeedsRestart
 from guard.decide.counters import Counters
 from guard.decide.term import Term
 from guard.health import HEALTH, healthz_of
+from guard.host_memory import message_memory
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.logs import SERVER
+from guard.memory import MessageMemory
 from guard.models.endpoint import ModelEndpoint
 from guard.models.inner import InnerConnections
 from guard.models.policy import ModelPolicy
@@ -51,8 +53,10 @@ class ModelGuardService:
         *,
         keep_alive: float = KEEP_ALIVE_SECONDS,
         bounds: RequestBounds = DEFAULT_BOUNDS,
+        memory: MessageMemory | None = None,
     ) -> ModelGuardService:
-        """Make everything but the sockets. `state` is a directory that only the guard may write.
+        """Make everything but the sockets. `state` is a directory that only the guard may write, `memory` what the process
+        has for messages, by default a share of all there is.
 
         Raises:
             RingwallError: a secret, log or state file cannot be used, so the guard does not start.
@@ -72,7 +76,14 @@ class ModelGuardService:
             anchor_token=anchor_token(config),
         )
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        runtime = ModelRuntime(policy, routes, audit, keep_alive=keep_alive, bounds=bounds.within(files))
+        runtime = ModelRuntime(
+            policy,
+            routes,
+            audit,
+            memory=memory or message_memory(),
+            keep_alive=keep_alive,
+            bounds=bounds.within(files),
+        )
         runtime.trace_with(model_tracer_of(config, trace_headers, runtime.metrics))
         runtime.watch_term()
         audit.event(

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from guard.http.http_rules import forwarded
-from guard.http.upstream import Road, UpstreamAnswer, UpstreamDown
+from guard.http.upstream import AnswerTooLarge, Road, UpstreamAnswer, UpstreamDown
+from guard.memory import Room, Rooms, unbounded
 from model.text import visible
 from model.tool_lock import ClientCapability
 from wire.json import Malformed, dump, parse
@@ -21,6 +22,8 @@ from wire.sse import Event, Reader
 
 #: Bytes of all answers of one conversation.
 MAX_BYTES = 16 * 1024 * 1024
+#: What an event counts for at the least, as there may be very many.
+_LEAST_EVENT = 8
 #: What a client answers that lets no person decide: no sampling, no elicitation.
 _DECLINED = -1
 
@@ -57,8 +60,11 @@ class RefusedStatus(ProbeFailed):
 class ProbeConversation:
     """Requests over one road. `side` says how far the server has introduced itself."""
 
-    def __init__(self, road: Road, capabilities: tuple[ClientCapability, ...] = ()) -> None:
+    def __init__(self, road: Road, capabilities: tuple[ClientCapability, ...] = (), rooms: Rooms = unbounded) -> None:
         self.road = road
+        self._rooms = rooms
+        #: What the answers take, until the conversation ends.
+        self._room = rooms("")
         self.side = ClientSide("ringwall", {name: {} for name in capabilities})
         self._received = 0
 
@@ -93,6 +99,7 @@ class ProbeConversation:
 
     async def end(self) -> None:
         """End the session, so that the server need not keep it."""
+        self._room.release()
         if self.side.session is None:
             return
         with contextlib.suppress(UpstreamDown, TimeoutError):
@@ -105,10 +112,11 @@ class ProbeConversation:
             answer = await self.road.send("GET", {**self._headers(None), "accept": "text/event-stream"}, None)
             try:
                 if answer.media_type == "text/event-stream" and answer.status == 200:
-                    async for event in self._events(answer):
-                        message = _message(event.data or "")
-                        if isinstance(message, Request):
-                            await self._reply(message)
+                    with self._rooms("") as room:
+                        async for event in self._events(answer, room):
+                            message = _message(event.data or "")
+                            if isinstance(message, Request):
+                                await self._reply(message)
             finally:
                 answer.close()
 
@@ -151,7 +159,7 @@ class ProbeConversation:
 
     async def _streamed(self, answer: UpstreamAnswer, id_: Id) -> dict[str, Any]:
         unreadable = Unreadable("its stream ended without an answer")
-        async for event in self._events(answer):
+        async for event in self._events(answer, self._room):
             message = _message(event.data or "")
             if isinstance(message, Answer):
                 if message.id == id_:
@@ -161,28 +169,27 @@ class ProbeConversation:
                 await self._reply(message)
         raise unreadable
 
-    async def _events(self, answer: UpstreamAnswer) -> AsyncIterator[Event]:
-        reader = Reader(MAX_BYTES)
+    async def _events(self, answer: UpstreamAnswer, room: Room) -> AsyncIterator[Event]:
         try:
-            async for chunk in answer.chunks():
-                self._count(len(chunk))
-                for event in reader.feed(chunk):
-                    if event.is_message:
-                        yield event
+            async for event in answer.events(Reader(MAX_BYTES), room.held()):
+                self._count(_LEAST_EVENT + len(event.data or ""))
+                if event.is_message:
+                    yield event
         except Malformed as error:
             raise Unreadable(f"its stream cannot be read: {error}") from None
 
     async def _body(self, answer: UpstreamAnswer) -> bytes:
-        parts: list[bytes] = []
-        async for chunk in answer.chunks():
-            self._count(len(chunk))
-            parts.append(chunk)
-        return b"".join(parts)
+        try:
+            body = await answer.read(MAX_BYTES - self._received, self._room.held())
+        except AnswerTooLarge:
+            raise _over_limit() from None
+        self._count(len(body))
+        return body
 
     def _count(self, size: int) -> None:
         self._received += size
         if self._received > MAX_BYTES:
-            raise Unreadable(f"its answers are over {MAX_BYTES // 2**20} MiB, which nobody can review")
+            raise _over_limit()
 
     async def _reply(self, request: Request) -> None:
         """Answer the server's request as a client that has no roots and lets no person decide."""
@@ -202,6 +209,10 @@ class ProbeConversation:
             reply = {"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}}
         with contextlib.suppress(RefusedStatus):
             await self._post(request.method, {"jsonrpc": "2.0", "id": request.id, **reply})
+
+
+def _over_limit() -> Unreadable:
+    return Unreadable(f"its answers are over {MAX_BYTES // 2**20} MiB, which nobody can review")
 
 
 def _message(text: str) -> Message:

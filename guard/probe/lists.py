@@ -15,6 +15,7 @@ from typing import Any
 from guard.decide.answers import METHOD_NOT_FOUND
 from guard.decide.methods import Section
 from guard.http.upstream import HttpRoad, Redirected, Road, UpstreamDown
+from guard.memory import Rooms, unbounded
 from guard.probe.conversation import (
     AnsweredError,
     ProbeConversation,
@@ -54,9 +55,15 @@ class ServerIntroduction:
 
 
 async def read_offer(
-    road: Road, timeout: float, capabilities: tuple[ClientCapability, ...] = (), *, thorough: bool = False
+    road: Road,
+    timeout: float,
+    capabilities: tuple[ClientCapability, ...] = (),
+    *,
+    thorough: bool = False,
+    rooms: Rooms = unbounded,
 ) -> ServerOffer:
-    """Everything that the server offers, within `timeout` seconds. `thorough` also tries what clients differ in.
+    """Everything that the server offers, within `timeout` seconds. `thorough` also tries what clients differ in; `rooms` has
+    the memory for what it answers.
 
     Over a road with a conversation under way the lists alone are read.
 
@@ -66,7 +73,7 @@ async def read_offer(
         TimeoutError: it said nothing that ends the introduction.
     """
     deadline = asyncio.get_running_loop().time() + timeout
-    conversation = ProbeConversation(road, capabilities)
+    conversation = ProbeConversation(road, capabilities, rooms)
     try:
         async with asyncio.timeout_at(deadline):
             introduction = await _introduced(conversation, timeout)

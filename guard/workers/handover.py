@@ -46,6 +46,8 @@ _OF_CONNECTION = frozenset(
     ("connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding")
 )
 _CREDENTIALS = ("authorization", "cf-access-jwt-assertion")
+#: Whose the bodies are that are handed over, which is no principal's name.
+_HANDED = "handed over"
 
 
 class Handover:
@@ -144,9 +146,12 @@ class Handover:
         runtime, sink = self._runtime, HttpSink(send, self._runtime)
         runtime.busy += 1
         try:
-            body = await read_body(receive, runtime.policy.body_end) if scope["method"] == "POST" else None
-            async with until_disconnect(receive, sink.task):
-                await self._pass_on(worker, scope["method"], headers, body, send)
+            # Nobody knows yet whose it is, so all that is handed over has one share.
+            with runtime.room(_HANDED) as room:
+                posted = scope["method"] == "POST"
+                body = await read_body(receive, runtime.policy.body_end, room.held()) if posted else None
+                async with until_disconnect(receive, sink.task):
+                    await self._pass_on(worker, scope["method"], headers, body, send)
         except HttpRefusal as refused:
             try:
                 await refusals.refuse(runtime, sink, refused)

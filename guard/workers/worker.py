@@ -12,6 +12,7 @@ from typing import Any
 from guard.bundle.bundle import Opened, open_bundle
 from guard.bundle.source import NeedsRestart
 from guard.decide.sessions import Cursors
+from guard.host_memory import message_memory
 from guard.listening import Doors, serve, settle
 from guard.service import GuardService
 from guard.workers.channel import Channel, ChannelSilent
@@ -32,9 +33,10 @@ class HubLost(RingwallError):
 
 
 class Worker:
-    """One worker's end of its channel, and its guard."""
+    """One worker's end of its channel, and its guard. `memory` is the MiB that messages may take in all workers together."""
 
-    def __init__(self, crew: Crew, number: int) -> None:
+    def __init__(self, crew: Crew, number: int, memory: int | None = None) -> None:
+        self._memory = memory
         self._crew = crew
         self._number = number
         self._service: GuardService | None = None
@@ -67,7 +69,12 @@ class Worker:
         greeting = await channel.ask("hello", [number, os.getpid()], within=_GREETING_SECONDS)
         opened = crew.opened if greeting["sha256"] == crew.opened.sha256 else self._open(greeting["bundle"])
         service = await GuardService.open(
-            opened, crew.state, worker=number, workers=crew.count, shared=SharedCounters(channel)
+            opened,
+            crew.state,
+            memory=message_memory(self._memory, parts=crew.count),
+            worker=number,
+            workers=crew.count,
+            shared=SharedCounters(channel),
         )
         try:
             publisher = Publisher(channel)

@@ -19,6 +19,7 @@ from guard.decide.counters import MemoryCounters
 from guard.decide.reasons import Decision, Reason
 from guard.inspect.exceptions import Exceptions
 from guard.inspect.inspection import Inspector
+from guard.memory import UNBOUNDED
 from guard.models.budgets import ModelBudgets, Reservation
 from guard.models.exchange import ModelExchange
 from guard.models.inner import InnerConnections
@@ -76,7 +77,7 @@ class ModelRehearsal:
             return GuardAnswer(applying)
         body = {**question.arguments, "model": question.name}
         kind, encoded = _kind(body, self.stack.manifest.models[question.name].kinds), dump(body)
-        context = ModelContext(policy, principal, FORMATS[kind].path, len(encoded))
+        context = ModelContext(policy, principal, FORMATS[kind].path, self.runtime.room(principal.id), len(encoded))
         exchange = _UnsentExchange(self.runtime, context, ModelSink(_unsent, self.runtime))
         await exchange.serve(kind, encoded)
         if exchange.refusal is not None:
@@ -143,7 +144,7 @@ async def model_rehearsal_of(stack: ModelStack) -> AsyncIterator[ModelRehearsal]
             inspector = Inspector(policy.panel, config.guard.legs, policy.server, Exceptions(config.guard.exceptions))
             policy.inspector = PartInspector(inspector, CleanParts())
         audit = AuditLog.open(config.audit, server=policy.server, key=Ed25519PrivateKey.generate())
-        runtime = ModelRuntime(policy, InnerConnections(config), audit)
+        runtime = ModelRuntime(policy, InnerConnections(config), audit, memory=UNBOUNDED)
         try:
             yield ModelRehearsal(stack, runtime, Path(config.audit.path))
         finally:

@@ -39,6 +39,7 @@ from guard.inspect.exceptions import Exceptions
 from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel
 from guard.inspect.verdict import Outcome, ScanItem, Verdict
+from guard.memory import UNBOUNDED
 from guard.runtime import Runtime
 from model.base import seconds
 from model.canonical import digest
@@ -115,7 +116,7 @@ class Rehearsal:
         version = "2025-11-25"
         caller = Caller(principal, policy.grants.rights(principal), False, version, None, "")
         remaining = {REMAINING_HEADER: str(policy.config.limits.tokens_per_minute)}
-        exchange = Exchange(self.runtime, policy, caller, remaining)
+        exchange = Exchange(self.runtime, policy, caller, remaining, room=self.runtime.room(principal.id))
         params = question.params()
         body = {"jsonrpc": "2.0", "id": 1, "method": METHODS[question.kind], "params": params}
         request = Request(1, METHODS[question.kind], params, body)
@@ -173,6 +174,7 @@ async def rehearsal_of(server: ServerStack) -> AsyncIterator[Rehearsal]:
             _Pinned(upstream, lambda: policy),
             Taints(config.guard.taint, time.monotonic),
             ResultCache(config.tool_lock, policy.sha256, time.monotonic),
+            memory=UNBOUNDED,
         )
         try:
             yield Rehearsal(server, runtime, file)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from engine.run import Operation
 
 SOURCES = ("engine", "gateway", "keys", "guard", "server")
+#: What there is of them in the sandbox, which stands in for the providers and for nobody behind them.
+SANDBOX_SOURCES = ("engine",)
 _OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "replace": "update", "import": "create"}
 
 

@@ -27,6 +27,7 @@ from model.errors import InputError, NoProject, RingwallError
 from model.files import read_bytes
 from model.loader import read
 from model.loopback import is_loopback
+from model.private_folder import make_private
 from model.project import Project, find_project, open_project
 from operations.project.staging import load_staged
 from operations.project.templates import (
@@ -316,7 +317,7 @@ def refresh_schema(project: Project) -> None:
     file = project.root / SCHEMA_FILE
     try:
         if not file.exists() or read_bytes(file) != text.encode():
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_private(file.parent)
             file.write_text(text, encoding="utf-8")
     except OSError as error:  # of a full disk it names no file
         raise RingwallError(

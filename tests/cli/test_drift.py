@@ -359,6 +359,20 @@ def test_the_command_says_what_it_could_not_look_at_by_its_exit_code(
         return 0, capsys.readouterr().out
 
     assert run("gateway", allow_unreachable=False) == (0, "dev.one: no drift; looked at gateway dev.one\n")
+    # Without a choice the sandbox is asked for what it has: nobody there stands in for Kong, an issuer, a guard or a server.
+    code, out = run(allow_unreachable=False)
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "dev.one: no drift; looked at engine dev.one",
+            "not asked: gateway, keys, guard and server, which the sandbox has not",
+        ],
+    )
+    document = json.loads(run(allow_unreachable=False, as_json=True)[1])
+    assert (document["looked_at"], document["not_asked"]) == (
+        ["engine dev.one"],
+        ["gateway", "keys", "guard", "server"],
+    )
     code, out = run("guard", "server", allow_unreachable=False)
     assert (code, out.count("unreachable\t")) == (6, 2)
     assert run("guard", allow_unreachable=True)[0] == 0

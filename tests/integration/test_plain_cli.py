@@ -137,7 +137,7 @@ def test_the_contract_holds_no_secret_and_the_agents_secrets_are_masked(engine_p
     engine_project.run("dev", "up")
     exported = outputs(engine_project.project, "dev", target=engine_project.target)
     assert exported["agent_credentials"] == "[secret]"
-    assert set(exported["contract"]) == {"version", "digest", "policies", "agents"}
+    assert set(exported["contract"]) == {"version", "digest", "written", "ringwall", "policies", "agents"}
     shown = outputs(engine_project.project, "dev", show_secrets=True, target=engine_project.target)
     secrets = [agent["client_secret"] for agent in shown["agent_credentials"].values()]
     assert len(secrets) == 2

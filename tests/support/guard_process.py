@@ -166,9 +166,11 @@ def guard(
     lock: ToolLock | None = None,
     environment: Mapping[str, str] | None = None,
     workers: int = 1,
+    arguments: Sequence[str] = (),
     **changes: Any,
 ) -> Iterator[GuardProcess]:
     """A guard in front of `upstream`, ready to be called, its files in `folder`; signed where its identity is no demo's.
+    `arguments` are further ones of its command.
 
     Raises:
         RuntimeError: it did not become ready; the message holds what it said.
@@ -179,7 +181,7 @@ def guard(
     file = folder / "guard.json"
     config = config_of(upstream, lock, folder, port, admin_port, **changes)
     file.write_text(json.dumps(config))
-    command = [*COMMAND, "--config", str(file), "--state", str(folder / "state"), "--workers", str(workers)]
+    command = [*COMMAND, "--config", str(file), "--state", str(folder / "state"), "--workers", str(workers), *arguments]
     if not config["identity"].get("demo"):
         private, public, _ = create_key_pair(folder)
         bundle = sign(GuardConfig.model_validate(config), sequence=1, denied=(), key=load_private_key(private))

@@ -21,6 +21,7 @@ from components.gateway.names import REMAINING_HEADER
 from guard.bundle.bundle import Opened
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.listening import _Server, serve, signals
+from guard.memory import MessageMemory
 from guard.service import GuardService
 from model.canonical import digest
 from model.guard_config import GuardConfig
@@ -323,6 +324,7 @@ async def guarded(
     bounds: RequestBounds = DEFAULT_BOUNDS,
     expires: int | None = None,
     sockets: Path | None = None,
+    memory: MessageMemory | None = None,
     **changes: Any,
 ) -> AsyncIterator[Guarded]:
     """The guard before the origin, both running until the end of the block."""
@@ -334,6 +336,7 @@ async def guarded(
             keep_alive=keep_alive,
             bounds=bounds,
             sockets=sockets,
+            memory=memory,
         )
         with signals() as stop:
             started = asyncio.Event()

@@ -16,6 +16,7 @@ import openai
 from guard.bundle.bundle import Opened
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.listening import serve
+from guard.memory import MessageMemory
 from guard.models.service import ModelGuardService
 from model.model_guard_config import ModelGuardConfig
 from tests.support.loopback_http import NO_AUTHORITIES
@@ -75,6 +76,7 @@ async def route_guarded(
     bounds: RequestBounds = DEFAULT_BOUNDS,
     expires: int | None = None,
     targets: list[str] | None = None,
+    memory: MessageMemory | None = None,
     **changes: Any,
 ) -> AsyncIterator[RouteGuard]:
     """The guard before its inner route and provider, all running until the end of the block."""
@@ -96,7 +98,9 @@ async def route_guarded(
         }
         config = route_config(**values)
         opened = Opened(config, "sha256:" + "1" * 64, 1, denied, expires)
-        service = await ModelGuardService.open(opened, state / "state", keep_alive=keep_alive, bounds=bounds)
+        service = await ModelGuardService.open(
+            opened, state / "state", keep_alive=keep_alive, bounds=bounds, memory=memory
+        )
         started, stop = asyncio.Event(), asyncio.Event()
         running = asyncio.get_running_loop().create_task(serve(service, stop, started=started.set))
         waiting = asyncio.ensure_future(started.wait())

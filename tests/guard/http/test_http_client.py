@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from guard.http.http_client import (
+    IDLE_SECONDS,
     READ_AHEAD,
     ArrivingAnswer,
     BrokenOff,
@@ -240,6 +241,20 @@ async def test_a_server_waits_while_nobody_reads_and_an_answer_that_is_left_ends
         assert server.connections == 1
         answer.close()
         await server.ended()
+
+
+async def test_a_connection_whose_server_was_made_to_wait_for_long_is_not_used_again() -> None:
+    """uvicorn counts a connection as idle once it has the answer's end to write, however slowly that is read."""
+    large = 4 * READ_AHEAD
+    server = ScriptedServer(OK + b"content-length: %d\r\n\r\n" % large + b"x" * large)
+    async with served(server) as client:
+        answer = await get(client)
+        await eventually(lambda: answer.held > READ_AHEAD, "the server waits")
+        until = client.loop.time() + IDLE_SECONDS
+        await eventually(lambda: client.loop.time() > until, "as long as an unused connection is kept")
+        assert len(await body_of(answer)) == large
+        await (await get(client)).part()
+        assert server.connections == 2
 
 
 async def test_what_arrived_before_the_connection_was_lost_is_read_and_then_the_loss() -> None:

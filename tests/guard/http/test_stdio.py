@@ -22,6 +22,7 @@ from model.tool_lock import ToolLock
 from operations.onboard.lock import build_lock
 from operations.sockets import listeners
 from tests.support.guard_service import Guarded, Origin, guarded
+from tests.support.message_memory import unbounded
 
 DESK = (sys.executable, "-m", "sandbox.mcp_server", "--stdio")
 ROOT = str(Path(__file__).parents[3])
@@ -90,7 +91,7 @@ async def test_sessions_do_not_share_a_process_and_end_with_it(tmp_path: Path) -
         for session in sessions:
             answer = await upstream.send("POST", {"mcp-session-id": session}, json.dumps(ping).encode(), owner="a")
             assert answer.media_type == "text/event-stream"
-            events = (await answer.read(1 << 20)).decode()
+            events = (await answer.read(1 << 20, unbounded())).decode()
             assert "notifications/progress" in events.split("\n\n")[0]
             results.append(json.loads(events.split("\n\n")[1].partition("data: ")[2])["result"])
         assert results[0]["pid"] != results[1]["pid"]
@@ -136,9 +137,9 @@ async def test_a_client_that_does_not_read_loses_its_stream_and_is_told_so() -> 
         unread = await upstream.send("POST", {"mcp-session-id": session}, json.dumps(flood).encode(), owner="a")
         # The command answers this after the flood: by then every line of it has been taken.
         answer = await upstream.send("POST", {"mcp-session-id": session}, json.dumps(ping).encode(), owner="a")
-        assert b'"pid"' in await answer.read(1 << 20)
+        assert b'"pid"' in await answer.read(1 << 20, unbounded())
         with pytest.raises(UpstreamDown):
-            await unread.read(1 << 24)
+            await unread.read(1 << 24, unbounded())
     finally:
         await upstream.close()
 

@@ -18,6 +18,7 @@ from guard.http.command_output import MAX_CHARACTERS, MAX_LINES, Lines
 from guard.http.stdio import StdioUpstream
 from guard.http.upstream import AnswerTooLarge, IdInUse, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
 from tests.support.guard_service import Origin, guarded, lock_of, tool
+from tests.support.message_memory import unbounded
 from tests.support.waiting import eventually
 
 #: Writes what it is asked to: `write` holds the lines, `{id}` in them is the request's own id as JSON.
@@ -72,10 +73,10 @@ class Session:
     async def write(self, id_: int | str, *lines: str) -> Any:
         """Have these lines written in answer to a request of this id; the answer."""
         answer = await self.send({"id": id_, "method": "write", "params": {"lines": lines}})
-        return json.loads(await answer.read(1 << 20))
+        return json.loads(await answer.read(1 << 20, unbounded()))
 
     async def ping(self) -> Any:
-        return json.loads(await (await self.send({"id": "p", "method": "ping"})).read(1 << 20))["result"]
+        return json.loads(await (await self.send({"id": "p", "method": "ping"})).read(1 << 20, unbounded()))["result"]
 
 
 @contextlib.asynccontextmanager
@@ -223,7 +224,7 @@ async def test_a_question_that_nobody_was_there_for_goes_to_the_next_call() -> N
         await session.write(1, DONE, QUESTION % 1)
         answer = await session.send({"id": 2, "method": "ping"})
         assert answer.media_type == "text/event-stream"
-        events = (await answer.read(1 << 20)).decode()
+        events = (await answer.read(1 << 20, unbounded())).decode()
         assert events.index('"q1"') < events.index('"result"')
 
 

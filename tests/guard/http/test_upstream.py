@@ -18,6 +18,7 @@ from tests.guard.test_verified_road import HOST, identity, person
 from tests.support.guard_messages import call, result
 from tests.support.guard_service import Origin, guarded, serving, sse
 from tests.support.issued_tokens import EXTERNAL_PERSON
+from tests.support.message_memory import unbounded
 from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
 
@@ -64,9 +65,9 @@ async def test_only_a_call_has_a_longest_silence(verb: str, headers: dict[str, s
             answer = await upstream.send(verb, headers, body, owner="a")
             if cut:
                 with pytest.raises(UpstreamDown):
-                    await answer.read(1 << 20)
+                    await answer.read(1 << 20, unbounded())
             else:
-                assert b"late" in await answer.read(1 << 20)
+                assert b"late" in await answer.read(1 << 20, unbounded())
             answer.close()
         finally:
             await upstream.close()
