@@ -13,11 +13,10 @@ from __future__ import annotations
 import math
 import re
 import time
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate, chain
+from itertools import chain
 
 from guard.engines import forms
 from guard.engines.argument_readings import literals, readings
@@ -25,26 +24,19 @@ from guard.engines.blocks import pieces
 from guard.engines.content_blocks import linked, seams, without_marks_between
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
 from guard.engines.forms import FormTable, form_table
-from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
+from guard.engines.joined_text import JoinedText, decoded
+from guard.engines.matches import Matches
+from guard.engines.mentions import is_mention, may_be_mentioned
 from guard.engines.rules import behaviour, commands, hidden_text, instructions, languages, personal_data, secrets, urls
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, Passes, RuleTable, Settled, TriggerSet, never
+from guard.engines.rules.rule import READ, DetectionRule, Passes, RuleTable, TriggerSet, never
 from guard.engines.wording import RULE as WORDING_RULE
 from guard.engines.wording import WordingTable, wording_table
-from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
-from model.masking import SECRET, is_secret_name
+from guard.inspect.verdict import EVERYTHING, Leg, Outcome, ScanItem, Text, Verdict
+from model.masking import is_secret_name
 from model.parameter_kinds import JUDGED, SUBJECTS, Subject
-from model.text import visible
 from model.tool_lock import ParameterKind
 
-#: Findings of one item at most. One more is added without a place, so that nothing is passed on half redacted.
-MAX_FINDINGS = 1000
-#: After TURN seconds of work, a pause of PAUSE seconds lets other threads run. RE2 releases the interpreter's lock for each
-#: match and takes it back before a waiting thread has woken, so without a pause the event loop starved (run: 280 ms).
-TURN, PAUSE = 0.005, 0.0001
-#: Characters of a quoted match, and bytes of the words on either side of it.
-MAX_QUOTE, LEAD = 200, 32
 OVER = "over the bounds"
-LATE = "not read to its end before the deadline"
 
 _RULES = (
     *hidden_text.RULES,
@@ -173,16 +165,16 @@ class EmbeddedVerdictEngine:
         NO_VERDICT when the item cannot be read to its end before `deadline` (`time.monotonic` seconds) and within the
         bounds; a finding blocks it all the same, except on thorough legs.
         """
-        return self._judge(item, _Matches(deadline, item.leg))
+        return self._judge(item, Matches(deadline, item.leg))
 
     def explain(self, item: ScanItem) -> tuple[Verdict, dict[tuple[str, str, bool], str]]:
         """The verdict without a deadline, and for each rule and pointer of it, and whether that is advisory, the words that
         matched. Hidden characters are shown, and a secret is not."""
-        matches = _Matches(math.inf, item.leg)
+        matches = Matches(math.inf, item.leg)
         matches.quotes = {}
         return self._judge(item, matches), matches.quotes
 
-    def _judge(self, item: ScanItem, matches: _Matches) -> Verdict:
+    def _judge(self, item: ScanItem, matches: Matches) -> Verdict:
         started = time.perf_counter()
         error = None
         try:
@@ -241,19 +233,19 @@ class EmbeddedVerdictEngine:
 
         return split
 
-    def _read(self, split: Split, texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
+    def _read(self, split: Split, texts: Sequence[Text], matches: Matches, leg: Leg) -> None:
         texts = without_marks_between(texts)
         may_be_more = False
         for tables, part in split(texts):
-            joined_text = _JoinedText(part)
+            joined_text = JoinedText(part)
             _match(tables, joined_text, matches, direct=True)
             may_be_more = may_be_more or may_be_encoded(joined_text.data)
             if not joined_text.ascii:
-                _match(tables, _JoinedText(_folded(part)), matches)
+                _match(tables, JoinedText(_folded(part)), matches)
         if leg in READ:
             _match_named_values(texts, matches)
             if further := [*seams(texts), *linked(texts)]:
-                _match(self._tables_of(leg), _JoinedText(further), matches)
+                _match(self._tables_of(leg), JoinedText(further), matches)
         if not may_be_more:
             return
         budget = DecodingBudget()
@@ -262,121 +254,19 @@ class EmbeddedVerdictEngine:
             inline, inner = _opened(layer, budget)
             for opened, copies in ((inline, True), (inner, False)):
                 for tables, part in split(opened) if opened else ():
-                    reading = _JoinedText(part)
+                    reading = JoinedText(part)
                     _match(tables, reading, matches, copies=copies)
                     if not reading.ascii:
-                        _match(tables, _JoinedText(_folded(part)), matches, copies=copies)
+                        _match(tables, JoinedText(_folded(part)), matches, copies=copies)
             layer = [*inline, *inner]
         if layer and any(_opened(layer, budget, dry=True)):
             raise OverBounds
 
 
-class _JoinedText:
-    """Several strings joined into one text, one a line; `place` maps a byte offset back to a string and a character."""
-
-    def __init__(self, texts: Sequence[Text]) -> None:
-        self.texts = texts
-        joined = texts[0].value if len(texts) == 1 else "\n".join([text.value for text in texts])
-        self.ascii = joined.isascii()
-        self.data = _encoded(joined)
-        self._starts: list[int] | None = None
-        self._read = (0, 0)
-
-    def place(self, start: int, end: int) -> tuple[Text, tuple[int, int] | None]:
-        """The string in which a match begins, and its span there; None for a span that continues into the next string."""
-        if self._starts is None:
-            sizes = (len(text.value if self.ascii else _encoded(text.value)) + 1 for text in self.texts)
-            self._starts = [0, *accumulate(sizes)]
-        index = min(bisect_right(self._starts, start) - 1, len(self.texts) - 1)
-        base, limit = self._starts[index], self._starts[index + 1] - 1
-        text = self.texts[index]
-        if end > limit:
-            return text, None
-        if self.ascii:
-            return text, (start - base, end - base)
-        # Matches of a rule come in order, so counting continues where the last match ended.
-        offset, characters = self._read if base <= self._read[0] <= start else (base, 0)
-        first = characters + _length(self.data[offset:start])
-        self._read = (start, first)
-        return text, (first, first + _length(self.data[start:end]))
-
-    def quote(self, start: int, end: int) -> str:
-        """A match with the words around it, at most `MAX_QUOTE` characters."""
-        first = max(start - LEAD, self.data.rfind(b"\n", 0, start) + 1, 0)
-        after = self.data[end : end + LEAD].partition(b"\n")[0]
-        text = visible((self.data[first:end] + after).decode("utf-8", "ignore"))
-        return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
-
-    def around(self, start: int, end: int) -> tuple[str, str, str]:
-        """The text before a match, the match, and the text after it."""
-        before, after = self.data[max(0, start - SPAN) : start], self.data[end : end + SPAN]
-        return _decoded(before), _decoded(self.data[start:end]), _decoded(after)
-
-    def before(self, start: int) -> str:
-        return _decoded(self.data[max(0, start - BEFORE) : start])
-
-    def after(self, end: int) -> str:
-        return _decoded(self.data[end : end + AFTER])
-
-
-class _Matches:
-    """The findings of one item so far, and how often each matched value stands in each string of the original reading."""
-
-    def __init__(self, deadline: float, leg: Leg) -> None:
-        self.deadline = deadline
-        self.leg = leg
-        self._turn_ends = time.monotonic() + TURN
-        self.findings: list[EngineFinding] = []
-        self.values: dict[tuple[str, str, str], int] = defaultdict(int)
-        self.known: set[tuple[str, str]] = set()
-        self.quotes: dict[tuple[str, str, bool], str] | None = None
-        self.mentioned: set[tuple[str, str]] = set()
-        #: Rules by pointer whose matches, as they stand, are no order in their context.
-        self.excused: set[tuple[str, str]] = set()
-
-    def add(self, rule: DetectionRule, pointer: str, span: tuple[int, int] | None) -> None:
-        full = len(self.findings) >= MAX_FINDINGS
-        self.known.add((rule.id, pointer))
-        self.findings.append(EngineFinding(rule.category, rule.id, pointer, None if full else span, rule.confidence))
-        if full:
-            raise OverBounds
-
-    def mention(self, rule: DetectionRule, pointer: str) -> None:
-        """Note what stops nothing: a phrase that a document quotes, which may still be meant elsewhere, or an advisory rule."""
-        if (rule.id, pointer) not in self.mentioned and len(self.findings) < MAX_FINDINGS:
-            self.mentioned.add((rule.id, pointer))
-            self.findings.append(EngineFinding(rule.category, rule.id, pointer, None, rule.confidence, advisory=True))
-
-    def settled_at(self, pointer: str) -> Settled:
-        """Tells of a rule whether what it finds at the pointer is known: each string has a finding of a rule once, and one that
-        stops nothing, but for what may have to be cut out wherever it stands."""
-
-        def settled(rule: DetectionRule) -> bool:
-            known = self.mentioned if rule.advisory else self.known
-            return (rule.id, pointer) in known and not rule.redactable
-
-        return settled
-
-    def quote(self, rule: DetectionRule, joined_text: _JoinedText, start: int, end: int, *, advisory: bool) -> None:
-        """Keep the words of a match for whoever asked for an explanation."""
-        if self.quotes is not None:
-            pointer = joined_text.place(start, end)[0].pointer
-            words = SECRET if rule.redactable else joined_text.quote(start, end)
-            self.quotes.setdefault((rule.id, pointer, advisory), words)
-
-    def in_time(self) -> None:
-        moment = time.monotonic()
-        if moment > self.deadline:
-            raise OverBounds(LATE)
-        if moment > self._turn_ends:
-            time.sleep(PAUSE)
-            self._turn_ends = time.monotonic() + TURN
-
-
 def _match(
     tables: tuple[Table, ...],
-    joined_text: _JoinedText,
-    matches: _Matches,
+    joined_text: JoinedText,
+    matches: Matches,
     *,
     direct: bool = False,
     copies: bool = True,
@@ -397,7 +287,7 @@ def _match(
     for rule, places in chain.from_iterable(hits):
         for start, end in places:
             matches.in_time()
-            value = _decoded(joined_text.data[start:end])
+            value = decoded(joined_text.data[start:end])
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
                 continue
             text, span = joined_text.place(start, end)
@@ -440,7 +330,7 @@ def _match(
                 matches.add(rule, text.pointer, None)
 
 
-def _fits(rule: DetectionRule, leg: Leg, value: str, joined_text: _JoinedText, start: int, end: int) -> bool:
+def _fits(rule: DetectionRule, leg: Leg, value: str, joined_text: JoinedText, start: int, end: int) -> bool:
     """Whether what stands around a match lets it be meant. A server's request to a model is no document that quotes."""
     if rule.context is None or leg is Leg.SERVER_REQUESTS:
         return True
@@ -452,7 +342,7 @@ def may_be_secret(name: str) -> bool:
     return _MAYBE_SECRET.search(name) is not None or is_secret_name(name)
 
 
-def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
+def _match_named_values(texts: Sequence[Text], matches: Matches) -> None:
     """Judge `{"password": "x"}` as the text `password=x` is judged: structured results repeat what their text says.
 
     Arguments are left out: their names are the tool's own parameters, which the tool lock approved.
@@ -467,13 +357,13 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
             continue
         matches.in_time()
         prefix = f"{name}="
-        line = _JoinedText((Text(text.pointer, prefix + text.value),))
+        line = JoinedText((Text(text.pointer, prefix + text.value),))
         for rule, places in _named_value_table().places(line.data):
             for start, end in places:
                 _, span = line.place(start, end)
                 if span is None or span[0] < len(prefix) or (rule.id, text.pointer) in matches.known:
                     continue
-                if rule.check is None or rule.check(_decoded(line.data[start:end]), line.before(start)):
+                if rule.check is None or rule.check(decoded(line.data[start:end]), line.before(start)):
                     matches.add(rule, text.pointer, (span[0] - len(prefix), span[1] - len(prefix)))
 
 
@@ -495,16 +385,3 @@ def _opened(texts: Sequence[Text], budget: DecodingBudget, *, dry: bool = False)
             inline.append(Text(text.pointer, read))
         inner.extend(Text(text.pointer, piece) for piece in pieces(plain, budget))
     return inline, inner
-
-
-def _encoded(text: str) -> bytes:
-    """UTF-8; each half of a surrogate pair becomes one ``?``, so that offsets stay right."""
-    return text.encode("utf-8", "replace")
-
-
-def _length(data: bytes) -> int:
-    return len(_decoded(data))
-
-
-def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
