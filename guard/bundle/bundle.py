@@ -342,11 +342,16 @@ def _in_order(opened: OpenedBundle, expected: tuple[str, str] | None, after: int
         )
     sequence = opened.bundle.sequence
     if sequence < after:
-        raise Rollback(f"the bundle's sequence is {sequence} and {after} was applied already", remedy=_above(after))
+        raise Rollback(
+            f"the bundle's sequence is {sequence} and {after} was applied already", remedy=_above(opened.server, after)
+        )
     if sequence == after and applied is not None and opened.sha256 != applied:
-        raise Rollback(f"another bundle of sequence {sequence} was applied already", remedy=_above(after))
+        raise Rollback(
+            f"another bundle of sequence {sequence} was applied already", remedy=_above(opened.server, after)
+        )
 
 
-def _above(sequence: int) -> str:
+def _above(server: tuple[str, str], sequence: int) -> str:
     # The number by the clock alone may be lower once more: what was applied may come from a machine whose clock is ahead.
-    return f"deliver the bundle that was signed last, or sign with `ringwall guard bundle --sequence {sequence + 1}`"
+    command = f"ringwall guard bundle {'.'.join(server)} --sequence {sequence + 1}"
+    return f"deliver the bundle that was signed last, or sign with `{command}`"

@@ -291,6 +291,8 @@ def _match(
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
                 continue
             text, span = joined_text.place(start, end)
+            if rule.fallback and matches.steers(text.pointer):
+                continue
             if rule.advisory:
                 if _fits(rule, matches.leg, value, joined_text, start, end):
                     matches.mention(rule, text.pointer)

@@ -58,6 +58,12 @@ class Matches:
 
         return settled
 
+    def steers(self, pointer: str) -> bool:
+        """Whether something that stops was found at the pointer that is to steer a model."""
+        return any(
+            finding.pointer == pointer and finding.untrusted and not finding.advisory for finding in self.findings
+        )
+
     def quote(self, rule: DetectionRule, joined_text: JoinedText, start: int, end: int, *, advisory: bool) -> None:
         """Keep the words of a match for whoever asked for an explanation."""
         if self.quotes is not None:

@@ -44,7 +44,7 @@ CLOSE: Final = 0.5
 _WORD = re.compile(rb"[a-z0-9\x80-\xff]+(?:'[a-z]+)?")
 _CURLY = "\u2019".encode()
 
-RULE = DetectionRule("injection.wording", Category.INJECTION, "", READ, confidence=0.5)
+RULE = DetectionRule("injection.wording", Category.INJECTION, "", READ, confidence=0.5, fallback=True)
 _CLOSE_RULE = replace(RULE, advisory=True)
 
 
@@ -116,7 +116,7 @@ class Weights:
         return most
 
     def passages(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Where passages with seeds begin and end, in bytes; the last may end behind `data`."""
+        """Where the first seed of each passage begins and the last ends, in bytes."""
         start = end = -1
         for match in self.seeds.finditer(data):
             first, last = match.span()
@@ -124,10 +124,10 @@ class Weights:
                 end = last
                 continue
             if start >= 0:
-                yield max(0, start - AROUND), end + AROUND
+                yield start, end
             start, end = first, last
         if start >= 0:
-            yield max(0, start - AROUND), end + AROUND
+            yield start, end
 
 
 @lru_cache(maxsize=1)
@@ -156,12 +156,12 @@ class WordingTable:
         for start, end in self._weights.passages(data):
             if settled(RULE):
                 return
-            weight = self._weights.heaviest(data[start:end])
+            weight = self._weights.heaviest(data[max(0, start - AROUND) : end + AROUND])
             if weight >= self._close:
-                around = data[max(0, start - SPAN) : end].decode("utf-8", "replace")
-                is_note = self._close < THRESHOLD and speaks_of_attacks(around)
+                before = data[max(0, start - AROUND - SPAN) : end + AROUND].decode("utf-8", "replace")
+                is_note = self._close < THRESHOLD and speaks_of_attacks(before)
                 rule = RULE if weight >= THRESHOLD and not is_note else _CLOSE_RULE
-                yield rule, ((start, min(end, len(data))),)
+                yield rule, ((start, end),)
 
 
 @lru_cache(maxsize=len(Leg))

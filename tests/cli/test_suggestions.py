@@ -29,6 +29,7 @@ SAMPLES = {
     "environment": "dev",
     ".name": "dev",
     "following": "up",
+    "sequence": "7",
     "options": "--allow person:8b0f",
     "OUTPUT": "guard_config",
     "path": "audit.jsonl",

@@ -113,9 +113,16 @@ def test_a_deployed_server_passes_and_the_report_goes_to_table_json_and_junit(ve
 def test_a_file_that_cannot_be_written_does_not_cost_the_report(
     verify: Verify, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = verify("--junit", str(tmp_path / "no-such-folder" / "verify.xml"))
+    (tmp_path / "a-file").touch()
+    result = verify("--junit", str(tmp_path / "a-file" / "verify.xml"))
     assert (result.code, "cannot be written" in result.err) == (2, True)
     assert " passed, 0 failed, " in capsys.readouterr().out
+
+
+def test_the_folders_above_a_report_are_made(verify: Verify, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "folder" / "verify.xml"
+    assert verify("--junit", str(file)).code == 0
+    assert file.read_text().startswith("<?xml")
 
 
 def test_a_failure_names_its_remedy_and_ends_with_3(stack: SimpleNamespace, verify: Verify) -> None:

@@ -36,7 +36,8 @@ class DetectionRule:
     """One detection rule. `trigger` must match wherever `pattern` does; empty, it is the pattern itself. `group` is the part
     of the match that `check` and `context` get and the span covers. Patterns ignore case unless `cased`. `cut` tells whether
     the span of a match covers the whole secret. In arguments a rule with a `subject` judges only those that may hold it. A match
-    of an `advisory` rule is recorded and taints its reader, and stops nothing."""
+    of an `advisory` rule is recorded and taints its reader, and stops nothing. A `fallback` counts only in strings in which no other
+    rule found what steers a model, so that who accepts that finding has accepted both."""
 
     id: str
     category: Category
@@ -51,6 +52,7 @@ class DetectionRule:
     cut: Callable[[str], bool] | None = None
     subject: Subject | None = None
     advisory: bool = False
+    fallback: bool = False
 
     @property
     def redactable(self) -> bool:
