@@ -41,7 +41,7 @@ VOICE: Final = frozenset(("you", "your", "yourself", "you're", "you'll", "you've
 #: By how much less it may weigh and still taint its reader.
 CLOSE: Final = 0.5
 
-_WORD = re.compile(rb"[a-z0-9\x80-\xff]+(?:'[a-z]+)?")
+_WORD = re.compile("[a-z0-9\x80-\U0010ffff]+(?:'[a-z]+)?")
 _CURLY = "\u2019".encode()
 
 RULE = DetectionRule("injection.wording", Category.INJECTION, "", READ, confidence=0.5, fallback=True)
@@ -50,7 +50,7 @@ _CLOSE_RULE = replace(RULE, advisory=True)
 
 def words_of(text: bytes) -> list[str]:
     """The words of a text, in small letters."""
-    return [word.decode("utf-8", "replace") for word in _WORD.findall(text.replace(_CURLY, b"'").lower())]
+    return _WORD.findall(text.replace(_CURLY, b"'").lower().decode("utf-8", "replace"))
 
 
 def pairs_of(words: Sequence[str], place: int) -> Iterator[str]:
@@ -63,40 +63,55 @@ def pairs_of(words: Sequence[str], place: int) -> Iterator[str]:
         yield f"{word} _ {words[place + 2]}"
 
 
+class _Word:
+    """What is known of a word."""
+
+    __slots__ = ("following", "second", "weight")
+
+    def __init__(self) -> None:
+        self.weight = 0.0
+        self.following: dict[str, tuple[str, float]] = {}
+        self.second: dict[str, tuple[str, float]] = {}
+
+
 class Weights:
     """What words weigh, and the seeds."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.bias: float = document["bias"]
         weights: dict[str, float] = document["weights"]
-        #: By word: its own weight, those of the words that may follow it, and of those that may follow the next.
-        self._words: dict[str, float] = {}
-        self._next: dict[str, dict[str, tuple[str, float]]] = {}
-        self._second: dict[str, dict[str, tuple[str, float]]] = {}
+        #: By word: its own weight, and what it weighs before the next word and before the one after that.
+        self._words: dict[str, _Word] = {}
         for feature, weight in weights.items():
-            match feature.split(" "):
-                case [word]:
-                    self._words[word] = weight
-                case [word, following]:
-                    self._next.setdefault(word, {})[following] = (feature, weight)
-                case [word, "_", following]:
-                    self._second.setdefault(word, {})[following] = (feature, weight)
+            first, *rest = feature.split(" ")
+            word = self._words.setdefault(first, _Word())
+            match rest:
+                case []:
+                    word.weight = weight
+                case [following]:
+                    word.following[following] = (feature, weight)
+                case [_, following]:
+                    word.second[following] = (feature, weight)
         seeds = "|".join(map(re2.escape, document["seeds"]))
         self.seeds: Any = re2.compile(rf"(?i)\b(?:{seeds})\b", options(captures=False))
 
     def blocks(self, words: Sequence[str]) -> list[dict[str, float]]:
         """The weights of what stands in each block of words, each once."""
         blocks: list[dict[str, float]] = []
-        for start in range(0, len(words), BLOCK):
+        count, words = len(words), [*words, "", ""]
+        for start in range(0, count, BLOCK):
             block: dict[str, float] = {}
-            for place in range(start, min(start + BLOCK, len(words))):
+            for place in range(start, min(start + BLOCK, count)):
                 word = words[place]
-                if (weight := self._words.get(word)) is not None:
-                    block[word] = weight
-                for table, partner in ((self._next, place + 1), (self._second, place + 2)):
-                    partners = table.get(word)
-                    if partners is not None and partner < len(words) and (pair := partners.get(words[partner])):
-                        block[pair[0]] = pair[1]
+                known = self._words.get(word)
+                if known is None:
+                    continue
+                if known.weight:
+                    block[word] = known.weight
+                if (pair := known.following.get(words[place + 1])) is not None:
+                    block[pair[0]] = pair[1]
+                if (pair := known.second.get(words[place + 2])) is not None:
+                    block[pair[0]] = pair[1]
             blocks.append(block)
         return blocks
 
