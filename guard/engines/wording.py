@@ -83,9 +83,9 @@ class Weights:
         #: By word: its own weight, and what it weighs before the next word and before the one after that.
         self._words: dict[str, _Word] = {}
         for feature, weight in weights.items():
-            first, *rest = feature.split(" ")
+            first, *partners = feature.split(" ")
             word = self._words.setdefault(first, _Word())
-            match rest:
+            match partners:
                 case []:
                     word.weight = weight
                 case [following]:
