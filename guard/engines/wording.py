@@ -4,7 +4,7 @@ A linear classifier of some thousand words and pairs of words, whose weights are
 `tests/detection/wording.py` learns them from public sets. The grammar (`guard.engines.forms`) finds the forms that somebody
 thought of; this finds what resembles them. It knows English alone.
 
-It looks only where one of the words stands without which hardly any attack was (the seeds), so most texts cost one search.
+It looks only where one of a few words stands that most attacks have (the seeds), so most texts cost one search.
 """
 
 from __future__ import annotations
