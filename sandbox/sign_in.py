@@ -130,6 +130,12 @@ def _tls(host: str, file: Path) -> ssl.SSLContext:
     builder = builder.not_valid_before(moment - datetime.timedelta(hours=1))
     builder = builder.not_valid_after(moment + datetime.timedelta(days=1))
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    # What RFC 5280 asks for, and Python 3.13 and later with it.
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+    )
     certificate = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
     file.write_bytes(certificate)
     private = file.with_suffix(".key")

@@ -260,6 +260,28 @@ def _context(name: str, file: str | None, folder: str | None) -> ssl.SSLContext:
         ) from None
 
 
+#: OpenSSL's codes for an issuer that is not known (x509_vfy.h: X509_V_ERR_UNABLE_TO_…, …_SELF_SIGNED_CERT…).
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
+#: And for what it refuses in its strict mode alone, which is Python's from 3.13 on (…_PATHLEN_INVALID_FOR_NON_CA to
+#: …_EC_KEY_EXPLICIT_PARAMS).
+_AGAINST_RFC_5280 = range(80, 95)
+
+
+def _what_is_wrong(error: ssl.SSLCertVerificationError) -> str:
+    """In OpenSSL's words, and what to do where they do not say it."""
+    message = error.verify_message.removesuffix(".")
+    if error.verify_code in _UNKNOWN_ISSUER:
+        trusted = " or ".join(name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name))
+        remedy = (
+            f"no authority in {trusted} signed it" if trusted else "name a company's own authority in SSL_CERT_FILE"
+        )
+        return f"{message}; {remedy}"
+    if error.verify_code in _AGAINST_RFC_5280:
+        rule = "Python 3.13 and later hold certificates to RFC 5280"
+        return f"{message}; {rule}: it, or its authority's, has to be issued anew"
+    return message
+
+
 def reason_of(error: BaseException) -> str:
     """Why a request failed, in few words and without anything that was sent: an error of an HTTP library may quote it.
 
@@ -268,11 +290,7 @@ def reason_of(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            trusted = " or ".join(name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name))
-            explanation = (
-                f"no authority in {trusted} signed it" if trusted else "name a company's own authority in SSL_CERT_FILE"
-            )
-            return f"its certificate is not trusted: {cause.verify_message}; {explanation}"
+            return f"its certificate is not trusted: {_what_is_wrong(cause)}"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, RefusedAnswer):
         return str(error)

@@ -19,7 +19,7 @@ import httpx
 
 from model.errors import InputError
 from model.loopback import is_loopback
-from wire.http import HttpPolicy
+from wire.http import HttpPolicy, reason_of
 from wire.json import parse
 from wire.mcp_client import read_message, reply_in
 from wire.sse import Event, Reader
@@ -236,7 +236,7 @@ def _cookies(response: httpx.Response) -> dict[str, str]:
 def _reason(error: httpx.HTTPError) -> str:
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "its certificate is not valid for that name"
+        return reason_of(error)
     if isinstance(error, httpx.ConnectError):
         return _NO_CONNECTION
     return "no answer" if isinstance(error, httpx.TimeoutException) else f"no readable answer ({type(error).__name__})"

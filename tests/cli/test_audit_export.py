@@ -128,23 +128,26 @@ def test_following_sends_each_new_record_until_it_is_stopped_and_goes_on_after(
     metrics = free_port()
     command = [RINGWALL, *map(str, arguments(path, receiver, "--follow", "--metrics-port", str(metrics)))]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        eventually_sync(lambda: len(receiver.messages) == count(path), "what is there arrives")
-        write(path, 3)
-        eventually_sync(lambda: len(receiver.messages) == count(path), "what is new arrives")
+        try:
+            eventually_sync(lambda: len(receiver.messages) == count(path), "what is there arrives")
+            write(path, 3)
+            eventually_sync(lambda: len(receiver.messages) == count(path), "what is new arrives")
 
-        def shown() -> dict[str, float]:
-            lines = httpx.get(
-                f"http://127.0.0.1:{metrics}/metrics", trust_env=False, verify=NO_AUTHORITIES
-            ).text.splitlines()
-            pairs = (line.split() for line in lines if line.startswith("ringwall_audit_export_"))
-            return {name.removeprefix("ringwall_audit_export_"): float(value) for name, value in pairs}
+            def shown() -> dict[str, float]:
+                lines = httpx.get(
+                    f"http://127.0.0.1:{metrics}/metrics", trust_env=False, verify=NO_AUTHORITIES
+                ).text.splitlines()
+                pairs = (line.split() for line in lines if line.startswith("ringwall_audit_export_"))
+                return {name.removeprefix("ringwall_audit_export_"): float(value) for name, value in pairs}
 
-        eventually_sync(lambda: shown()["position"] == count(path), "the position moves")
-        values = shown()
-        assert (values["lag_records"], values["records_total"], values["failures_total"]) == (0, count(path), 0)
-        assert values["last_delivery"] > 1_700_000_000
-        process.send_signal(end)
-        _, err = process.communicate(timeout=120)
+            eventually_sync(lambda: shown()["position"] == count(path), "the position moves")
+            values = shown()
+            assert (values["lag_records"], values["records_total"], values["failures_total"]) == (0, count(path), 0)
+            assert values["last_delivery"] > 1_700_000_000
+            process.send_signal(end)
+            _, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert (process.returncode, err) == (0, f"metrics on http://127.0.0.1:{metrics}/metrics\n")
     write(path, 1)
     assert ringwall(*arguments(path, receiver)).code == 0

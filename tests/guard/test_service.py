@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import json
 import os
 import signal
@@ -18,10 +17,6 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from guard.app import admin_app
 from guard.bundle.bundle import Opened, render, sign
@@ -33,6 +28,7 @@ from guard.service import GuardService
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from operations.sockets import listeners
+from tests.support.certificates import issued
 from tests.support.command_line import ringwall
 from tests.support.guard_service import ME, Origin, answer_of, config_for, guarded, serving, sse, tool
 from tests.support.loopback_http import NO_AUTHORITIES
@@ -321,31 +317,25 @@ async def test_a_stream_that_uses_up_the_budget_is_ended_with_an_answer(tmp_path
 
 
 async def test_beyond_127_0_0_1_only_a_client_with_a_pinned_certificate_is_heard(tmp_path: Path) -> None:
-    authority, server, client, stranger = (Certificate(name) for name in ("ca", "server", "client", "stranger"))
-    for certificate in (server, client):
-        certificate.signed_by(authority)
-    stranger.signed_by(Certificate("other ca"))
-    files = {
-        name: tmp_path / name
-        for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key", "s.pem", "s.key")
-    }
-    authority.write(files["ca.pem"], None)
-    server.write(files["server.pem"], files["server.key"])
-    client.write(files["client.pem"], files["client.key"])
-    stranger.write(files["s.pem"], files["s.key"])
+    authority = issued("ca", is_authority=True)
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.pem)
+    server = issued("server", ["127.0.0.2"], by=authority).write(tmp_path / "server.pem")
+    client = issued("client", by=authority).write(tmp_path / "client.pem")
+    stranger = issued("stranger", by=issued("other ca", is_authority=True)).write(tmp_path / "stranger.pem")
     listen = {
         "address": "127.0.0.2",
         "port": free_port(),
-        "tls_certificate": {"file": str(files["server.pem"])},
-        "tls_key": {"file": str(files["server.key"])},
-        "client_ca": {"file": str(files["ca.pem"])},
+        "tls_certificate": {"file": str(server)},
+        "tls_key": {"file": str(server)},
+        "client_ca": {"file": str(ca)},
     }
     async with guarded(Origin(), tmp_path, listen=listen):
         url = f"https://127.0.0.2:{listen['port']}/healthz"
-        for pair, heard in ((None, False), ("s", False), ("client", True)):
-            context = ssl.create_default_context(cafile=str(files["ca.pem"]))
-            if pair:
-                context.load_cert_chain(tmp_path / f"{pair}.pem", tmp_path / f"{pair}.key")
+        for shown, heard in ((None, False), (stranger, False), (client, True)):
+            context = ssl.create_default_context(cafile=str(ca))
+            if shown:
+                context.load_cert_chain(shown)
             async with httpx.AsyncClient(verify=context, trust_env=False) as http:
                 try:
                     assert (await http.get(url)).status_code == 200
@@ -353,39 +343,6 @@ async def test_beyond_127_0_0_1_only_a_client_with_a_pinned_certificate_is_heard
                     assert not heard
                 else:
                     assert heard
-
-
-class Certificate:
-    """An EC certificate for 127.0.0.2, its own issuer until it is signed by another."""
-
-    def __init__(self, name: str) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.signed_by(self)
-
-    def signed_by(self, issuer: Certificate) -> None:
-        import ipaddress
-
-        now = datetime.datetime.now(datetime.UTC)
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.2"))])
-        self.certificate = (
-            x509.CertificateBuilder()
-            .subject_name(self.name)
-            .issuer_name(issuer.name)
-            .public_key(self.key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(names, critical=False)
-            .add_extension(x509.BasicConstraints(ca=issuer is self, path_length=None), critical=True)
-            .sign(issuer.key, hashes.SHA256())
-        )
-
-    def write(self, certificate: Path, key: Path | None) -> None:
-        certificate.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-        if key is not None:
-            pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-            key.write_bytes(self.key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
 
 
 async def test_a_guard_that_cannot_listen_never_says_that_it_does(tmp_path: Path) -> None:

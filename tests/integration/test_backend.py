@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from engine.state import live_resources
 from tests.support.engine_project import EngineProject
+from tests.support.node import NotAvailable
 from tests.support.state_backends import CREDENTIALS, postgres, s3
 
 pytestmark = pytest.mark.engine
@@ -49,7 +51,11 @@ def test_an_environment_lives_in_a_backend_that_a_team_shares(
         monkeypatch.setenv(name, value)
     root = engine_project.project.root
     file = root / "Pulumi.yaml"
-    with server(engine_project.home.parent) as address:
+    with contextlib.ExitStack() as stack:
+        try:
+            address = stack.enter_context(server(engine_project.home.parent))
+        except NotAvailable as error:
+            pytest.skip(f"pip could not fetch the servers, so no shared backend was tried: {error}")
         file.write_text(file.read_text("utf-8").replace(f"file://{root / '.ringwall' / 'state'}", address), "utf-8")
         assert address in file.read_text("utf-8")
         assert live_resources(engine_project.project, "dev", engine_project.target) is None

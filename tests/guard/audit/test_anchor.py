@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import os
 import queue
@@ -13,10 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsPartialSuccess,
     ExportLogsServiceRequest,
@@ -33,6 +27,7 @@ from model.defaults import Anchor
 from model.errors import InputError
 from model.guard_config import Audit
 from tests.guard.audit.conftest import KEY, call, lines_of
+from tests.support.certificates import issued
 
 
 @dataclass
@@ -209,29 +204,14 @@ def test_records_over_plain_http_and_a_token_that_was_not_read_are_refused(path:
 
 
 def test_a_collector_whose_certificate_is_not_trusted_gets_nothing(path: Path, tmp_path: Path) -> None:
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(address, critical=True)
-        .sign(key, hashes.SHA256())
-        .public_bytes(Encoding.PEM)
-    )
-    ca = tmp_path / "ca.pem"
-    ca.write_bytes(certificate)
-    both = tmp_path / "server.pem"
-    both.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(both)
+    file = tmp_path / "server.pem"
+    tls = issued("collector", ["127.0.0.1"]).server(file)
     for collector in serve(tls):
         sender = AnchorSender(HttpWire(collector.url, None, None, timeout=5), first_pause=0.01)
         sender.head(head(3))
         sender.close(0.3)
         assert (sender.state.anchored, collector.received.empty()) == (0, True)
-        sender = AnchorSender(HttpWire(collector.url, None, str(ca), timeout=5))
+        sender = AnchorSender(HttpWire(collector.url, None, str(file), timeout=5))
         sender.head(head(3))
         sender.close(5)
         assert sender.state.anchored == 3

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.guard.test_service import Certificate
+from tests.support.certificates import issued
 from tests.support.guard_messages import ATTACK, TOXIC, result
 from tests.support.guard_service import Origin, config_for, lock_of, serving, tool
 from tests.support.guard_workers import WorkingGuard, guard_workers
@@ -22,21 +22,18 @@ MOST = 24
 
 def certificates(folder: Path) -> tuple[dict[str, Any], ssl.SSLContext]:
     """The `listen` of a guard with mutual TLS, and its client's side."""
-    authority, server, client = (Certificate(name) for name in ("ca", "server", "client"))
-    files = {name: folder / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")}
-    for name, certificate in (("server", server), ("client", client)):
-        certificate.signed_by(authority)
-        certificate.write(files[f"{name}.pem"], files[f"{name}.key"])
-    authority.write(files["ca.pem"], None)
-    context = ssl.create_default_context(cafile=str(files["ca.pem"]))
-    context.check_hostname = False  # these are for 127.0.0.2
-    context.load_cert_chain(files["client.pem"], files["client.key"])
+    authority = issued("ca", is_authority=True)
+    ca = folder / "ca.pem"
+    ca.write_bytes(authority.pem)
+    server = issued("server", ["127.0.0.1"], by=authority).write(folder / "server.pem")
+    context = ssl.create_default_context(cafile=str(ca))
+    context.load_cert_chain(issued("client", by=authority).write(folder / "client.pem"))
     listen = {
         "address": "127.0.0.1",
         "port": free_port(),
-        "tls_certificate": {"file": str(files["server.pem"])},
-        "tls_key": {"file": str(files["server.key"])},
-        "client_ca": {"file": str(files["ca.pem"])},
+        "tls_certificate": {"file": str(server)},
+        "tls_key": {"file": str(server)},
+        "client_ca": {"file": str(ca)},
     }
     return listen, context
 

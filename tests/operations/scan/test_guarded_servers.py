@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import http.server
 import json
 import ssl
@@ -13,12 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from operations.scan.report import ScanReport
+from tests.support.certificates import issued
 from tests.support.kong_admin import serving
 from tests.support.scanned_servers import only, port_of, scan_ports, tools
 
@@ -138,19 +134,8 @@ def test_redirects_from_path_to_path_come_to_an_end() -> None:
 
 @contextmanager
 def tls_site(*, client_certificate: bool, folder: Path) -> Iterator[int]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site")])
-    issued_at = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(issued_at).not_valid_after(issued_at + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
-    )  # fmt: skip
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     file = folder / "both.pem"
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    file.write_bytes(secret + certificate.public_bytes(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    context = issued("site").server(file)
     if client_certificate:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(file)

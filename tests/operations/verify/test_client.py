@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
-import ssl
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from operations.verify.client import Address, Client, HttpResponse, NoResponse
+from tests.support.certificates import issued
 
 NAME = "desk.example.com"
 
@@ -34,27 +28,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    clock = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(clock - datetime.timedelta(minutes=1))
-        .not_valid_after(clock + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file, private = tmp_path / "server.crt", tmp_path / "server.key"
-    file.write_bytes(certificate.public_bytes(Encoding.PEM))
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    certificate, file = issued(NAME, [NAME]), tmp_path / "server.pem"
+    context = certificate.server(file)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file, private)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.daemon_threads = True
@@ -78,7 +54,7 @@ async def test_tls_is_verified_for_the_name_and_not_for_where_it_was_sent(
     # What a peer sets as a cookie is seen, and never sent back by itself.
     assert first.cookies == {"CF_Authorization": "value"}
     assert second.body == first.body
-    with pytest.raises(NoResponse, match="its certificate is not valid for that name"):
+    with pytest.raises(NoResponse, match="its certificate is not trusted: Hostname mismatch"):
         await get("other.example.com")
 
 
