@@ -45,7 +45,7 @@ def scan_server(stage: Stage, url: str, folder: Path) -> DemoFinding:
     finding = _in_own_network(stage, folder)
     if finding is None:
         place = url.removeprefix("http://").partition("/")[0]
-        finding = _finding(stage.ringwall("scan", place, "--json"), 0)
+        finding = _finding(stage.ringwall("scan", place, "--json", in_project=False), 0)
     if finding.executes != ("execute_command",):
         raise RingwallError(f"the scan does not say that {finding.place} runs commands")
     return finding

@@ -91,14 +91,17 @@ class Stage:
         with _working(label or shown), contextlib.redirect_stdout(out), contextlib.redirect_stderr(_Copy(self.log)):
             yield out
 
-    def ringwall(self, *arguments: str, expected: int = 0) -> str:
-        """Run one command in this process, its words into the log; its standard output.
+    def ringwall(self, *arguments: str, expected: int = 0, in_project: bool = True) -> str:
+        """Run one command in this process, its words into the log; its standard output. `in_project` is false while there is
+        no project yet.
 
         Raises:
             RingwallError: the command's own, or that it ended with another exit code than the story has.
         """
         shown = shlex.join(arguments)
         options = replace(invocation.current(), json=False, sandbox=False)
+        if not in_project:
+            options.project = None
         began = time.monotonic()
         try:
             with self.running(f"ringwall {shown}") as out:

@@ -265,5 +265,9 @@ def _without_cut_off_programs(unraisable: Any) -> None:
     Which of the SDK's nested coroutines is collected first differs from run to run, so all of its runtime's are meant.
     """
     code = getattr(unraisable.object, "cr_code", None)
+    if (
+        unraisable.object is None and unraisable.exc_traceback is not None
+    ):  # Python 3.14 names the coroutine in words alone
+        code = unraisable.exc_traceback.tb_frame.f_code
     if code is None or "/pulumi/runtime/" not in Path(code.co_filename).as_posix():
         sys.__unraisablehook__(unraisable)

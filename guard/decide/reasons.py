@@ -96,6 +96,10 @@ class Reason(_Explained):
         "session_replaced",
         "The principal began a session more than are kept (64), so its least recently used one ended, at the server too.",
     )
+    SESSION_EXPIRED = (
+        "session_expired",
+        "The principal's session was not used for 24 hours and ended, at the server too with the principal's next request.",
+    )
     FOREIGN_CURSOR = "foreign_cursor", "`Last-Event-ID` is of another session or principal, or from before a restart."
     FOREIGN_STATE = "foreign_state", "`requestState` was not given to this principal."
     UNEXPECTED_ANSWER = "unexpected_answer", "The message answers no request of the server in this session."

@@ -13,8 +13,9 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from guard.decide.reasons import Reason
 from guard.identity.principal import Principal
 
 IDLE_FOR = 24 * 3600.0
@@ -43,6 +44,13 @@ class _Session:
     subscriptions: set[str] = field(default_factory=set)
 
 
+class EndedSession(NamedTuple):
+    """A session that the guard ended, and why: `session_replaced` or `session_expired`."""
+
+    id: str
+    reason: Reason
+
+
 class Sessions:
     """Legacy sessions (`Mcp-Session-Id`) and the requests pending in them. `clock` is monotonic, in seconds.
 
@@ -58,8 +66,8 @@ class Sessions:
         self.most = most
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
         self._owned: dict[str, OrderedDict[bytes, None]] = {}
-        #: By principal: the sessions that others of it took the place of, and that the server has still.
-        self.replaced: dict[str, list[str]] = {}
+        #: By principal: the sessions that ended here, and that the server has still.
+        self.untold: OrderedDict[str, list[EndedSession]] = OrderedDict()
 
     def bind(self, session_id: str, principal: Principal) -> bool:
         """Make the session the principal's.
@@ -77,22 +85,17 @@ class Sessions:
         self._expire()
         owned = self._owned.get(principal.id, OrderedDict())
         if len(owned) >= self._per_principal:
-            self._replace(principal, next(iter(owned)))
+            self._end(next(iter(owned)), Reason.SESSION_REPLACED)
         elif len(self._sessions) >= self.most:
             return False
         self._sessions[key] = _Session(session_id, principal.id, self._clock())
         self._owned.setdefault(principal.id, OrderedDict())[key] = None
         return True
 
-    def _replace(self, principal: Principal, key: bytes) -> None:
-        session = self._sessions[key].id
-        self._remove(key)
-        if not session.startswith(" "):  # a principal's own channel, of which the server knows nothing
-            self.replaced.setdefault(principal.id, []).append(session)
-
-    def take_replaced(self, principal: Principal) -> list[str]:
-        """The ids of the principal's sessions that the server is to be told of, each once."""
-        return self.replaced.pop(principal.id, [])
+    def take_untold(self, principal: Principal) -> list[EndedSession]:
+        """The principal's sessions that the server is to be told of, each once."""
+        # A server that counts its sessions anew after a restart may have given the id to another one.
+        return [ended for ended in self.untold.pop(principal.id, []) if _hash(ended.id) not in self._sessions]
 
     def holds(self, session_id: str, principal: Principal) -> bool:
         """Whether the session is the principal's. If it is unknown, ended or another's, the answer is the same: 404."""
@@ -180,7 +183,7 @@ class Sessions:
     def _live(self, key: bytes) -> _Session | None:
         session = self._sessions.get(key)
         if session is not None and self._clock() - session.used >= IDLE_FOR:
-            self._remove(key)
+            self._end(key, Reason.SESSION_EXPIRED)
             return None
         return session
 
@@ -195,7 +198,20 @@ class Sessions:
             key, oldest = next(iter(self._sessions.items()))
             if time - oldest.used < IDLE_FOR:
                 return
-            self._remove(key)
+            self._end(key, Reason.SESSION_EXPIRED)
+
+    def _end(self, key: bytes, reason: Reason) -> None:
+        """End a session that its client did not end. The server is told of it with its principal's next request."""
+        session = self._sessions[key]
+        self._remove(key)
+        if session.id.startswith(" "):  # a principal's own channel, of which the server knows nothing
+            return
+        untold = self.untold.setdefault(session.owner, [])
+        untold.append(EndedSession(session.id, reason))
+        # Some principals never come back.
+        del untold[: -self._per_principal]
+        if len(self.untold) > self.most:
+            self.untold.popitem(last=False)
 
     def _remove(self, key: bytes) -> None:
         session = self._sessions.pop(key, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from binascii import a2b_base64
+from binascii import a2b_base64, unhexlify
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +27,7 @@ _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 #: A line end inside a block, with the mark of a quotation or a comment on the next line.
 _WRAP = r"\r?\n[ \t]*(?:(?:[>#*|]|//)[ \t]+)?"
 _MARK = re.compile(rb"\n[ \t]*(?:[>#*|]|//)[ \t]+")
+_HEX_DIGITS = b"0123456789ABCDEFabcdef"
 _HEX_PREFIX = re.compile(rb"0[xX]|\\x")
 _NO_HEX = re.compile(rb"[^0-9A-Fa-f]+")
 _NO_BASE32 = re.compile(rb"[^A-Z2-7]+")
@@ -78,17 +79,17 @@ def pieces(text: str, budget: Spending) -> Iterator[str]:
 
 
 def _hexadecimal(block: bytes) -> Iterator[str]:
-    digits = _NO_HEX.sub(b"", _HEX_PREFIX.sub(b"", block)) if _NO_HEX.search(block) else block
+    digits = _NO_HEX.sub(b"", _HEX_PREFIX.sub(b"", block)) if block.translate(None, _HEX_DIGITS) else block
     for start in range(2):
         size = (len(digits) - start) // 2 * 2
-        decoded = _readable(bytes.fromhex(digits[start : start + size].decode()))
+        decoded = _readable(unhexlify(digits[start : start + size]))
         if decoded is not None:
             yield decoded
             return
 
 
 def _base64(block: bytes) -> Iterator[str]:
-    lines = _MARK.sub(b"\n", block).split()
+    lines = (_MARK.sub(b"\n", block) if b"\n" in block else block).split()
     letters = b"".join(lines)
     decoded = _base64_line(letters)
     if decoded is not None:

@@ -240,8 +240,8 @@ class EmbeddedVerdictEngine:
             joined_text = JoinedText(part)
             _match(tables, joined_text, matches, direct=True)
             may_be_more = may_be_more or may_be_encoded(joined_text.data)
-            if not joined_text.ascii:
-                _match(tables, JoinedText(_folded(part)), matches)
+            if not joined_text.ascii and (folded := _folded(part)):
+                _match(tables, JoinedText(folded), matches)
         if leg in READ:
             _match_named_values(texts, matches)
             if further := [*seams(texts), *linked(texts)]:
@@ -256,8 +256,8 @@ class EmbeddedVerdictEngine:
                 for tables, part in split(opened) if opened else ():
                     reading = JoinedText(part)
                     _match(tables, reading, matches, copies=copies)
-                    if not reading.ascii:
-                        _match(tables, JoinedText(_folded(part)), matches, copies=copies)
+                    if not reading.ascii and (folded := _folded(part)):
+                        _match(tables, JoinedText(folded), matches, copies=copies)
             layer = [*inline, *inner]
         if layer and any(_opened(layer, budget, dry=True)):
             raise OverBounds
@@ -369,8 +369,10 @@ def _match_named_values(texts: Sequence[Text], matches: Matches) -> None:
                     matches.add(rule, text.pointer, (span[0] - len(prefix), span[1] - len(prefix)))
 
 
-def _folded(texts: Iterable[Text]) -> list[Text]:
-    return [Text(text.pointer, fold(text.value)) for text in texts]
+def _folded(texts: Sequence[Text]) -> list[Text]:
+    """The texts with plain letters; none where all of them are as they were, as in most scripts but Latin."""
+    folded = [Text(text.pointer, fold(text.value)) for text in texts]
+    return folded if any(new.value != old.value for new, old in zip(folded, texts, strict=True)) else []
 
 
 def _opened(texts: Sequence[Text], budget: DecodingBudget, *, dry: bool = False) -> tuple[list[Text], list[Text]]:

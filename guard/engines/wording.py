@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -98,29 +99,33 @@ class Weights:
     def blocks(self, words: Sequence[str]) -> list[dict[str, float]]:
         """The weights of what stands in each block of words, each once."""
         blocks: list[dict[str, float]] = []
-        count, words = len(words), [*words, "", ""]
-        for start in range(0, count, BLOCK):
+        known_words, ended = self._words, [*words, "", ""]
+        for start in range(0, len(words), BLOCK):
             block: dict[str, float] = {}
-            for place in range(start, min(start + BLOCK, count)):
-                word = words[place]
-                known = self._words.get(word)
+            for place, word in enumerate(words[start : start + BLOCK], start):
+                known = known_words.get(word)
                 if known is None:
                     continue
                 if known.weight:
                     block[word] = known.weight
-                if (pair := known.following.get(words[place + 1])) is not None:
+                # Few words have pairs.
+                if known.following and (pair := known.following.get(ended[place + 1])) is not None:
                     block[pair[0]] = pair[1]
-                if (pair := known.second.get(words[place + 2])) is not None:
+                if known.second and (pair := known.second.get(ended[place + 2])) is not None:
                     block[pair[0]] = pair[1]
             blocks.append(block)
         return blocks
 
-    def heaviest(self, text: bytes) -> float:
-        """What the heaviest passage of a text weighs."""
+    def heaviest(self, text: bytes, least: float = float("-inf")) -> float:
+        """What the heaviest passage of a text weighs; those that cannot weigh `least` are left out."""
         words = words_of(text)
         blocks = self.blocks(words)
+        # No passage weighs more than all that speaks for an attack in its blocks.
+        bounds = [sum([weight for weight in block.values() if weight > 0]) for block in blocks]
         most = float("-inf")
         for start in range(max(1, len(blocks) - BLOCKS + 1)):
+            if self.bias + sum(bounds[start : start + BLOCKS]) < max(least, most):
+                continue
             passage: dict[str, float] = {}
             for block in blocks[start : start + BLOCKS]:
                 passage.update(block)
@@ -165,13 +170,17 @@ class WordingTable:
     ) -> Iterable[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         """The passages of `data` (UTF-8) that weigh too much; an empty sequence where there are no seeds. One that speaks of
         attacks taints alone where something is read: a note on them has the words that they have."""
-        return self._heavy(data, settled) if self._weights.seeds.search(data) is not None else ()
+        passages = self._weights.passages(data)
+        first = next(passages, None)
+        return () if first is None else self._heavy(chain((first,), passages), data, settled)
 
-    def _heavy(self, data: bytes, settled: Settled) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
-        for start, end in self._weights.passages(data):
+    def _heavy(
+        self, passages: Iterable[tuple[int, int]], data: bytes, settled: Settled
+    ) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
+        for start, end in passages:
             if settled(RULE):
                 return
-            weight = self._weights.heaviest(data[max(0, start - AROUND) : end + AROUND])
+            weight = self._weights.heaviest(data[max(0, start - AROUND) : end + AROUND], self._close)
             if weight >= self._close:
                 before = data[max(0, start - AROUND - SPAN) : end + AROUND].decode("utf-8", "replace")
                 is_note = self._close < THRESHOLD and speaks_of_attacks(before)

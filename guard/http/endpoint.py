@@ -23,6 +23,7 @@ from guard.decide.tokens import estimate, read_remaining
 from guard.http import refusals
 from guard.http.arrival import Arrival, Receive, bounded, hold, read_body, until_disconnect
 from guard.http.bounded_writer import note_sender
+from guard.http.ended_sessions import end_untold
 from guard.http.http_rules import (
     HttpRefusal,
     accepts_stream,
@@ -36,7 +37,6 @@ from guard.http.http_rules import (
     read_headers,
     session_of,
 )
-from guard.http.replaced_sessions import end_replaced
 from guard.http.request_reader import check_target
 from guard.http.sink import HttpSink, Send, SilentSink
 from guard.http.unsent import unavailable, without_token
@@ -282,8 +282,8 @@ class McpEndpoint:
                 upstream.close()
             if context is not None:
                 await exchange.release(context)
-            if runtime.sessions.replaced:
-                end_replaced(exchange)
+            if runtime.sessions.untold:
+                end_untold(exchange)
 
     async def _acknowledge(self, exchange: Exchange, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
         """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""

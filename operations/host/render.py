@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from model.files import read_bytes
+from model.files import read_bytes, write_atomically
 from model.host_bundle import HostBundle
 from operations.gateway_file import GatewayFile
 from operations.host.compose import compose_files, compose_images
@@ -256,7 +256,7 @@ def compare_placed(machine: Machine, expected: Sequence[HostFile], root: Path) -
 
 
 def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:
-    """Write a host's files, and take away those of an earlier rendering; gives the paths that were taken away.
+    """Write a host's files, each whole or not at all, and take away those of an earlier rendering; gives the paths of these.
 
     Raises:
         InputError: the folder holds something that no rendering wrote; nothing was written.
@@ -274,8 +274,7 @@ def write(folder: Path, files: Sequence[HostFile]) -> list[Path]:
         for file in files:
             path = folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(file.content, encoding="utf-8")
-            path.chmod(file.mode)
+            write_atomically(path, file.content.encode(), file.mode)
     except OSError as error:
         remedy = "name a folder that you may write to" if error.errno != errno.ENOSPC else "make room, and render again"
         raise InputError(

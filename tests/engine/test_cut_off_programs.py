@@ -28,6 +28,7 @@ async def supported():
 
 stack._load_monitor_feature_support = supported
 _quiet_sdk()
+asyncio.set_event_loop(asyncio.new_event_loop())  # from Python 3.14 on there is none by itself
 coroutine = {coroutine}
 coroutine.send(None)
 del coroutine

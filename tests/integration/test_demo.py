@@ -74,8 +74,8 @@ class Run:
         return json.loads((self.out / "demo.json").read_text())
 
 
-def demo(home: Path, *options: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "TMPDIR": str(home), "COLUMNS": "80"}
+def demo(home: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "TMPDIR": str(home), "COLUMNS": "80", **variables}
     command = [RINGWALL, "demo", "--no-everything", *options]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
@@ -219,9 +219,20 @@ def test_the_documented_run_is_what_a_run_says(run: Run) -> None:
     assert shown == documented
 
 
-def test_an_interruption_leaves_nothing_behind() -> None:
+@pytest.fixture
+def path_without_namespaces(tmp_path: Path) -> str:
+    """A PATH whose unshare(1) says what it says in most containers, and to users of Ubuntu."""
+    refusing = tmp_path / "bin" / "unshare"
+    refusing.parent.mkdir()
+    refusing.write_text("#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    return f"{refusing.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize("has_namespaces", [True, False])
+def test_an_interruption_leaves_nothing_behind(has_namespaces: bool, path_without_namespaces: str) -> None:
     with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as home:
-        process = demo(Path(home), "--json")
+        process = demo(Path(home), "--json", PATH=os.environ["PATH"] if has_namespaces else path_without_namespaces)
         logs = eventually_sync(
             lambda: [log for log in Path(home).glob("*/demo.log") if "==== 2." in log.read_text()],
             "the demo has onboarded nothing yet, and its server runs",

@@ -6,8 +6,7 @@ Invariant Labs' tool poisoning notes, the chat templates of the common model fam
 
 from __future__ import annotations
 
-import re
-
+from guard.engines.rules import plain_overrides
 from guard.engines.rules.contexts import (
     is_done_secretly,
     is_marked_and_no_document,
@@ -16,7 +15,7 @@ from guard.engines.rules.contexts import (
     is_path_named,
     is_wanted,
 )
-from guard.engines.rules.rule import ALL, READ, Check, DetectionRule, gap
+from guard.engines.rules.rule import READ, DetectionRule, gap, injection_rule
 from guard.inspect.verdict import Category, Leg
 
 _DEFINITIONS = frozenset((Leg.DEFINITIONS,))
@@ -41,34 +40,9 @@ _PROMPT_ASKED = rf"\b(?:what|how) (?:is|are|was|were|do|does) your\b{gap(1)}(?:s
 _MARKUP = r"<\s*(?:system[-_ ](?:prompt|message|instructions?|override)|assistant[-_ ]instructions?|important|hidden[-_ ]?instructions?)\s*>|<system>\s*(?:you|the user|ignore|new|from now|important|override)|\[(?:system|admin|developer)(?: \w+)?\]\W*(?:new|you|ignore|override|from now|important|updated)\b"
 
 
-def _injection(
-    id_: str, pattern: str, *, legs: frozenset[Leg] = ALL, confidence: float = 0.8, **options: object
-) -> DetectionRule:
-    return DetectionRule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **options)  # type: ignore[arg-type]
-
-
 def _override(id_: str, pattern: str, confidence: float = 0.8) -> DetectionRule:
     """A rule for an order to drop instructions, judged with the words around it."""
-    return _injection(id_, pattern, context=is_order, confidence=confidence)
-
-
-_INDONESIAN_NOT = re.compile(r"\bjangan(?:lah)?\s+$", re.IGNORECASE)
-
-
-def _is_wanted_in_indonesian(value: str, before: str) -> bool:
-    """Whether nothing turns the verb around: "jangan lupakan petunjuk di atas"."""
-    return _INDONESIAN_NOT.search(before) is None
-
-
-def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> DetectionRule:
-    """A rule in another language: one of `verbs`, then `continuation`. The verbs alone are the trigger, as whole phrases of
-    many languages would make the automaton too large."""
-    return _injection(id_, rf"{verbs}{continuation}", trigger=verbs, check=check)
-
-
-def _meant(value: str, before: str) -> bool:
-    """Whether the phrase holds no negation: "Glem ikke reglerne" reminds a reader of the rules."""
-    return re.search(r"\b(?:ikke|inte|aldri[gd]?)\b", value) is None
+    return injection_rule(id_, pattern, context=is_order, confidence=confidence)
 
 
 def _jailbreak(id_: str, pattern: str, *, confidence: float = 0.8, **options: object) -> DetectionRule:
@@ -91,7 +65,7 @@ _ENGLISH = (
         "override",
         rf"{_IGNORE}{gap(3)}(?:previous|prior|earlier|above|preceding|foregoing|initial|original|existing)\b{gap(2)}{_RULES}",
     ),
-    _injection(
+    injection_rule(
         "override_dropped",
         rf"{_DROP}{gap(3)}(?:(?:previous|prior|earlier|above|preceding|foregoing|initial|original)\b{gap(2)}|(?:all|any) (?:of )?your\b[^\w.!?]+(?:\w+[^\w.!?]+)?)(?:instructions?|prompts?|directives?|programming|training|system messages?)\b",
         trigger=_DROP,
@@ -101,19 +75,19 @@ _ENGLISH = (
     _override(
         "forget", rf"\bforget{gap(0)}(?:everything|all|anything){gap(2)}(?:you\b|above|before|prior|previous|told)"
     ),
-    _injection(
+    injection_rule(
         "against_user",
         rf"{_IGNORE}{gap(1)}(?:user|system|developer)(?:['’]s)?[^\w.!?]+(?:request|prompt|message|instructions?|question|wishes|query)\b",
     ),
-    _injection(
+    injection_rule(
         "superseded",
         r"\bsupersedes?[^\w.!?]+(?:all |any )?(?:of )?(?:your|the) (?:previous|earlier|prior)|\b(?:previous|earlier|prior) (?:tasks?|instructions?|requests?|orders|prompts?) (?:is|are|was|were|has been|have been) (?:now )?(?:cancell?ed|void|revoked|superseded|obsolete|replaced)",
     ),
-    _injection(
+    injection_rule(
         "outranks",
         rf"\b(?:this|these|the following)[^\w.!?]+(?:\w+[^\w.!?]+)?(?:instructions?|directives?|messages?|prompts?|notes?|orders?) (?:now |fully |completely )?(?:replaces?|overrides?|supersedes?|outranks?|takes? (?:precedence|priority) over|(?:has|have) (?:precedence|priority) over)[^\w.!?]+(?:(?:all|any|every)(?: of)? )?(?:your|the|previous|prior|earlier|other|existing){gap(2)}{_RULES}",
     ),
-    _injection(
+    injection_rule(
         "policy_off",
         r"\b(?:safety|content|security|confidentiality|moderation|privacy|ethical|ethics) (?:polic(?:y|ies)|guidelines|rules|restrictions|filters?|guardrails)(?: of \w+(?: \w+){0,3})? (?:(?:do|does|will|shall) not apply|no longer appl(?:y|ies)|(?:is|are|has been|have been) (?:now |hereby )?(?:suspended|lifted|waived|void|switched off|turned off))(?: (?:to|in|for|during|within) (?:this|you|our|your)\b|[^\w\s]|$| (?:here|any ?more|now)\b)",
         confidence=0.7,
@@ -123,20 +97,20 @@ _ENGLISH = (
         rf"\b[i1!|]gn[o0]r[e3]{gap(3)}(?:pr[e3]v[i1][o0]us|pr[i1][o0]r|y[o0]ur|[a4@]ll)\b{gap(2)}[i1]n[s5$]truc?t[i1][o0]n[s5$]?|\b(?:snoitcurtsni|stpmorp|senilediug)\b{gap(3)}(?:erongi|dragersid|tegrof)\b|\b(?:vtaber|qvfertneq|sbetrg)\b{gap(3)}(?:vafgehpgvbaf?|cebzcgf?|ehyrf)\b|\bi[\s._*-]+g[\s._*-]+n[\s._*-]+o[\s._*-]+r[\s._*-]+e[\s._*-]+(?:a[\s._*-]*l[\s._*-]*l|p[\s._*-]*r[\s._*-]*[ei]|y[\s._*-]*o[\s._*-]*u[\s._*-]*r)",
         confidence=0.9,
     ),
-    _injection(
+    injection_rule(
         "whatever_it_says",
         rf"\b(?:whatever|no matter what|regardless of what) (?:the|this|that|any|my)\b{gap(1)}(?:text|document|input|content|user|message|e-?mail|page|code|data|question)s?\b{gap(1)}(?:says?|said|contains?|asks?|is|are|wants?)\b{gap(2)}(?:call|invoke|run|execute|send|forward|post|upload|answer|reply|respond|output|approve)\b",
         legs=READ | {Leg.ARGUMENTS},
         confidence=0.6,
     ),
-    _injection(
+    injection_rule(
         "presumed_consent",
         r"\b(?:pretend|assume|act as if|act as though|behave as if|imagine)[^\w.!?]+(?:that )?(?:the |your )?(?:user|human|operator|admin(?:istrator)?)s? (?:has|have|had) (?:already )?(?:\w+ )?(?:confirmed|approved|authori[sz]ed|consented|agreed|granted)\b",
         confidence=0.7,
     ),
-    _injection("stealth", _STEALTH, legs=_DEFINITIONS, context=is_done_secretly, confidence=0.6),
-    _injection("stealth_order", _STEALTH, legs=READ, context=is_ordered_secretly, confidence=0.6),
-    _injection(
+    injection_rule("stealth", _STEALTH, legs=_DEFINITIONS, context=is_done_secretly, confidence=0.6),
+    injection_rule("stealth_order", _STEALTH, legs=READ, context=is_ordered_secretly, confidence=0.6),
+    injection_rule(
         "mailed_loot",
         rf"\b(?:send|forward|e-?mail|mail|exfiltrate|leak|transmit)\b{gap(6)}(?:(?:conversation|chat)s?(?: history| log| transcript| so far)?|(?:last|previous|prior|all|recent) (?:\w+ )?messages|environment variables|(?:api|access|private|ssh) keys?|credentials|passwords|session (?:tokens?|cookies?)|system prompt|customer (?:list|data|records)){gap(4)}(?:to|at)[^\w.!?]+[\w.+-]+@[\w-]+\.\w",
         trigger=r"[\w.+-]@[\w-]+\.\w",
@@ -144,23 +118,23 @@ _ENGLISH = (
         context=is_wanted,
         confidence=0.7,
     ),
-    _injection(
+    injection_rule(
         "new_task",
         r"\byour (?:new|real|actual|true|only) (?:task|goal|objective|instructions?|mission|purpose|role) (?:is|are)\b|"
         r"\bthe (?:new|real|actual) (?:task|mission) (?:is|for you)\b|\bnew (?:instructions?|directives?|orders?)\s*:\s*[\"'*#>\n-]{0,4}\s*"
         r"(?:you|please|ignore|do not|never|from now|instead|send|forward|delete|reveal|print|reply|respond|answer|call|run|write|say|act)\b",
     ),
-    _injection(
+    injection_rule(
         "to_model",
         rf"\b(?:(?:if|when) you are|as) an? {_AI}\b{gap(1)}(?:reading|processing|parsing|summari[sz]ing|viewing|analy[sz]ing)\b",
     ),
-    _injection(
+    injection_rule(
         "note_to_model",
         rf"\b(?:note|notice|message|attention|important|reminder|directive|dear)\b{gap(2)}{_AI}\b(?:[^\w.!?]*[:,]|[^\w.!?]+(?:reading|processing|that reads)\b)",
         legs=READ,
         confidence=0.7,
     ),
-    _injection(
+    injection_rule(
         "imperative",
         # A changelog has "agent: add …" too.
         rf"(?:^|[\n.:>*#(!\[-])\s*{_AI}\s*[:,]\s*(?:please\s+|now\s+|you must\s+|after reading,?\s+|first\s+)?(?:ignore|disregard|override|send|post|forward|delete|upload|email|reveal|approve)\b|"
@@ -168,7 +142,7 @@ _ENGLISH = (
         legs=READ | _DEFINITIONS,
         confidence=0.7,
     ),
-    _injection(
+    injection_rule(
         "must",
         # An agent or a model of any kind may have to send something: of those only what is pressed counts.
         r"\b(?:(?:the )?(?:assistant|llm|ai(?: (?:assistant|agent|model))?) (?:must|should|has to|shall)(?: (?:now|then|first|immediately|always))?|"
@@ -176,201 +150,57 @@ _ENGLISH = (
         legs=READ,
         confidence=0.6,
     ),
-    _injection(
+    injection_rule(
         "conceal",
         rf"\b(?:do not|don['’]t|never|must not|should not|shouldn['’]t)[^\w.!?]+(?:\w+[^\w.!?]+)?(?:tell|inform|mention|notify|reveal|alert|warn|disclose){gap(4)}(?:the |your |any )?{_USER}",
         legs=READ | {Leg.ARGUMENTS},
         confidence=0.7,
     ),
-    _injection(
+    injection_rule(
         "conceal_itself",
         r"\b(?:do not|don['’]t|never) (?:mention|quote|repeat|reveal) this (?:comment|instruction|line|message|note|paragraph|section|sentence|text)\b",
         legs=READ,
         confidence=0.6,
     ),
-    _injection(
+    injection_rule(
         "unasked",
         rf"\bwithout (?:asking|telling|informing|notifying|alerting|confirmation from)[^\w.!?]+(?:the |your )?(?:{_USER}|for (?:confirmation|permission|approval)|anyone)",
         legs=READ,
         confidence=0.6,
     ),
-    _injection(
+    injection_rule(
         "loot",
         _LOOT_SENT,
         legs=READ,
         context=is_wanted,
         confidence=0.6,
     ),
-    _injection(
+    injection_rule(
         "prompt_theft",
         _PROMPT_THEFT,
         context=is_wanted,
     ),
-    _injection(
+    injection_rule(
         "prompt_asked",
         _PROMPT_ASKED,
         context=is_wanted,
     ),
-    _injection(
+    injection_rule(
         "repeat_above",
         r"\brepeat (?:back )?(?:everything|all|all (?:of )?the (?:text|words)|the (?:text|words)) (?:above|before|up to)",
     ),
-    _injection(
+    injection_rule(
         "markup",
         _MARKUP,
         context=is_marked_and_no_document,
         legs=READ | {Leg.ARGUMENTS},
     ),
-    _injection(
+    injection_rule(
         "chat_tokens",
         r"<\|(?:im_start|im_end|im_sep|system|user|assistant|endoftext|begin_of_text|start_header_id|end_header_id|eot_id|eom_id|python_tag|channel|message)\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>",
         confidence=0.9,
     ),
-    _injection("forged_turn", r"\n\s*\n\s*(?:#+\s*)?human:\s[^\n]*\n\s*\n\s*(?:#+\s*)?assistant:", confidence=0.7),
-)
-
-_NORDIC_RULES = r"(?:instruk(?:tion|ser|sjon|s\b)\pL*|anvisning\pL*|regl(?:er|ene)\pL*|retningslin\pL*|riktlin\pL*|ordre\pL*|kommando\pL*|direktiv\pL*|vejledning\pL*)"
-_NORDIC_USER = r"(?:bruger|brukar|bruker|använda)\pL*"
-_OTHER_LANGUAGES = (
-    _translated(
-        "nordic",
-        r"\b(?:ignorér|ignorera|ignorer|glem(?:me?)?|glömma?|glöm|bortse(?: från| fra)?|se bort (?:fra|från)|strunta i|overse|tilsidesæt|tilsidesett|åsidosätt)",
-        rf"{gap(3)}(?:tidligere|tidigare|forrige|förra|förut|foregående|föregående|forudgående|forutgående|ovenstående|ovanstående|ovennævnte|hidtidige|hittillsvarande|oprindelige|ursprungliga|opprinnelige|dine|dina|alle|alla|samtlige|samtliga){gap(3)}{_NORDIC_RULES}",
-        check=_meant,
-    ),
-    _translated(
-        "nordic_forget",
-        r"\b(?:glem|glöm|ignorer|ignorera)",
-        rf" (?:alt|allt|alt det|det)\b{gap(4)}(?:sagt|fortalt|berättat|fått|fået|lært|lärt|tidligere|tidigare|ovenfor|ovan|ovanför|før|innan|hidtil|hittills)\b",
-    ),
-    _injection(
-        "nordic_conceal",
-        rf"\b(?:fortæl|fortel|berätta|sig|säg|si|nævn|nämn|nevn|informer|informera|oplys|avslöja|afslør|avslør){gap(3)}(?:ikke|inte|intet|inget|ingenting|aldrig|aldri){gap(3)}(?:til |för |till |for )?{_NORDIC_USER}|\b(?:ikke|inte|aldrig|aldri) (?:fortell|si|nevn|informer|fortæl|sig|nævn|berätta|säg|nämn){gap(3)}{_NORDIC_USER}|\b(?:uden|utan|uten) (?:at|att|å) (?:spørge|fråga|spørre|fortælle|berätta|fortelle|informere|informera|oplyse|varsle){gap(2)}{_NORDIC_USER}",
-        trigger=r"(?:bruger|brukar|bruker|använda)",
-    ),
-    _injection(
-        "nordic_prompt",
-        r"\b(?:vis|visa|afslør|avslöja|avslør|udskriv|skriv|gengiv|gentag|upprepa|gjenta|giv|gi|ge)[^\w.!?]+(?:\pL+[^\w.!?]+){0,4}system-?(?:prompt|instruk|meddel|besked)\pL*",
-        trigger=r"\bsystem-?(?:prompt|instruk|meddel|besked)",
-    ),
-    _translated(
-        "finnish",
-        r"\b(?:unohda|sivuuta|ohita|jätä huomiotta|älä välitä)",
-        rf"{gap(2)}(?:aiemm|aikaisemm|edelli|edeltäv|yllä olev|alkuperäi|kaik)\pL*{gap(2)}(?:ohje|käsky|sään|määräy|komen)\pL*",
-    ),
-    _translated(
-        "polish",
-        r"\b(?:zignoruj|ignoruj|zapomnij|pomiń)",
-        rf"{gap(3)}(?:poprzedni|wcześniejsz|powyższ|dotychczasow|wszystki)\pL*{gap(2)}(?:instrukcj|poleceni|polecen|zasad|wytyczn|reguł)\pL*",
-    ),
-    _translated(
-        "czech_slovak",
-        r"\b(?:ignoruj\pL*|zapomeň\pL*|zabudni\pL*|nedbej\pL*|pomiň\pL*)",
-        rf"{gap(3)}(?:předchoz|předešl|dosavadn|predchádzajúc|predošl|všech|všetk)\pL*{gap(2)}(?:instrukc|inštrukc|pokyn|příkaz|príkaz|pravid)\pL*",
-    ),
-    _translated(
-        "romanian",
-        r"\b(?:ignoră|ignorați|uită|uitați)",
-        rf"{gap(3)}(?:instrucțiuni|reguli|indicați|comenzi)\pL*{gap(2)}(?:anterioare|precedente|inițiale|de mai sus)",
-    ),
-    _injection(
-        "turkish",
-        rf"\b(?:önceki|yukarıdaki|daha önceki){gap(1)}(?:talimat|komut|kural|yönerge)\pL*{gap(2)}(?:yok say|görmezden gel|unut|dikkate alma|boş ver)",
-        trigger=r"(?:önceki|yukarıdaki)",
-    ),
-    _translated(
-        "indonesian",
-        r"\b(?:abaikan|lupakan)",
-        rf"{gap(2)}(?:instruksi|perintah|aturan|petunjuk|arahan){gap(2)}(?:sebelumnya|terdahulu|di atas|sebelum ini)",
-        check=_is_wanted_in_indonesian,
-    ),
-    _translated(
-        "vietnamese",
-        # With the blank: without accents, one of them is in "frequently".
-        r"(?:bỏ qua|phớt lờ|quên)\s",
-        r"\s*(?:\pL+\s+){0,3}(?:hướng dẫn|chỉ dẫn|chỉ thị|mệnh lệnh|lệnh|quy tắc)\s+(?:\pL+\s+){0,2}(?:trước|trên|ban đầu)",
-    ),
-    _translated(
-        "ukrainian",
-        r"(?:ігноруй|проігноруй|забудь|не зважай на)",
-        r"\pL*\s+(?:\pL+\s+){0,3}(?:попередн|минул|колишн|вище)\pL*\s+(?:інструкц|вказівк|правил|команд)",
-    ),
-    _translated(
-        "arabic",
-        r"(?:تجاهل|تجاهلي|انس|انسى|إنس)",
-        r"\s+(?:\pL+\s+){0,2}(?:تعليماتك|أوامرك|(?:التعليمات|الأوامر|القواعد|التوجيهات)(?:\s+\pL+)?\s+(?:السابقة|أعلاه|الأصلية))",
-    ),
-    _injection(
-        "hindi",
-        r"(?:पिछल|पूर्व|पहले|उपरोक्त|सभी)[\pL\pM]*\s+(?:[\pL\pM]+\s+){0,3}(?:निर्देश|आदेश|नियम)[\pL\pM]*\s+(?:[\pL\pM]+\s+){0,2}(?:अनदेखा|अनदेखी|नज़रअंदाज़|नजरअंदाज|भूल)",
-        trigger=r"(?:निर्देश|आदेश|नियम)",
-    ),
-    _injection(
-        "german",
-        rf"\b(?:ignorier\w*|vergiss|vergesst|missachte\w*|überschreib\w*|übergeh\w*){gap(3)}(?:vorherig\w*|vorig\w*|bisherig\w*|früher\w*|obig\w*|deine\w*|alle){gap(2)}(?:anweisung\w*|instruktion\w*|regeln?|vorgaben?|befehle?|richtlinien?)",
-    ),
-    _injection("german_forget", rf"\bvergiss alles\b{gap(3)}(?:bisher|vorher|zuvor|oben|bis jetzt|gesagt|gelernt)"),
-    _injection(
-        "german_conceal",
-        rf"\b(?:sage?|erzähle?|erwähne?|verrate?|informiere?|melde|zeige?){gap(3)}(?:benutzer|nutzer|anwender)\pL*{gap(3)}(?:nicht|nichts)\b|\bohne (?:den|die|dem) (?:benutzer|nutzer|anwender)\pL*{gap(1)}(?:zu )?(?:fragen|informieren|wissen)",
-    ),
-    _injection("german_prompt", rf"\b(?:gib|zeige?|verrate?|nenne?|drucke?){gap(4)}system-?(?:prompts?|anweisung\w*)"),
-    _injection(
-        "french",
-        rf"\b(?:ignore[sz]?|ignorer|oublie[sz]?|oublier|néglige[sz]?|contourne[sz]?){gap(3)}(?:instructions?|consignes|règles|directives){gap(4)}(?:précédente?s?|antérieure?s?|ci-dessus|initiales?|données|système)",
-    ),
-    _injection(
-        "french_yours",
-        rf"\b(?:ignore[sz]?|ignorer|oublie[sz]?|oublier){gap(2)}(?:tes|vos){gap(2)}(?:instructions?|consignes|règles|directives)",
-    ),
-    _injection(
-        "french_conceal",
-        rf"\bne (?:(?:le|la|les|rien|pas|lui|en|jamais) |l['’])*(?:dis|dites|dire|mentionne[sz]?|révèle[sz]?|informe[sz]?|préviens)\b{gap(3)}(?:l['’])?utilisat(?:eur|rice)|\bsans (?:le dire|demander|prévenir|informer){gap(2)}utilisat",
-    ),
-    _injection(
-        "french_prompt",
-        rf"\b(?:affiche[sz]?|montre[sz]?|révèle[sz]?|donne[sz]?){gap(4)}(?:prompt|invite|instructions) (?:du )?syst",
-    ),
-    _injection(
-        "spanish",
-        rf"\b(?:ignor(?:a|e|en|ar)|olvid(?:a|e|en|ar)|descart(?:a|e|en)|desatiend[ae]){gap(3)}(?:instrucciones|reglas|indicaciones|órdenes|directrices){gap(2)}(?:anterior\w*|previ[ao]s|originales|iniciales|dadas)",
-    ),
-    _injection(
-        "spanish_yours",
-        rf"\b(?:ignor(?:a|e|en)|olvid(?:a|e|en)){gap(2)}tus{gap(2)}(?:instrucciones|reglas|indicaciones|directrices)",
-    ),
-    _injection("spanish_forget", rf"\bolvid(?:a|e|en) (?:todo )?lo que{gap(4)}(?:dij\w*|dich\w*|usuario|antes)"),
-    _injection(
-        "spanish_conceal",
-        rf"\bno (?:se lo |le |lo )?(?:digas?|menciones?|informes?|reveles?|avises?)\b{gap(3)}(?:usuari[oa]|nadie)|\bsin (?:avisar|informar|decir|preguntar){gap(3)}usuari",
-    ),
-    _injection("spanish_prompt", rf"\b(?:muestra|muéstrame|revela|imprime|dime){gap(4)}prompt (?:del |de )?sistema"),
-    _injection(
-        "italian",
-        rf"\b(?:ignora|ignorate|dimentica|dimenticate){gap(3)}(?:istruzioni|regole|indicazioni){gap(1)}(?:precedenti|originali|iniziali|ricevute)",
-    ),
-    _injection(
-        "portuguese",
-        rf"\b(?:ignore|ignora|esqueça|desconsidere){gap(3)}(?:instruções|regras|orientações){gap(1)}(?:anteriores|prévias|originais)",
-    ),
-    _injection(
-        "dutch",
-        rf"\b(?:negeer|vergeet){gap(3)}(?:vorige|eerdere|voorgaande|bovenstaande){gap(1)}(?:instructies|regels|opdrachten)",
-    ),
-    _injection(
-        "russian",
-        r"(?:игнорируй|проигнорируй|забудь|не обращай внимания на)\pL*\s+(?:\pL+\s+){0,3}(?:предыдущ|прошл|прежн|выше)\pL*\s+(?:инструкц|указан|правил|команд)",
-    ),
-    _injection(
-        "chinese",
-        r"(?:忽略|无视|無視|忘记|忘記|不要理会)(?:\pL|，){0,6}(?:之前|以前|以上|先前|前面|上述|所有)(?:\pL){0,6}(?:指令|指示|规则|規則|提示|说明)",
-        trigger=r"(?:忽略|无视|無視|忘记|忘記|不要理会)",
-    ),
-    _injection(
-        "japanese",
-        r"(?:以前|これまで|前|上記)の(?:すべての|全ての)?(?:指示|命令|ルール|プロンプト)を(?:すべて|全て)?(?:無視|忘れ)",
-    ),
-    _injection("korean", r"(?:이전의?|위의|앞의)\s*(?:모든\s*)?(?:지시|명령|규칙)\pL*\s*(?:모두\s*)?(?:무시|잊)"),
+    injection_rule("forged_turn", r"\n\s*\n\s*(?:#+\s*)?human:\s[^\n]*\n\s*\n\s*(?:#+\s*)?assistant:", confidence=0.7),
 )
 
 _LIMITS = r"(?:restrictions?|limits|limitations?|filters?|rules|ethic\w*|moral\w*|censorship|content polic\w+|guardrails|safeguards)"
@@ -541,7 +371,7 @@ _ELICITATION = (
     ),
 )
 
-RULES = _ENGLISH + _OTHER_LANGUAGES + _JAILBREAKS + _POISON + _ELICITATION
+RULES = _ENGLISH + plain_overrides.RULES + _JAILBREAKS + _POISON + _ELICITATION
 
 
 def shadowing(names: frozenset[str]) -> tuple[DetectionRule, ...]:
@@ -556,6 +386,3 @@ def shadowing(names: frozenset[str]) -> tuple[DetectionRule, ...]:
     pattern = rf"\b(?:when(?:ever)?|if|each time|every time|calls? to|before|after)\b{gap(5)}(?:{alternatives})\b[^.\n]*\b(?:must|instead|also|bcc|redirect|replace|change the|modify|secretly|silently)\b"
     trigger = rf"\b(?:when(?:ever)?|if|each time|every time|calls? to|before|after)\b{gap(5)}(?:{alternatives})\b"
     return (_poison("shadowing", pattern, trigger=trigger, confidence=0.6),)
-
-
-__all__ = ["RULES", "Check", "shadowing"]

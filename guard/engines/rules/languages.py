@@ -1,6 +1,6 @@
 """Overrides in other words than "ignore the previous instructions", by language: "forget everything above", "pay no attention to".
 
-The plainest override of each language stands in `guard.engines.rules.instructions`. tests/guard/engines/rules/test_languages.py
+The plainest override of each language stands in `guard.engines.rules.plain_overrides`. tests/guard/engines/rules/test_languages.py
 has the sentences that each claimed language is held to.
 """
 

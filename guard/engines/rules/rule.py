@@ -59,6 +59,13 @@ class DetectionRule:
         return self.category in (Category.SECRET, Category.PERSONAL_DATA)
 
 
+def injection_rule(
+    id_: str, pattern: str, *, legs: frozenset[Leg] = ALL, confidence: float = 0.8, **options: object
+) -> DetectionRule:
+    """A rule for text that gives a model orders, with further `options` of `DetectionRule`."""
+    return DetectionRule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **options)  # type: ignore[arg-type]
+
+
 def members(text: str) -> frozenset[str]:
     """The words of a text as a set."""
     return frozenset(text.split())

@@ -1,7 +1,7 @@
 """Signs in other languages than English, from one grammar: the words of each language stand in a row, the sentences are made here.
 
 What is made: dropping what came before, asking for the model's instructions, keeping the user in the dark, another role, another
-task, and "from now on". The plainest overrides stand in `guard.engines.rules.instructions` and `languages`, for every leg.
+task, and "from now on". The plainest overrides stand in `instructions` (English), `plain_overrides` and `languages`, for every leg.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from guard.decide.sessions import RequestStates, Sessions
+from guard.decide.reasons import Reason
+from guard.decide.sessions import EndedSession, RequestStates, Sessions
 from guard.identity.principal import Principal
 from tests.support.token_issuer import Clock
 
@@ -77,6 +78,45 @@ def test_one_session_too_many_ends_the_owners_least_recently_used() -> None:
     sessions.bind("s3", KARI)
     assert [sessions.holds(session, KARI) for session in ("s1", "s2", "s3")] == [True, False, True]
     assert sessions.holds("o", OLA)
+
+
+def test_the_server_is_told_once_of_what_its_client_did_not_end() -> None:
+    clock = Clock(0)
+    sessions = Sessions(clock, per_principal=2)
+    for session in ("s1", "s2", "s3"):
+        sessions.bind(session, KARI)
+    sessions.bind("o", OLA)
+    sessions.end("s2")
+    clock.now = DAY
+    assert not sessions.holds("s3", KARI)
+    replaced, expired = Reason.SESSION_REPLACED, Reason.SESSION_EXPIRED
+    assert sessions.take_untold(KARI) == [EndedSession("s1", replaced), EndedSession("s3", expired)]
+    assert sessions.take_untold(KARI) == []
+    # Nobody looked at the other's, which ends where room is made.
+    sessions.bind("s4", KARI)
+    assert sessions.take_untold(OLA) == [EndedSession("o", expired)]
+
+
+def test_a_session_that_the_server_gave_away_again_is_not_ended_there() -> None:
+    clock = Clock(0)
+    sessions = Sessions(clock)
+    sessions.bind("s1", KARI)
+    clock.now = DAY
+    assert sessions.bind("s1", OLA)
+    assert sessions.take_untold(KARI) == []
+    assert sessions.holds("s1", OLA)
+
+
+def test_what_principals_who_never_come_back_leave_is_bounded() -> None:
+    clock = Clock(0)
+    sessions = Sessions(clock, per_principal=2, most=3)
+    for day in range(1, 6):
+        for number in range(3):
+            principal = Principal(f"agent:{day}.{number}", "agent")
+            sessions.bind(f"{day}.{number}", principal)
+        clock.now = day * DAY
+    assert not sessions.holds("5.2", KARI)
+    assert len(sessions.untold) <= 3
 
 
 def test_full_table_binds_nothing_until_something_ended() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from model.errors import InputError
 from model.host_bundle import HostBundle
 from operations.host.render import Layout, render, write
+from tests.support.full_disk import full_disk
 
 UNIT = "etc/systemd/system/ringwall-guard.service"
 
@@ -104,3 +106,13 @@ def test_a_folder_that_cannot_be_written_to_is_said_with_the_way_out(bundles: li
     with pytest.raises(InputError, match=r"file/dev-1: cannot be written \(Not a directory\); name a folder"):
         write(tmp_path / "file" / "dev-1", files)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_on_a_full_disk_every_file_of_a_host_is_as_it_was(bundles: list[HostBundle], tmp_path: Path) -> None:
+    files = render(bundles, Layout.systemd, {})["dev-1"]
+    write(tmp_path, files)
+    before = content(tmp_path)
+    longer = [replace(file, content=f"{file.content}# {'x' * 100}\n") for file in files]
+    with full_disk(room=64), pytest.raises(InputError, match="cannot be written"):
+        write(tmp_path, longer)
+    assert content(tmp_path) == before

@@ -1,4 +1,4 @@
-"""Ends at the server the sessions that a principal's further ones took the place of, as their client would: by a DELETE.
+"""Ends at the server the sessions that ended here, as too many or unused for a day, as their client would: by a DELETE.
 
 A server that keeps a process or a file for each session would keep those for ever: their clients get 404 from the guard,
 begin another session, and never end the one that they lost.
@@ -12,7 +12,7 @@ from guard.audit.files import AuditUnwritable
 from guard.audit.record import AuditRecord
 from guard.decide.context import digest_of_session
 from guard.decide.exchange import Exchange
-from guard.decide.reasons import Decision, Reason
+from guard.decide.reasons import Decision
 from guard.http.http_rules import forwarded
 from guard.http.upstream import UpstreamDown
 
@@ -20,28 +20,26 @@ from guard.http.upstream import UpstreamDown
 _PATIENCE = 30.0
 
 
-def end_replaced(exchange: Exchange) -> None:
-    """Have the server told, beside the request that began another session and by its caller's credentials.
+def end_untold(exchange: Exchange) -> None:
+    """Have the server told, beside another request of the session's principal and by its credentials.
 
     Raises:
         AuditUnwritable: the guard is closed.
     """
     runtime, principal = exchange.runtime, exchange.caller.principal
-    for session in runtime.sessions.take_replaced(principal):
-        runtime.metrics.decided(Decision.ALLOW, Reason.SESSION_REPLACED, None)
+    for session, reason in runtime.sessions.take_untold(principal):
+        runtime.metrics.decided(Decision.ALLOW, reason, None)
         runtime.audit.write(
             AuditRecord(
                 method="http DELETE",
                 decision=Decision.ALLOW,
-                reason=Reason.SESSION_REPLACED,
+                reason=reason,
                 bundle=exchange.policy.sha256,
                 principal=principal.id,
                 session=digest_of_session(session),
             )
         )
-        runtime.log.info(
-            "session %s of %s is ended, as others took its place", digest_of_session(session), principal.id
-        )
+        runtime.log.info("session %s of %s is ended (%s)", digest_of_session(session), principal.id, reason)
         runtime.in_background(_end(exchange, session))
 
 

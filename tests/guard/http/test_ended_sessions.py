@@ -1,4 +1,4 @@
-"""A session that a principal's further ones take the place of ends at the server too, and holds up nobody."""
+"""A session that the guard ends, as one too many or unused for a day, ends at the server too, and holds up nobody."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from guard.decide import sessions as sessions_of_principals
 from guard.decide.context import digest_of_session
 from guard.decide.sessions import PER_PRINCIPAL
 from tests.support.guard_service import Guarded, Origin, guarded
@@ -87,3 +88,19 @@ async def test_a_session_that_its_client_ended_is_ended_once(tmp_path: Path) -> 
         await guard.call("search")
         assert [session for session in origin.ended if session in sessions] == [last]
         assert "session_replaced" not in {one["reason"] for one in guard.records()}
+
+
+async def test_a_session_that_was_not_used_for_a_day_is_ended_at_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = ManySessions()
+    async with guarded(origin, tmp_path) as guard:
+        old = await begun(guard)
+        with monkeypatch.context() as day_later:
+            day_later.setattr(sessions_of_principals, "IDLE_FOR", 0.0)
+            assert "Session not found" in str(await guard.call("search"))
+        assert old not in origin.ended  # nobody's credentials are at hand
+        await begun(guard)
+        await eventually(lambda: old in origin.ended, "the server is told")
+        record = next(one for one in guard.records() if one["reason"] == "session_expired")
+        assert (record["method"], record["session"]) == ("http DELETE", digest_of_session(old))
