@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import time
 from collections import defaultdict
@@ -365,7 +364,7 @@ def inspection_members(
         "uninspected": inspected.uninspected,
     }
     if inspected.document is not None:
-        members["content_sha256"] = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
+        members["content_sha256"] = f"sha256:{inspected.digest}"
         if payloads:
             members["payload"] = payload_of(inspected)
     return members

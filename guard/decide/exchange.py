@@ -137,6 +137,7 @@ class Exchange:
             structural=context.row.structural,
             kinds=kinds,
             media_types=media_types,
+            memory=self.room.size,
         )
 
     async def judge_definition(self, kind: str, key: str, context: Context, shown: Any = None) -> Inspected:

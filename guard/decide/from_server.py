@@ -11,6 +11,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+from guard.aside import aside
 from guard.decide import answers, methods, substitutes
 from guard.decide.answers import error
 from guard.decide.context import Context, Sink
@@ -50,7 +51,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
     context.failed = upstream.status >= 500
     message: Answer | None = None
     try:
-        message = _fitting(context, body, refused=upstream.status >= 400)
+        message = await aside(exchange.room.size, _fitting, context, body, refused=upstream.status >= 400)
     except UnusableAnswer as slip:
         if 400 <= upstream.status < 500:
             # The status tells the client what to do: after a 404 its session is over, and it begins another.
@@ -130,7 +131,7 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
         return EventDelivery.NOTHING
     message: Message | None
     try:
-        message = classify(parse((event.data or "").encode()))
+        message = await aside(exchange.room.size, _message_of, event)
     except Malformed as malformed:
         if await _unreadable(exchange, event, malformed, sink, context):
             return EventDelivery.ANSWER
@@ -150,6 +151,10 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
     return EventDelivery.ANSWER if final else EventDelivery.MESSAGE
 
 
+def _message_of(event: Event) -> Message:
+    return classify(parse((event.data or "").encode()))
+
+
 async def _unreadable(
     exchange: Exchange, event: Event, malformed: Malformed, sink: Sink, context: Context | None
 ) -> bool:
@@ -157,7 +162,7 @@ async def _unreadable(
 
     A notification that cannot be read costs itself alone; the server is told of a request that was not understood.
     """
-    fault = diagnose((event.data or "").encode())
+    fault = await aside(exchange.room.size, diagnose, (event.data or "").encode())
     slip = UnusableAnswer(Reason.ORIGIN_MALFORMED, str(malformed), fault.place)
     if context is not None and (fault.is_answer or not fault.is_message):
         await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
@@ -307,7 +312,7 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     media_types = exchange.policy.media_types(context.row.section, context.name)
     inspected = await exchange.inspect(leg, context, result, media_types=media_types)
     exchange.taint(inspected, context)
-    size, repeated = len(dump(result)), repeated_bytes(result)
+    size, repeated = await aside(exchange.room.size, _sizes, result)
     await exchange.record_inspected(context, inspected, leg, size)
     if context.ticket is not None:
         await context.ticket.charge(estimate(size - repeated))
@@ -332,6 +337,11 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     if exchange.sink is not None:
         exchange.sink.repeats(repeated if inspected.decision is Decision.ALLOW else repeated_bytes(shown))
     return {**answer.body, "result": shown}
+
+
+def _sizes(result: dict[str, Any]) -> tuple[int, int]:
+    """The bytes of a result, and those of them that repeat others."""
+    return len(dump(result)), repeated_bytes(result)
 
 
 def answer_head(exchange: Exchange, upstream: UpstreamAnswer) -> tuple[int, dict[str, str]]:

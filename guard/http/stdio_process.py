@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
+from guard.aside import aside
 from guard.decide import methods
 from guard.decide.answers import PARSE_ERROR, REFUSED, error
 from guard.decide.methods import Addressee
@@ -182,9 +183,9 @@ class CommandProcess:
         try:
             while stdout is not None and (chunk := await stdout.read(2**18)):
                 async for line, room in lines.feed(chunk):
-                    self._take(line, room)
+                    await self._take(line, room)
             async for line, room in lines.end():
-                self._take(line, room)
+                await self._take(line, room)
         finally:
             lines.close()
             ended_by_guard = self._ending
@@ -207,7 +208,7 @@ class CommandProcess:
         words = "\n  ".join(("; the last lines of its stderr:", *lines)) if lines else "; it wrote nothing to stderr"
         log.warning("%s%s", problem, words)
 
-    def _take(self, line: bytes | Slip, room: Room | None) -> None:
+    async def _take(self, line: bytes | Slip, room: Room | None) -> None:
         """Read a line, and give it to whom it is for with the memory that a large one takes."""
         message: Message | None = None
         if isinstance(line, Slip):
@@ -215,9 +216,13 @@ class CommandProcess:
             self._lose(line)
         elif line and not line.isspace():
             try:
-                message = classify(parse(line))
+                message = await aside(room.size if room else 0, _message_of, line)
             except Malformed as malformed:
                 self._unreadable(line, malformed)
+            except asyncio.CancelledError:
+                if room is not None:
+                    room.release()
+                raise
         if isinstance(message, Answer):
             self._answered(message, room)
         elif message is not None:
@@ -401,6 +406,10 @@ class EventStreamAnswer(UpstreamAnswer):
             self._process.unlisten(self._inbox)
         else:
             self._closing = asyncio.get_running_loop().create_task(self._process.abandon(self._inbox))
+
+
+def _message_of(line: bytes) -> Message:
+    return classify(parse(line))
 
 
 def _event(message: Message) -> bytes:

@@ -7,12 +7,14 @@ finding that an exception of the stack file covers is no longer among them (`gua
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from typing import Any
 
+from guard.aside import aside
 from guard.decide.reasons import Decision, Reason
-from guard.inspect.content import Content, content_of, document_of
+from guard.inspect.content import Content, content_of
 from guard.inspect.exceptions import CoveredFinding, Exceptions
 from guard.inspect.panel import Panel
 from guard.inspect.redaction import corrected, redact
@@ -31,13 +33,15 @@ from model.defaults import LegPolicy
 from model.model_route import ModelLegs
 from model.parameter_kinds import KindTree
 from model.value_types import value_type
+from wire.json import dump
 
 
 @value_type()
 class Inspected:
     """The decision on one message part. `value` is what may pass (None when blocked). `reason` is a stable word: a
     finding's category, `no_verdict` or `unreadable`. `uninspected` counts bytes that no engine could look into, by media
-    type. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked.
+    type. `source` is the part as it arrived, `document` its JSON text and `digest` the SHA-256 of that; None where no engine
+    was asked.
     `covered` are the findings that did not count, as an exception covers them; `key` is the key of the stack file by which
     the findings were decided; `problem` says what no finding does."""
 
@@ -47,6 +51,7 @@ class Inspected:
     verdicts: tuple[Verdict, ...]
     uninspected: Mapping[str, int] = field(default_factory=dict)
     document: str | None = None
+    digest: str | None = None
     source: Any = None
     covered: tuple[CoveredFinding, ...] = ()
     key: str | None = None
@@ -103,6 +108,7 @@ class Inspector:
         accepted: frozenset[str] = frozenset(),
         kinds: KindTree = EVERYTHING,
         media_types: frozenset[str] = frozenset(),
+        memory: int = 0,
     ) -> Inspected:
         """Judge every string of `value`.
 
@@ -112,8 +118,9 @@ class Inspector:
             structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
             kinds: what each argument is, by its pointer in `value`.
             media_types: what may pass uninspected beside images and sounds.
+            memory: bytes of memory that the message takes, where it is large.
         """
-        content = content_of(value, method, media_types)
+        content = await aside(memory, content_of, value, method, media_types)
         if content.unreadable is not None:
             finding = EngineFinding(Category.POLICY, "content.media_type", content.unreadable)
             verdict = Verdict(Outcome.BLOCK, "content", (finding,), error=content.problem)
@@ -129,7 +136,7 @@ class Inspector:
         value = corrected(value, content.corrected)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
-        document = document_of(value)
+        document, digest = await aside(memory, _document_of, value)
         judged_as = leg.judged_as if isinstance(leg, ModelLeg) else leg
         item = ScanItem(
             judged_as, self._server, method, name, content.texts, document, principal, incident, kinds, principal_kind
@@ -137,10 +144,19 @@ class Inspector:
         judgement = (await self._panel.judge(item)).accepting(accepted)
         if judgement.outcome is Outcome.NO_VERDICT:
             return Inspected(
-                Decision.BLOCK, None, Reason.NO_VERDICT, judgement.verdicts, content.uninspected, document, value
+                Decision.BLOCK,
+                None,
+                Reason.NO_VERDICT,
+                judgement.verdicts,
+                content.uninspected,
+                document,
+                digest,
+                value,
             )
         if judgement.outcome is Outcome.ALLOW and not judgement.findings:
-            return Inspected(Decision.ALLOW, value, None, judgement.verdicts, content.uninspected, document, value)
+            return Inspected(
+                Decision.ALLOW, value, None, judgement.verdicts, content.uninspected, document, digest, value
+            )
         # Nothing is known from an engine without answer, so nothing can rely on the other engines alone.
         silent = any(verdict.outcome is Outcome.NO_VERDICT for verdict in judgement.verdicts)
         covered = () if silent else self._exceptions.covered(leg, method, name, judgement.verdicts)
@@ -153,7 +169,10 @@ class Inspector:
             blocking = _without(judgement.verdicts, covered)
             if any(verdict.outcome is Outcome.BLOCK for verdict in blocking):
                 key = f"guard.legs.{leg}"
-                decision, passed, reason = self._by_policy(self._policy[leg], value, blocking, content, silent=silent)
+                policy = self._policy[leg]
+                decision, passed, reason = await aside(
+                    memory, self._by_policy, policy, value, blocking, content, silent=silent
+                )
                 ended = self._exceptions.ended(leg, method, name, blocking)
             else:
                 key = f"guard.exceptions.{covered[0].number}"
@@ -164,7 +183,17 @@ class Inspector:
         elif advice := next((finding for finding in judgement.findings if finding.advisory), None):
             decision, reason = Decision.FLAG, advice.category
         return Inspected(
-            decision, passed, reason, judgement.verdicts, content.uninspected, document, value, covered, key, ended
+            decision,
+            passed,
+            reason,
+            judgement.verdicts,
+            content.uninspected,
+            document,
+            digest,
+            value,
+            covered,
+            key,
+            ended,
         )
 
     @staticmethod
@@ -183,6 +212,12 @@ class Inspector:
                 return Decision.BLOCK, None, reason
             return Decision.REDACT, cleaned, reason
         return Decision.BLOCK, None, reason
+
+
+def _document_of(value: Any) -> tuple[str, str]:
+    """The value as one JSON text, for engines that take JSON, and the digest of that."""
+    written = dump(value)
+    return written.decode(), hashlib.sha256(written).hexdigest()
 
 
 def _all_from_findings(verdicts: tuple[Verdict, ...]) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from typing import Any
 
+from guard.aside import aside
 from guard.decide.cache import CacheKey
 from guard.decide.limits import Limited, ReachedLimit
 from guard.decide.reasons import AnyReason, Decision, Reason
@@ -83,7 +84,7 @@ class ModelExchange:
 
     async def _serve(self, kind: ModelKind, body: bytes) -> None:
         context, policy = self.context, self.policy
-        value = _read(body)
+        value = await aside(context.room.size, _read, body)
         granted = self._granted(value)
         context.model, context.name = granted.model, granted.model.name
         if context.span is not None:
@@ -145,7 +146,7 @@ class ModelExchange:
             await reservation.settle(NOTHING)
             await hold(stored, self.context.room.held())
             await self.runtime.record(self.context, Decision.ALLOW, Reason.CACHED, response_bytes=len(stored))
-            await self._answer(request, parse(stored), cached=True)
+            await self._answer(request, await aside(self.context.room.size, parse, stored), cached=True)
             return
         body = await self._judged(request, parts)
         await self._forward(request, body, reservation, expected, key)
@@ -154,7 +155,12 @@ class ModelExchange:
         """The request's body as it may be sent on. Raises ModelRefusal."""
         context = self.context
         decisions = await self.policy.inspector.inspect(
-            parts, context.method, context.name, principal=context.principal, incident=context.incident
+            parts,
+            context.method,
+            context.name,
+            principal=context.principal,
+            incident=context.incident,
+            memory=context.room.size,
         )
         body: Any = request.body
         for decision in decisions:
@@ -288,7 +294,7 @@ class ModelExchange:
         body = await upstream.read(MAX_ANSWER, self.context.room.held())
         usage = expected
         try:
-            answer = read_answer(request, body)
+            answer = await aside(self.context.room.size, read_answer, request, body)
             parts = answer_parts(request, answer)
             usage = read_usage(answer.get("usage")) or ModelUsage(expected.input, _tokens(parts), estimated=True)
         except UnusableModelAnswer as problem:
@@ -300,7 +306,12 @@ class ModelExchange:
             self.runtime.budget.owe(usage.tokens)
             raise self._with_usage(blocked_answer(ModelLeg.TOOL_CALLS, TAINTED, context.incident), usage)
         decisions = await self.policy.inspector.inspect(
-            parts, context.method, context.name, principal=context.principal, incident=context.incident
+            parts,
+            context.method,
+            context.name,
+            principal=context.principal,
+            incident=context.incident,
+            memory=context.room.size,
         )
         for decision in decisions:
             if not decision.result.passed:

@@ -60,9 +60,17 @@ class PartInspector:
         self._clean = clean
 
     async def inspect(
-        self, parts: Sequence[MessagePart], method: str, model: str, *, principal: Principal, incident: str
+        self,
+        parts: Sequence[MessagePart],
+        method: str,
+        model: str,
+        *,
+        principal: Principal,
+        incident: str,
+        memory: int = 0,
     ) -> list[InspectedLeg]:
-        """The decisions, one for each leg that had anything new; the first that blocks is the last of them."""
+        """The decisions, one for each leg that had anything new; the first that blocks is the last of them. `memory` is what
+        the message takes of it, where it is large."""
         decisions: list[InspectedLeg] = []
         for leg in ModelLeg:
             new = [
@@ -72,7 +80,9 @@ class PartInspector:
                 continue
             value = sparse([part for _, part in new])
             kinds = kinds_of([part for _, part in new])
-            result = await self.judge(leg, value, method, model, principal=principal, incident=incident, kinds=kinds)
+            result = await self.judge(
+                leg, value, method, model, principal=principal, incident=incident, kinds=kinds, memory=memory
+            )
             decisions.append(InspectedLeg(leg, result))
             if not result.passed:
                 break
@@ -91,6 +101,7 @@ class PartInspector:
         principal: Principal,
         incident: str,
         kinds: KindTree = EVERYTHING,
+        memory: int = 0,
     ) -> Inspected:
         """The decision on one value, which is not remembered: a piece of a stream."""
         return await self._inspector.inspect(
@@ -102,6 +113,7 @@ class PartInspector:
             principal_kind=principal.kind,
             incident=incident,
             kinds=kinds,
+            memory=memory,
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from guard.aside import aside
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.decide.tokens import estimate
 from guard.http.upstream import AnswerWithoutRoom, UpstreamAnswer, UpstreamDown
@@ -56,6 +57,7 @@ async def relay_stream(
             principal=context.principal,
             incident=context.incident,
             kinds=kinds,
+            memory=context.room.size,
         )
 
     hold_back = context.policy.config.guard.hold_back
@@ -119,7 +121,7 @@ async def _pass_on(
         size += len(event.data)
         if size > 4 * MAX_ANSWER:
             raise UnusableModelAnswer("its stream is larger than is passed on")
-        value = parse(event.data.encode())
+        value = await aside(held.size, parse, event.data.encode())
         if isinstance(value, dict) and value.get("error"):
             raise ProviderStreamError
         for chunk in await stream.take(value):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from model.json import NotJson, parse_json, read_json
+from model.json import NotJson, parse_json, read_json, without_strings
 from wire.json import Malformed, parse
 
 ROOT = Path(__file__).parents[2]
@@ -94,3 +96,12 @@ def test_nobody_else_makes_a_strict_reader() -> None:
 def test_a_key_is_quoted_by_its_beginning() -> None:
     with pytest.raises(ValueError, match=f"^the key {'k' * 64} appears twice$"):
         parse_json(f'{{"{"k" * 9000}":1,"{"k" * 9000}":2}}')
+
+
+@pytest.mark.parametrize("before", [0, 65_530, 65_533, 65_534, 65_535, 65_536])
+@pytest.mark.parametrize("string", ["", "x", '"', "\\", '\\"', '"\\', '[{"a":1}]\\\\', "\n,:"])
+def test_nothing_of_a_string_is_left_wherever_a_piece_of_the_text_ends(before: int, string: str) -> None:
+    """What is left says how deep the text is, and how much memory its value takes."""
+    text = json.dumps([string, {string: ["a" * before, string, [1]]}, string], separators=(",", ":"))
+    strings = len(re.findall(r'"(?:[^"\\]|\\.)*"', text))
+    assert without_strings(text.encode()) == (b"[,{:[,,[1]]},]", strings)
