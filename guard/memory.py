@@ -13,7 +13,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
-from guard.aside import aside
+from guard.large_messages import take_step
 from model.json import without_strings
 
 #: Bytes of a message that need no room: nearly all have fewer, and cost nothing here.
@@ -247,9 +247,9 @@ class HeldMessage:
     async def complete(self, body: bytes) -> None:
         """All of it is there, and is to be read as JSON. Raises MemoryUsedUp, after a wait."""
         least = _EACH * len(body)
-        size = await aside(least, weight, body)
+        size = await take_step(least, weight, body)
         if not self._memory.has(self._room, size - self.size):
-            size = await aside(least, weight, body, exact=True)
+            size = await take_step(least, weight, body, exact=True)
         await self._reach(size)
 
     async def _reach(self, size: int) -> None:

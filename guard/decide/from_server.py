@@ -11,7 +11,6 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from guard.aside import aside
 from guard.decide import answers, methods, substitutes
 from guard.decide.answers import error
 from guard.decide.context import Context, Sink
@@ -27,6 +26,7 @@ from guard.decide.tokens import estimate, repeated_bytes
 from guard.http.upstream import Slip, UnusableAnswer, UpstreamAnswer
 from guard.inspect.content import is_handle
 from guard.inspect.verdict import Leg
+from guard.large_messages import take_step
 from wire.faults import diagnose
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, blurred, classify
@@ -51,7 +51,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
     context.failed = upstream.status >= 500
     message: Answer | None = None
     try:
-        message = await aside(exchange.room.size, _fitting, context, body, refused=upstream.status >= 400)
+        message = await take_step(exchange.room.size, _fitting, context, body, refused=upstream.status >= 400)
     except UnusableAnswer as slip:
         if 400 <= upstream.status < 500:
             # The status tells the client what to do: after a 404 its session is over, and it begins another.
@@ -131,7 +131,7 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
         return EventDelivery.NOTHING
     message: Message | None
     try:
-        message = await aside(exchange.room.size, _message_of, event)
+        message = await take_step(exchange.room.size, _message_of, event)
     except Malformed as malformed:
         if await _unreadable(exchange, event, malformed, sink, context):
             return EventDelivery.ANSWER
@@ -162,7 +162,7 @@ async def _unreadable(
 
     A notification that cannot be read costs itself alone; the server is told of a request that was not understood.
     """
-    fault = await aside(exchange.room.size, diagnose, (event.data or "").encode())
+    fault = await take_step(exchange.room.size, diagnose, (event.data or "").encode())
     slip = UnusableAnswer(Reason.ORIGIN_MALFORMED, str(malformed), fault.place)
     if context is not None and (fault.is_answer or not fault.is_message):
         await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
@@ -312,7 +312,7 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     media_types = exchange.policy.media_types(context.row.section, context.name)
     inspected = await exchange.inspect(leg, context, result, media_types=media_types)
     exchange.taint(inspected, context)
-    size, repeated = await aside(exchange.room.size, _sizes, result)
+    size, repeated = await take_step(exchange.room.size, _sizes, result)
     await exchange.record_inspected(context, inspected, leg, size)
     if context.ticket is not None:
         await context.ticket.charge(estimate(size - repeated))

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from components.gateway.names import REMAINING_HEADER
-from guard.aside import aside
 from guard.audit.files import AuditUnwritable
 from guard.decide import answers, from_client, from_server, methods, stream_events, substitutes
 from guard.decide.answers import error
@@ -44,6 +43,7 @@ from guard.http.unsent import unavailable, without_token
 from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
+from guard.large_messages import take_step
 from guard.runtime import Runtime
 from guard.work import WorkEnded
 from wire.json import Malformed, dump, parse
@@ -149,7 +149,7 @@ class McpEndpoint:
         body = await read_body(arrival.receive, policy.body_end, arrival.room.held())
         sink.unjudged = estimate(len(body))
         try:
-            value = await aside(arrival.room.size, parse, body)
+            value = await take_step(arrival.room.size, parse, body)
         except Malformed as malformed:
             text = f"the body is refused: {malformed}"
             raise HttpRefusal(400, Reason.MALFORMED, error(None, answers.PARSE_ERROR, text)) from None
@@ -228,7 +228,7 @@ class McpEndpoint:
         if prepared.cached is not None and context is not None:
             await exchange.release(context)
             await hold(prepared.cached, exchange.room.held())
-            result = await aside(exchange.room.size, parse, prepared.cached)
+            result = await take_step(exchange.room.size, parse, prepared.cached)
             await sink.answer(200, {"jsonrpc": "2.0", "id": context.id, "result": result})
             return
         await self._forward(exchange, prepared, sink)

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
-from guard.aside import aside
 from guard.decide import methods
 from guard.decide.answers import PARSE_ERROR, REFUSED, error
 from guard.decide.methods import Addressee
@@ -38,6 +37,7 @@ from guard.http.upstream import (
     UpstreamAnswer,
     UpstreamDown,
 )
+from guard.large_messages import take_step
 from guard.memory import Room, Rooms, unbounded
 from model.text import visible
 from wire.faults import diagnose
@@ -216,7 +216,7 @@ class CommandProcess:
             self._lose(line)
         elif line and not line.isspace():
             try:
-                message = await aside(room.size if room else 0, _message_of, line)
+                message = await take_step(room.size if room else 0, _message_of, line)
             except Malformed as malformed:
                 self._unreadable(line, malformed)
             except asyncio.CancelledError:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from typing import Any
 
-from guard.aside import aside
 from guard.decide.reasons import Decision, Reason
 from guard.inspect.content import Content, content_of
 from guard.inspect.exceptions import CoveredFinding, Exceptions
@@ -29,6 +28,7 @@ from guard.inspect.verdict import (
     ScanItem,
     Verdict,
 )
+from guard.large_messages import take_step
 from model.defaults import LegPolicy
 from model.model_route import ModelLegs
 from model.parameter_kinds import KindTree
@@ -120,7 +120,7 @@ class Inspector:
             media_types: what may pass uninspected beside images and sounds.
             memory: bytes of memory that the message takes, where it is large.
         """
-        content = await aside(memory, content_of, value, method, media_types)
+        content = await take_step(memory, content_of, value, method, media_types)
         if content.unreadable is not None:
             finding = EngineFinding(Category.POLICY, "content.media_type", content.unreadable)
             verdict = Verdict(Outcome.BLOCK, "content", (finding,), error=content.problem)
@@ -136,7 +136,7 @@ class Inspector:
         value = corrected(value, content.corrected)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
-        document, digest = await aside(memory, _document_of, value)
+        document, digest = await take_step(memory, _document_of, value)
         judged_as = leg.judged_as if isinstance(leg, ModelLeg) else leg
         item = ScanItem(
             judged_as, self._server, method, name, content.texts, document, principal, incident, kinds, principal_kind
@@ -170,7 +170,7 @@ class Inspector:
             if any(verdict.outcome is Outcome.BLOCK for verdict in blocking):
                 key = f"guard.legs.{leg}"
                 policy = self._policy[leg]
-                decision, passed, reason = await aside(
+                decision, passed, reason = await take_step(
                     memory, self._by_policy, policy, value, blocking, content, silent=silent
                 )
                 ended = self._exceptions.ended(leg, method, name, blocking)

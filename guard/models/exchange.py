@@ -10,7 +10,6 @@ import asyncio
 import time
 from typing import Any
 
-from guard.aside import aside
 from guard.decide.cache import CacheKey
 from guard.decide.limits import Limited, ReachedLimit
 from guard.decide.reasons import AnyReason, Decision, Reason
@@ -19,6 +18,7 @@ from guard.http.arrival import hold
 from guard.http.upstream import AnswerTooLarge, AnswerWithoutRoom, Slip, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import ModelLeg
+from guard.large_messages import take_step
 from guard.models.answers import (
     MAX_ANSWER,
     MAX_ERROR,
@@ -84,7 +84,7 @@ class ModelExchange:
 
     async def _serve(self, kind: ModelKind, body: bytes) -> None:
         context, policy = self.context, self.policy
-        value = await aside(context.room.size, _read, body)
+        value = await take_step(context.room.size, _read, body)
         granted = self._granted(value)
         context.model, context.name = granted.model, granted.model.name
         if context.span is not None:
@@ -146,7 +146,7 @@ class ModelExchange:
             await reservation.settle(NOTHING)
             await hold(stored, self.context.room.held())
             await self.runtime.record(self.context, Decision.ALLOW, Reason.CACHED, response_bytes=len(stored))
-            await self._answer(request, await aside(self.context.room.size, parse, stored), cached=True)
+            await self._answer(request, await take_step(self.context.room.size, parse, stored), cached=True)
             return
         body = await self._judged(request, parts)
         await self._forward(request, body, reservation, expected, key)
@@ -294,7 +294,7 @@ class ModelExchange:
         body = await upstream.read(MAX_ANSWER, self.context.room.held())
         usage = expected
         try:
-            answer = await aside(self.context.room.size, read_answer, request, body)
+            answer = await take_step(self.context.room.size, read_answer, request, body)
             parts = answer_parts(request, answer)
             usage = read_usage(answer.get("usage")) or ModelUsage(expected.input, _tokens(parts), estimated=True)
         except UnusableModelAnswer as problem:

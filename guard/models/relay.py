@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from guard.aside import aside
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.decide.tokens import estimate
 from guard.http.upstream import AnswerWithoutRoom, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import ModelLeg
+from guard.large_messages import take_step
 from guard.memory import HeldMessage
 from guard.models.answers import MAX_ANSWER, UnusableModelAnswer, broken_off, unusable, without_room
 from guard.models.budgets import Reservation
@@ -121,7 +121,7 @@ async def _pass_on(
         size += len(event.data)
         if size > 4 * MAX_ANSWER:
             raise UnusableModelAnswer("its stream is larger than is passed on")
-        value = await aside(held.size, parse, event.data.encode())
+        value = await take_step(held.size, parse, event.data.encode())
         if isinstance(value, dict) and value.get("error"):
             raise ProviderStreamError
         for chunk in await stream.take(value):

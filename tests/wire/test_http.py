@@ -152,7 +152,9 @@ def test_only_an_unknown_issuer_is_called_one(
         return str(caught.value)
 
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    assert f"(its certificate is not trusted: {problem})" in refusal(authority.own)
+    refused = refusal(authority.own)
+    assert f"(its certificate is not trusted: {problem}" in refused
+    assert "SSL_CERT_FILE" not in refused
     unknown = "unable to get local issuer certificate; no authority in SSL_CERT_FILE signed it"
     assert f"(its certificate is not trusted: {unknown})" in refusal(issued("another", is_authority=True))
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from guard.aside import AT_ONCE
 from guard.http.stdio import StdioUpstream
+from guard.large_messages import AT_ONCE
 from tests.guard.http.test_message_memory import WRITER, answer
 from tests.support.guard_messages import AWS_KEY, call, result
 from tests.support.guard_service import Guarded, Origin, guarded, sse, tool

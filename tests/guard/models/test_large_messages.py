@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guard.aside import AT_ONCE
+from guard.large_messages import AT_ONCE
 from tests.guard.http.test_large_messages import WAITS, held
 from tests.support.model_guard import WIDE, route_guarded
 from tests.support.model_provider import Provider, Said

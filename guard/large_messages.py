@@ -23,7 +23,7 @@ _MIDDLING_THREAD = ThreadPoolExecutor(1, "ringwall-middling")
 _LARGE_THREAD = ThreadPoolExecutor(1, "ringwall-large")
 
 
-async def aside(memory: int, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def take_step(memory: int, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What `step` gives, which works on a message that takes so many bytes of memory; raises what it raises.
 
     The step must need nothing but its arguments. Where the request ends meanwhile, a step that has begun goes on to its end.
