@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from guard.probe import conversation, lists
 from guard.probe.probe import Moved, probe
 from model.errors import InputError, Unreachable
 from model.server import Origin
+from tests.support.waiting import eventually_sync
 
 ROOT = Path(__file__).parents[3]
 DESK_TOOLS = {
@@ -435,22 +437,23 @@ def test_a_command_is_asked_in_the_environment_that_the_guard_gives_it(monkeypat
     assert "PLANTED=x" not in names
 
 
-def alive(pid: int) -> bool:
-    """A zombie that its new parent has not reaped yet is dead."""
+def has_ended(pid: int) -> bool:
+    """Whether a process is dead; a zombie that its new parent has not reaped yet is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return False
+        return True
     stat = Path(f"/proc/{pid}/stat")
-    return not (stat.exists() and stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z")
+    return stat.exists() and stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
 
 
 def test_no_child_survives_the_probe(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     # A shell, as it has written its line long before the probe gives up.
     refused(Origin(command=("sh", "-c", 'sleep 600 & echo $$ $! > "$0"; wait', str(pids))), timeout=5)
-    for pid in pids.read_text(encoding="utf-8").split():
-        assert not alive(int(pid))
+    for pid in map(int, pids.read_text(encoding="utf-8").split()):
+        # What is killed is dead a moment later.
+        eventually_sync(partial(has_ended, pid), "the child's end", within=30)
 
 
 def test_sdk_prints_nothing_while_a_peer_talks_nonsense(capfd: pytest.CaptureFixture[str]) -> None:
