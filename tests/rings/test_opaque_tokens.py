@@ -133,10 +133,8 @@ def _let_the_issuer_be_asked(root: Path, endpoint: str) -> None:
     text = file.read_text(encoding="utf-8")
     server = root / "stacks" / "Pulumi.dev.external.yaml"
     # A fast machine asks often until an answer has ended.
-    server.write_text(
-        f"{server.read_text(encoding='utf-8')}    limits:\n      requests_per_minute: 5000\n      requests_per_hour: 50000\n",
-        encoding="utf-8",
-    )
+    limits = "    limits:\n      requests_per_minute: 5000\n      requests_per_hour: 50000\n"
+    server.write_text(server.read_text(encoding="utf-8") + limits, encoding="utf-8")
     for before, after in (
         (
             "        jwks_uri: https://login.example.org/realms/tools/certs\n",

@@ -149,9 +149,13 @@ def await_http(url: str, process: subprocess.Popen[Any], log: Path, timeout: flo
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310
-            if answer.status == 200:
+        try:
+            with urllib.request.urlopen(url, timeout=1):  # noqa: S310
                 return
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+        except OSError:  # it does not listen yet
+            pass
         with contextlib.suppress(subprocess.TimeoutExpired):  # a pause that ends when the process does
             process.wait(0.02)
     words = log.read_text(errors="replace")[-2000:] if log.exists() else ""
