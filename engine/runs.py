@@ -246,6 +246,8 @@ def outcome(target: Target, run: Run) -> str:
 def _quiet_sdk() -> None:
     """Silence the traces that the SDK leaves after a failed or interrupted step; the cause is in the engine's events."""
     warnings.filterwarnings("ignore", "Error in event stream", UserWarning)
+    # What the SDK had made ready when an interrupt came.
+    warnings.filterwarnings("ignore", r"coroutine '(Output|RPCManager)\.\S+' was never awaited", RuntimeWarning)
     threading.excepthook = _without_cut_off_streams
     for name in ("grpc", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -265,9 +267,8 @@ def _without_cut_off_programs(unraisable: Any) -> None:
     Which of the SDK's nested coroutines is collected first differs from run to run, so all of its runtime's are meant.
     """
     code = getattr(unraisable.object, "cr_code", None)
-    if (
-        unraisable.object is None and unraisable.exc_traceback is not None
-    ):  # Python 3.14 names the coroutine in words alone
+    # Python 3.14 names the coroutine in words alone.
+    if unraisable.object is None and unraisable.exc_traceback is not None:
         code = unraisable.exc_traceback.tb_frame.f_code
     if code is None or "/pulumi/runtime/" not in Path(code.co_filename).as_posix():
         sys.__unraisablehook__(unraisable)

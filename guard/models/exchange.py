@@ -151,10 +151,10 @@ class ModelExchange:
         body = await self._judged(request, parts)
         await self._forward(request, body, reservation, expected, key)
 
-    async def _judged(self, request: ModelRequest, parts: list[MessagePart]) -> Any:
-        """The request's body as it may be sent on. Raises ModelRefusal."""
+    async def _inspected(self, parts: list[MessagePart]) -> list[InspectedLeg]:
+        """What the engines and each leg's policy decide on parts of the request or of its answer."""
         context = self.context
-        decisions = await self.policy.inspector.inspect(
+        return await self.policy.inspector.inspect(
             parts,
             context.method,
             context.name,
@@ -162,6 +162,11 @@ class ModelExchange:
             incident=context.incident,
             memory=context.room.size,
         )
+
+    async def _judged(self, request: ModelRequest, parts: list[MessagePart]) -> Any:
+        """The request's body as it may be sent on. Raises ModelRefusal."""
+        context = self.context
+        decisions = await self._inspected(parts)
         body: Any = request.body
         for decision in decisions:
             if not decision.result.passed:
@@ -305,14 +310,7 @@ class ModelExchange:
         if any(part.leg is ModelLeg.TOOL_CALLS for part in parts) and closes_tool_calls(context):
             self.runtime.budget.owe(usage.tokens)
             raise self._with_usage(blocked_answer(ModelLeg.TOOL_CALLS, TAINTED, context.incident), usage)
-        decisions = await self.policy.inspector.inspect(
-            parts,
-            context.method,
-            context.name,
-            principal=context.principal,
-            incident=context.incident,
-            memory=context.room.size,
-        )
+        decisions = await self._inspected(parts)
         for decision in decisions:
             if not decision.result.passed:
                 self.runtime.budget.owe(usage.tokens)

@@ -50,3 +50,25 @@ def test_a_program_that_was_cut_off_leaves_no_trace(coroutine: str) -> None:
 
 def test_another_coroutines_failure_is_still_shown() -> None:
     assert "no running event loop" in said("mine()")
+
+
+# What the SDK's outputs are called, of which an interrupt leaves some that never began.
+MADE_READY = """
+from engine.runs import _quiet_sdk
+
+class {name}:
+    def apply(self):
+        async def run():
+            pass
+        return run()
+
+_quiet_sdk()
+{name}().apply()
+"""
+
+
+@pytest.mark.parametrize(("name", "is_quiet"), [("Output", True), ("Mine", False)])
+def test_what_the_sdk_had_made_ready_leaves_no_trace(name: str, is_quiet: bool) -> None:
+    program = [sys.executable, "-c", MADE_READY.format(name=name)]
+    ended = subprocess.run(program, capture_output=True, text=True, check=True, timeout=200)
+    assert ("was never awaited" not in ended.stderr) is is_quiet
