@@ -15,6 +15,8 @@ from model.value_types import value_type
 
 MAX_BUDGETS = 65_536
 SWEEP_EVERY = 1.0
+#: The limit of calls in flight, as `Short` names it.
+CONCURRENCY = "concurrency"
 
 
 class CountersUnavailable(Exception):
@@ -47,7 +49,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """The limit that was reached: a kind of budget, or "concurrency", what it holds and how much of that is used.
+    """The limit that was reached: a kind of budget, or `CONCURRENCY`, what it holds and how much of that is used.
 
     `wait` is in seconds; None: waiting does not help.
     """
@@ -80,8 +82,8 @@ class Counters(Protocol):
         """Take as much of the charge as the budget holds, never going below zero. Returns the amount taken."""
         ...
 
-    async def release(self, slot: Slot) -> None:
-        """Give the slot back."""
+    async def release(self, slot: Slot, charges: Sequence[Charge] = ()) -> None:
+        """Give the slot back, and take the charges even below zero. Never raises: what cannot be counted now is owed."""
         ...
 
     async def close(self) -> None: ...
@@ -144,7 +146,9 @@ class MemoryCounters:
         self._budgets[charge.key] = (level - drained, charge.most, charge.seconds, time)
         return drained
 
-    async def release(self, slot: Slot) -> None:
+    async def release(self, slot: Slot, charges: Sequence[Charge] = ()) -> None:
+        if charges:
+            await self.charge(slot, charges)
         held = self._slots.get(slot.owner)
         if held is not None:
             held.discard(slot.ticket)
@@ -190,4 +194,4 @@ def overdrawn(charge: Charge, level: float) -> Short:
 
 def full(slot: Slot) -> Short:
     """All places of calls in flight are taken; how soon one is free nobody knows."""
-    return Short("concurrency", 1.0, slot.most, slot.most)
+    return Short(CONCURRENCY, 1.0, slot.most, slot.most)

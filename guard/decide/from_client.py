@@ -158,7 +158,7 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
             repeated = repeated_bytes(orjson.loads(prepared.cached))
             if exchange.sink is not None:
                 exchange.sink.repeats(repeated)
-            await context.ticket.charge(estimate(len(prepared.cached) - repeated))
+            context.ticket.owe(estimate(len(prepared.cached) - repeated))
     return request
 
 

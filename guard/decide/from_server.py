@@ -227,7 +227,7 @@ async def _error_answer(exchange: Exchange, context: Context, answer: Answer) ->
     exchange.taint(inspected, context)
     await exchange.record_inspected(context, inspected, leg, size)
     if context.ticket is not None:
-        await context.ticket.charge(estimate(size))
+        context.ticket.owe(estimate(size))
     if not inspected.passed:
         return exchange.withheld(context, inspected, leg)
     return {**answer.body, "error": inspected.value}
@@ -253,7 +253,7 @@ async def _list(
             named = replace(context, name=key, request_bytes=0)
             await exchange.record_inspected(named, judged, Leg.DEFINITIONS)
     await exchange.record(context, Decision.ALLOW, withheld(dropped), leg=Leg.DEFINITIONS)
-    return await _charged(exchange, context, {**answer.body, "result": {**remainder, section.member: passed}})
+    return _charged(context, {**answer.body, "result": {**remainder, section.member: passed}})
 
 
 async def _introduction(
@@ -275,13 +275,13 @@ async def _introduction(
         return exchange.withheld(context, inspected, Leg.DEFINITIONS)
     if context.modern and "ttlMs" in shown:
         shown["cacheScope"] = "private"
-    return await _charged(exchange, context, {**answer.body, "result": shown})
+    return _charged(context, {**answer.body, "result": shown})
 
 
-async def _charged(exchange: Exchange, context: Context, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+def _charged(context: Context, answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """Charge an answer to its principal's budget, as everything that the server's budget pays for; returns the answer."""
     if context.ticket is not None:
-        await context.ticket.charge(estimate(len(dump(answer))))
+        context.ticket.owe(estimate(len(dump(answer))))
     return answer
 
 
@@ -315,7 +315,7 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     size, repeated = await take_step(exchange.room.size, _sizes, result)
     await exchange.record_inspected(context, inspected, leg, size)
     if context.ticket is not None:
-        await context.ticket.charge(estimate(size - repeated))
+        context.ticket.owe(estimate(size - repeated))
     if not inspected.passed:
         return exchange.withheld(context, inspected, leg)
     shown = inspected.value

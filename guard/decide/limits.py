@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, Slot
+from guard.decide.counters import CONCURRENCY, Charge, Counters, CountersUnavailable, Short, Slot
 from guard.decide.grants import ToolRight
 from guard.decide.tokens import seconds_to_next_minute
 from guard.identity.principal import Principal
@@ -87,36 +87,51 @@ class Limited(Exception):
 class Admission:
     """One admitted request. `release` it when it is over, whether it succeeded or failed."""
 
-    __slots__ = ("_budgets", "_counters", "_released", "_slot", "exhausted")
+    __slots__ = ("_budgets", "_counters", "_due", "_released", "_slot", "exhausted")
 
     def __init__(self, counters: Counters, slot: Slot | None, budgets: tuple[Charge, ...]) -> None:
         self._counters = counters
         self._slot = slot
         self._budgets = budgets
-        self._released = slot is None
+        self._released = False
+        #: Tokens of its result that are charged when it is released.
+        self._due = 0
         #: The token budget that is used up. The caller then ends the stream; the next call is refused until the budget has
         #: refilled.
         self.exhausted: ReachedLimit | None = None
 
     async def charge(self, tokens: int) -> None:
-        """Charge tokens of a result, even beyond the budget. If they cannot be counted the budget counts as used up."""
+        """Charge tokens of a part of a result, even beyond the budget. If they cannot be counted the budget counts as used
+        up."""
         if not self._budgets or tokens <= 0:
             return
-        charges = [Charge(budget.key, budget.most, float(tokens), budget.seconds) for budget in self._budgets]
-        # A request without a slot is charged under a slot that nobody took, so charging renews none.
-        slot = self._slot or Slot(self._budgets[0].key[-1], "", 0)
         try:
-            short = await self._counters.charge(slot, charges)
+            short = await self._counters.charge(self._place, self._charges(tokens))
         except CountersUnavailable as problem:
             self.exhausted = _uncounted(problem)
         else:
             self.exhausted = None if short is None else _reached(short)
 
+    def owe(self, tokens: int) -> None:
+        """Charge tokens of a whole result when the request is released, in one step with it."""
+        self._due += tokens
+
     async def release(self) -> None:
-        """Give the call's place back. A second release has no effect."""
-        if self._slot is not None and not self._released:
-            self._released = True
-            await self._counters.release(self._slot)
+        """Give the call's place back, and charge what is owed. A second release has no effect."""
+        if self._released:
+            return
+        self._released = True
+        charges = self._charges(self._due) if self._due > 0 else ()
+        if charges or self._slot is not None:
+            await self._counters.release(self._place, charges)
+
+    @property
+    def _place(self) -> Slot:
+        """The slot; that of a request without one is a slot that nobody took, so charging renews none."""
+        return self._slot or Slot(self._budgets[0].key[-1], "", 0)
+
+    def _charges(self, tokens: int) -> Sequence[Charge]:
+        return [Charge(budget.key, budget.most, float(tokens), budget.seconds) for budget in self._budgets]
 
 
 class Limiter:
@@ -248,6 +263,6 @@ def _uncounted(problem: CountersUnavailable) -> ReachedLimit:
 
 
 def _reached(short: Short) -> ReachedLimit:
-    key = "limits.concurrency" if short.limit == "concurrency" else short.limit
+    key = f"limits.{CONCURRENCY}" if short.limit == CONCURRENCY else short.limit
     wait = None if short.wait is None else max(1, math.ceil(short.wait))
     return ReachedLimit(key, short.most, math.ceil(short.used), wait)

@@ -6,6 +6,7 @@ the replicas agree on the time. If Redis does not answer in time the call is ref
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
@@ -125,8 +126,14 @@ class RedisCounters:
             raise
         return overdrawn(charges[index - 1], level) if index else None
 
-    async def release(self, slot: Slot) -> None:
+    async def release(self, slot: Slot, charges: Sequence[Charge] = ()) -> None:
         key = self._key("slots", slot.owner)
+        if charges:
+            # The script gives back what waits for it, and keeps it where Redis does not answer.
+            self._returned.setdefault(key, []).append(slot.ticket)
+            with contextlib.suppress(CountersUnavailable):
+                await self.charge(slot, charges)
+            return
         try:
             await self._redis.zrem(key, slot.ticket)
         except (RedisError, OSError, TimeoutError):

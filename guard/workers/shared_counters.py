@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, Slot
+from guard.decide.counters import CONCURRENCY, Charge, Counters, CountersUnavailable, Short, Slot
 from guard.workers.channel import Channel, ChannelSilent
 
 
@@ -27,7 +27,7 @@ class SharedCounters:
             return _short(await self._ask("take", [_row(slot), [_charge(charge) for charge in charges]]))
         except (CountersUnavailable, asyncio.CancelledError):
             # It may be counted all the same. Nobody will use its place; the line keeps the order.
-            self._channel.tell("release", _row(slot))
+            self._give_back(slot, ())
             raise
 
     async def charge(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
@@ -39,15 +39,16 @@ class SharedCounters:
     async def drain(self, charge: Charge) -> float:
         return float(await self._ask("drain", _charge(charge)))
 
-    async def release(self, slot: Slot) -> None:
-        try:
-            # Awaited, as its owner's next call may reach another worker.
-            await self._channel.ask("release", _row(slot))
-        except ChannelSilent:
-            return  # the hub gives back what a lost worker held
+    async def release(self, slot: Slot, charges: Sequence[Charge] = ()) -> None:
+        self._give_back(slot, charges)
 
     async def close(self) -> None:
         return None
+
+    def _give_back(self, slot: Slot, charges: Sequence[Charge]) -> None:
+        """Told, not asked: the line keeps the order, and where it is closed the hub gives back what a lost worker held. The
+        owner's next call may reach the hub through another worker first, so that looks twice (`CountingHub`)."""
+        self._channel.tell("release", [_row(slot), [_charge(charge) for charge in charges]])
 
     async def _ask(self, question: str, value: Any) -> Any:
         try:
@@ -61,6 +62,8 @@ class SharedCounters:
 
 #: The hub's answer where the count cannot be taken.
 UNCOUNTED = "uncounted"
+#: Seconds after which the hub looks again for a free place: what stands unread in its lines is read by then.
+AGAIN_SECONDS = 0.005
 
 
 class CountingHub:
@@ -69,12 +72,43 @@ class CountingHub:
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._held: dict[int, dict[str, Slot]] = {}
+        #: Tickets of calls for which a place is looked for once more.
+        self._again: set[str] = set()
 
     def answer(self, worker: int, question: str, value: Any) -> Any:
         try:
+            if question == "take":
+                return self._take(worker, value)
             return self._answer(worker, question, value)
         except CountersUnavailable:
             return UNCOUNTED
+
+    def _take(self, worker: int, value: Any) -> Any:
+        slot, charges = Slot(*value[0]), [_charged(row) for row in value[1]]
+        short = self._try_to_take(worker, slot, charges)
+        if short is not None and short.limit == CONCURRENCY:
+            return self._take_later(worker, slot, charges)
+        return _members(short)
+
+    async def _take_later(self, worker: int, slot: Slot, charges: Sequence[Charge]) -> Any:
+        """Take a place once what other workers told before has been read: by their answers their callers know of it, and
+        call again at any worker."""
+        self._again.add(slot.ticket)
+        try:
+            await asyncio.sleep(AGAIN_SECONDS)
+            if slot.ticket not in self._again:
+                return None  # released meanwhile, so nobody waits for it
+            return _members(self._try_to_take(worker, slot, charges))
+        except CountersUnavailable:
+            return UNCOUNTED
+        finally:
+            self._again.discard(slot.ticket)
+
+    def _try_to_take(self, worker: int, slot: Slot, charges: Sequence[Charge]) -> Short | None:
+        short: Short | None = _result(self._counters.take(slot, charges))
+        if short is None:
+            self._held.setdefault(worker, {})[slot.ticket] = slot
+        return short
 
     def _answer(self, worker: int, question: str, value: Any) -> Any:
         counters = self._counters
@@ -82,17 +116,12 @@ class CountingHub:
             return _members(_result(counters.spend([_charged(row) for row in value])))
         if question == "drain":
             return _result(counters.drain(_charged(value)))
-        slot = Slot(*(value if question == "release" else value[0]))
-        if question == "release":
-            self._held.get(worker, {}).pop(slot.ticket, None)
-            return _result(counters.release(slot))
-        charges = [_charged(row) for row in value[1]]
+        slot, charges = Slot(*value[0]), [_charged(row) for row in value[1]]
         if question == "charge":
             return _members(_result(counters.charge(slot, charges)))
-        short = _result(counters.take(slot, charges))
-        if short is None:
-            self._held.setdefault(worker, {})[slot.ticket] = slot
-        return _members(short)
+        self._held.get(worker, {}).pop(slot.ticket, None)
+        self._again.discard(slot.ticket)
+        return _result(counters.release(slot, charges))
 
     def lose(self, worker: int) -> None:
         for slot in self._held.pop(worker, {}).values():

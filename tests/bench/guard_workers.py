@@ -78,7 +78,9 @@ def main() -> None:
                 tempfile.TemporaryDirectory() as folder,
                 guard(upstream, Path(folder), lock=lock, workers=workers) as running,
             ):
-                pids = processes(running.process.pid)
+                # A guard is ready with its first worker, and the others are to be counted too.
+                while len(pids := processes(running.process.pid)) < (workers + 2 if workers > 1 else 1):
+                    time.sleep(0.05)
                 idle = shared_megabytes(pids)
                 for era in (MODERN, LEGACY):
                     before = sum(map(processor_seconds, pids))

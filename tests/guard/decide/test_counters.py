@@ -129,6 +129,20 @@ async def test_slots_are_counted_per_owner_until_released(counters: Counters) ->
     assert await counters.take(SECOND, []) == Short("concurrency", 1.0, 2, 2)
 
 
+async def test_a_release_takes_its_charges_in_the_same_step_even_below_zero(
+    counters: Counters, about: Callable[[float], object]
+) -> None:
+    assert await counters.take(FIRST, [charge(10)]) is None
+    assert await counters.take(SECOND, []) is None
+    await counters.release(FIRST, [charge(80)])
+    short = await counters.take(FIRST, [charge(0)])
+    assert short is not None
+    assert (short.limit, short.most) == ("tokens", 60)
+    assert short.wait == about(30)
+    # The place is free, and charging did not renew it.
+    assert await counters.take(FIRST, []) is None
+
+
 async def test_memory_budget_refills_evenly_and_never_above_a_minutes_worth() -> None:
     clock = Clock()
     counters = MemoryCounters(clock)
@@ -237,4 +251,20 @@ async def test_result_tokens_that_redis_missed_are_owed(redis: RedisServer, abou
     repeated = await counters.take(SECOND, [charge(1)])
     assert repeated is not None
     assert repeated.wait == about(62)
+    await counters.close()
+
+
+async def test_a_release_that_redis_missed_is_owed_with_its_place(
+    redis: RedisServer, about: Callable[[float], object]
+) -> None:
+    counters = RedisCounters(redis.url, "hunter2", "dev.one", timeout=PATIENT)
+    only = Slot("person:a", "t1", 1)
+    await counters.take(only, [charge(1)])
+    await counters._redis.replicaof("127.0.0.1", "1")
+    await counters.release(only, [charge(120)])
+    await counters._redis.replicaof("NO", "ONE")
+    short = await counters.take(Slot("person:a", "t2", 1), [charge(1)])
+    assert short is not None
+    assert (short.limit, short.wait) == ("tokens", about(62))
+    assert await counters.take(Slot("person:a", "t2", 1), []) is None
     await counters.close()

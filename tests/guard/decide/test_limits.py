@@ -76,6 +76,20 @@ async def test_result_tokens_count_and_a_used_up_budget_refuses_the_next_call(li
     await limits.admit(KARI, "b", ToolRight("b"), 150)
 
 
+async def test_what_a_result_owes_is_charged_once_when_the_call_is_released(limits: Limiter) -> None:
+    ticket = await limits.admit(KARI, None, None, 100)
+    ticket.owe(200)
+    ticket.owe(250)
+    await ticket.release()
+    await ticket.release()
+    assert await refused(limits, KARI, None, 51) == ("principal_tokens_per_minute", 1)
+    # A list holds no place, and what it gives is charged all the same.
+    listing = await limits.admit_structural(KARI, 0)
+    listing.owe(100)
+    await listing.release()
+    assert await refused(limits, KARI, None, 1) == ("principal_tokens_per_minute", 6)
+
+
 async def test_request_above_the_whole_budget_is_refused_for_good(limits: Limiter) -> None:
     assert await refused(limits, KARI, None, 601) == ("principal_tokens_per_minute", None)
 

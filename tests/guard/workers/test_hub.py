@@ -172,6 +172,28 @@ async def test_what_a_lost_worker_held_is_given_back(tmp_path: Path) -> None:
         assert left == pytest.approx(8.0, abs=0.5 + (time.monotonic() - begun) / 6)
 
 
+async def test_a_place_that_another_worker_told_to_be_free_is_found_though_that_is_read_later() -> None:
+    hub, row = CountingHub(MemoryCounters(time.monotonic)), ["person:ada", "a", 1]
+    assert hub.answer(1, "take", [row, []]) is None
+    asked = hub.answer(2, "take", [["person:ada", "b", 1], []])
+    # The first worker told it before its caller had the answer; the hub reads its line second.
+    hub.answer(1, "release", [row, []])
+    assert await asked is None
+    refused = hub.answer(1, "take", [["person:ada", "c", 1], []])
+    assert (await refused)[0] == "concurrency"
+
+
+async def test_a_call_given_up_while_the_hub_looks_again_holds_no_place() -> None:
+    hub, first, second = CountingHub(MemoryCounters(time.monotonic)), ["person:ada", "a", 1], ["person:ada", "b", 1]
+    assert hub.answer(1, "take", [first, []]) is None
+    asked = asyncio.ensure_future(hub.answer(2, "take", [second, []]))
+    await asyncio.sleep(0)
+    hub.answer(2, "release", [second, []])
+    hub.answer(1, "release", [first, []])
+    await asked
+    assert hub.answer(1, "take", [["person:ada", "c", 1], []]) is None
+
+
 async def test_a_count_that_is_not_answered_is_a_refusal(tmp_path: Path) -> None:
     async with company(tmp_path) as whole:
         [counters, _] = (SharedCounters(member.channel) for member in whole.members if member.channel is not None)
