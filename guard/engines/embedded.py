@@ -156,6 +156,10 @@ class EmbeddedVerdictEngine:
         """The verdict of `judge`."""
         return self.judge(item, deadline)
 
+    def basis(self) -> frozenset[str]:
+        """The names of the tools for which orders are looked for at this moment."""
+        return self._acting()
+
     async def close(self) -> None:
         """Does nothing: no connection is open."""
 

@@ -102,6 +102,10 @@ class ModelVerdictEngine:
         milliseconds = (time.monotonic() - started) * 1000
         return Verdict(Outcome.ALLOW, self.name, findings, None, milliseconds, error)
 
+    def basis(self) -> None:
+        """Nothing: the classifier says of a text what it said before."""
+        return None
+
     async def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 

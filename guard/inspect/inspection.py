@@ -13,6 +13,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from guard.decide.reasons import Decision, Reason
+from guard.inspect.clean_values import CleanValues
 from guard.inspect.content import Content, content_of
 from guard.inspect.exceptions import CoveredFinding, Exceptions
 from guard.inspect.panel import Panel
@@ -93,6 +94,7 @@ class Inspector:
         every: tuple[AnyLeg, ...] = tuple(ModelLeg) if isinstance(legs, ModelLegs) else tuple(Leg)
         self._policy = {leg: str(getattr(legs, leg.value)) for leg in every}
         self._server = server
+        self._clean = CleanValues()
 
     async def inspect(
         self,
@@ -120,6 +122,14 @@ class Inspector:
             media_types: what may pass uninspected beside images and sounds.
             memory: bytes of memory that the message takes, where it is large.
         """
+        document, digest = await take_step(memory, _document_of, value)
+        basis = self._panel.basis()
+        part = None
+        if basis is not None and isinstance(leg, Leg) and not accepted:
+            # The kinds by identity: a tool has one tree of them under one configuration.
+            part = self._clean.key(digest, principal, (leg, method, name, media_types, kinds, basis))
+            if self._clean.holds(part):
+                return Inspected(Decision.ALLOW, value, None, self._panel.clean, {}, document, digest, value)
         content = await take_step(memory, content_of, value, method, media_types)
         if content.unreadable is not None:
             finding = EngineFinding(Category.POLICY, "content.media_type", content.unreadable)
@@ -133,10 +143,11 @@ class Inspector:
                 content.uninspected,
                 problem=content.problem or problem,
             )
-        value = corrected(value, content.corrected)
+        if content.corrected:
+            value = corrected(value, content.corrected)
+            document, digest = await take_step(memory, _document_of, value)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
-        document, digest = await take_step(memory, _document_of, value)
         judged_as = leg.judged_as if isinstance(leg, ModelLeg) else leg
         item = ScanItem(
             judged_as, self._server, method, name, content.texts, document, principal, incident, kinds, principal_kind
@@ -154,6 +165,9 @@ class Inspector:
                 value,
             )
         if judgement.outcome is Outcome.ALLOW and not judgement.findings:
+            read = all(verdict.error is None for verdict in judgement.verdicts)
+            if part is not None and read and not content.uninspected and not content.corrected:
+                self._clean.add(part)
             return Inspected(
                 Decision.ALLOW, value, None, judgement.verdicts, content.uninspected, document, digest, value
             )

@@ -14,7 +14,7 @@ import os
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol, cast
@@ -107,6 +107,11 @@ class Panel:
         self._budget = budget
         self._thorough = thorough
         self._clock = clock
+        #: The verdicts on an item that is known to be clean; to know it took no time, and the metrics should say so.
+        self.clean = tuple(Verdict(Outcome.ALLOW, engine.name) for engine in engines)
+        #: Of each engine that decides by the item and what it knows: the latter. None if one asks a service.
+        bases = [getattr(engine, "basis", None) for engine in engines]
+        self._bases: tuple[Callable[[], Hashable], ...] | None = None if None in bases else tuple(filter(None, bases))
         self._names = ",".join(engine.name for engine in engines)
         self._cache: OrderedDict[bytes, tuple[float, Judgement]] = OrderedDict()
         self._ending: set[asyncio.Task[Verdict]] = set()
@@ -122,6 +127,11 @@ class Panel:
         for engine in self._engines:
             if watch := getattr(engine, "watch_tools", None):
                 watch(names)
+
+    def basis(self) -> Hashable | None:
+        """What the judgement of an item depends on at this moment besides the item; None where an engine asks a service,
+        which may say something else the next time."""
+        return None if self._bases is None else tuple([basis() for basis in self._bases])
 
     async def judge(self, item: ScanItem) -> Judgement:
         """The engines' judgement of `item`, within the budget. Raises nothing but the caller's own cancellation."""

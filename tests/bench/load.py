@@ -7,6 +7,7 @@ answers to their end and checks that each is a result, as a fast refusal is no t
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ META = {
     "io.modelcontextprotocol/clientInfo": {"name": "load", "version": "1"},
 }
 TEXT = "The printer on floor 3 prints blank pages since Monday; please look at it when you are there. " * 2
+#: Numbers of calls, so that no two of one program have the same text.
+NUMBERS = itertools.count(1)
 
 
 class Refused(Exception):
@@ -34,10 +37,12 @@ class Answer:
 
 @dataclass
 class Connection:
-    """One client. `era` is LEGACY or MODERN."""
+    """One client. `era` is LEGACY or MODERN. One that `repeats` makes the same call again and again, as who waits for a job;
+    any other has another text in each."""
 
     url: str
     era: str = MODERN
+    repeats: bool = False
     session: str = ""
     number: int = 0
     reader: asyncio.StreamReader = field(init=False, repr=False)
@@ -109,7 +114,8 @@ class Connection:
 
     async def call(self, tag: str = "-") -> None:
         """One small `tools/call`."""
-        await self.post("tools/call", {"name": "echo", "arguments": {"text": TEXT, "tag": tag}})
+        text = TEXT if self.repeats else TEXT.replace("floor 3", f"floor {next(NUMBERS):07}", 1)
+        await self.post("tools/call", {"name": "echo", "arguments": {"text": text, "tag": tag}})
 
     async def listen(self) -> None:
         """Open the stream of this era and return when it is open; it stays so until `close`."""
@@ -139,9 +145,11 @@ class Connection:
         return Answer(status, headers, await self.reader.readexactly(int(headers.get("content-length", 0))))
 
 
-async def latencies(url: str, era: str, calls: int, seconds: float = 60, warm: int = 10) -> list[float]:
+async def latencies(
+    url: str, era: str, calls: int, seconds: float = 60, warm: int = 10, *, repeats: bool = False
+) -> list[float]:
     """Milliseconds of each of at most `calls` calls in `seconds`, one after the other on one connection."""
-    connection = await Connection(url, era).open()
+    connection = await Connection(url, era, repeats).open()
     try:
         for _ in range(warm):
             await connection.call()
@@ -156,9 +164,9 @@ async def latencies(url: str, era: str, calls: int, seconds: float = 60, warm: i
         await connection.close()
 
 
-async def throughput(url: str, era: str, connections: int, seconds: float) -> float:
+async def throughput(url: str, era: str, connections: int, seconds: float, *, repeats: bool = False) -> float:
     """Calls a second over `connections` connections, each calling as soon as it was answered."""
-    opened = [await Connection(url, era).open() for _ in range(connections)]
+    opened = [await Connection(url, era, repeats).open() for _ in range(connections)]
     try:
         for one in opened:
             await one.call()
