@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ringwall.guard")
 
-#: With fsync batch: how long a written record waits for fsync at most, in seconds, and how many records wait at most.
+#: With fsync batch: how long a written record waits for fsync at most, in seconds, and how many records wait at most. While
+#: a sync runs, each write takes 9 µs in place of 1.5 (run): with 256 records one ran nearly always under load.
 BATCH_SECONDS = 1.0
-BATCH_RECORDS = 256
+BATCH_RECORDS = 1024
 #: Seconds between two signed heads at most while records are written, unless the anchor's settings say less.
 HEAD_SECONDS = 60.0
 #: Seconds that a closing guard waits for the collector.

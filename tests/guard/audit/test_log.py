@@ -276,7 +276,7 @@ async def test_one_fsync_serves_all_who_wait(open_log: Opener, monkeypatch: pyte
     await log.close()
 
 
-async def test_batch_waits_for_nobody_and_syncs_256_records_at_once(
+async def test_batch_waits_for_nobody_and_syncs_so_many_records_at_once(
     open_log: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "BATCH_SECONDS", 3600.0)
@@ -288,7 +288,7 @@ async def test_batch_waits_for_nobody_and_syncs_256_records_at_once(
         real(fd)
 
     monkeypatch.setattr("guard.audit.log.os.fsync", seen)
-    for _ in range(255):
+    for _ in range(log_module.BATCH_RECORDS - 1):
         await log.durable(log.write(call()))
     assert not called.is_set()
     log.write(call())
