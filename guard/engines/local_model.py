@@ -102,9 +102,9 @@ class ModelVerdictEngine:
         milliseconds = (time.monotonic() - started) * 1000
         return Verdict(Outcome.ALLOW, self.name, findings, None, milliseconds, error)
 
-    def basis(self) -> None:
-        """Nothing: the classifier says of a text what it said before."""
-        return None
+    def basis(self) -> str:
+        """Nothing that changes: the classifier says of a text what it said before."""
+        return self.name
 
     async def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

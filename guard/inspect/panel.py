@@ -109,9 +109,9 @@ class Panel:
         self._clock = clock
         #: The verdicts on an item that is known to be clean; to know it took no time, and the metrics should say so.
         self.clean = tuple(Verdict(Outcome.ALLOW, engine.name) for engine in engines)
-        #: Of each engine that decides by the item and what it knows: the latter. None if one asks a service.
+        #: Of each engine that decides by the item and what it knows: the latter. Empty if one of them asks a service.
         bases = [getattr(engine, "basis", None) for engine in engines]
-        self._bases: tuple[Callable[[], Hashable], ...] | None = None if None in bases else tuple(filter(None, bases))
+        self._bases: tuple[Callable[[], Hashable], ...] = () if None in bases else tuple(filter(None, bases))
         self._names = ",".join(engine.name for engine in engines)
         self._cache: OrderedDict[bytes, tuple[float, Judgement]] = OrderedDict()
         self._ending: set[asyncio.Task[Verdict]] = set()
@@ -131,7 +131,10 @@ class Panel:
     def basis(self) -> Hashable | None:
         """What the judgement of an item depends on at this moment besides the item; None where an engine asks a service,
         which may say something else the next time."""
-        return None if self._bases is None else tuple([basis() for basis in self._bases])
+        bases = self._bases
+        if len(bases) == 1:  # as nearly always
+            return bases[0]()
+        return tuple([basis() for basis in bases]) if bases else None
 
     async def judge(self, item: ScanItem) -> Judgement:
         """The engines' judgement of `item`, within the budget. Raises nothing but the caller's own cancellation."""
