@@ -118,3 +118,21 @@ def test_metrics_are_documented_and_so_is_every_label() -> None:
     }
     assert served == set(re.findall(r"^\| `(ringwall_guard_\w+)` \|", page, re.MULTILINE))
     assert set(LABELS) == set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE))
+
+
+def test_a_time_is_counted_in_every_bucket_that_reaches_it_and_in_the_sum() -> None:
+    metrics = GuardMetrics()
+    for seconds in (0.0, 0.001, 0.0011, 20.0):
+        metrics.answered(200, seconds)
+    metrics.answered(429, 0.25)
+    lines = metrics.text().decode().splitlines()
+    counted = {
+        line.partition('le="')[2].partition('"')[0]: float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("ringwall_guard_request_seconds_bucket") and 'status="200"' in line
+    }
+    assert list(counted)[:4] == ["0.0005", "0.001", "0.002", "0.005"]
+    assert [counted[bound] for bound in ("0.0005", "0.001", "0.002", "10.0", "+Inf")] == [1, 2, 3, 3, 4]
+    assert 'ringwall_guard_request_seconds_count{status="200"} 4.0' in lines
+    assert 'ringwall_guard_request_seconds_sum{status="200"} 20.0021' in lines
+    assert 'ringwall_guard_request_seconds_count{status="429"} 1.0' in lines
