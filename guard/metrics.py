@@ -83,7 +83,9 @@ COUNTERS: Mapping[str, MetricFamily] = {
 }
 HISTOGRAMS: Mapping[str, MetricFamily] = {
     "request_seconds": MetricFamily("Time from a request's arrival to its answer, streams aside.", ("status",)),
-    "engine_seconds": MetricFamily("Time an engine took for one verdict.", ("engine", "outcome")),
+    "engine_seconds": MetricFamily(
+        "Time an engine took for one verdict; 0 where it repeats what it said before.", ("engine", "outcome")
+    ),
 }
 GAUGES: Mapping[str, MetricFamily] = {
     "open_streams": MetricFamily("Streams that are open."),
