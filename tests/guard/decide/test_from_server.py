@@ -121,6 +121,22 @@ async def test_a_media_type_that_the_lock_lists_passes_and_is_counted(tmp_path: 
         assert 'ringwall_guard_uninspected_bytes_total{kind="application"} 57.0' in metrics
 
 
+async def test_what_repeats_has_a_record_each_time_and_what_attacks_is_withheld_each_time(tmp_path: Path) -> None:
+    origin = Origin()
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        origin.replies["tools/call"] = lambda _: result("The job is still running.")
+        for _ in range(2):
+            assert "isError" not in (await guard.call("search", {"text": "job 7"}))["result"]
+        calls = [record for record in guard.records() if record["method"] == "tools/call"]
+        assert [record["leg"] for record in calls] == ["arguments", "results"] * 2
+        assert [record["content_sha256"] for record in calls[:2]] == [record["content_sha256"] for record in calls[2:]]
+        assert [bool(record["engines"][0]["milliseconds"]) for record in calls] == [True, True, False, False]
+        origin.replies["tools/call"] = lambda _: result(ATTACK)
+        for _ in range(2):
+            assert (await guard.call("search", {"text": "job 7"}))["result"]["isError"] is True
+
+
 async def test_an_image_under_a_wrong_label_passes_under_its_own(tmp_path: Path) -> None:
     origin = Origin()
     png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
