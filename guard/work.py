@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from guard.audit.files import AuditUnwritable
 from guard.audit.log import AuditLog
-from guard.audit.record import AuditRecord, EngineNote
+from guard.audit.record import AuditRecord
 from guard.audit.repeats import RefusalNote, Repeats
 from guard.decide.answers import new_incident
 from guard.decide.reasons import AnyReason, Decision, deciding_key
@@ -360,7 +360,7 @@ def inspection_members(
         "key": key or inspected.key or deciding_key(reason),
         "problem": problem or inspected.problem,
         "exceptions": tuple(dict.fromkeys(item.rule for item in inspected.covered)) if inspected.covered else (),
-        "engines": tuple([EngineNote.from_verdict(verdict) for verdict in inspected.verdicts]),
+        "engines": inspected.verdicts,
         "uninspected": inspected.uninspected,
     }
     if inspected.document is not None:

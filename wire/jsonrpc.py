@@ -5,7 +5,7 @@ What a method may do is not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set
 from functools import lru_cache
 from typing import Any
 
@@ -171,17 +171,16 @@ def _error(error: Any) -> dict[str, Any]:
     return {**error, "code": code, "message": message or ""}
 
 
-def blurred(keys: Any, known: Collection[str]) -> bool:
+def blurred(keys: Any, known: Set[str]) -> bool:
     """Whether a key differs from one of `known` only by upper and lower case, or by a NUL in it.
 
     Some readers take ``Name`` (Go's `encoding/json`, CVE-2026-27896) or ``name`` with a NUL behind it (GHSA-q382-vc8q-7jhj)
     for ``name``, others do not: two meanings.
     """
-    unknown = [key for key in keys if key not in known] if isinstance(keys, dict) else None
-    if not unknown:
+    if not isinstance(keys, dict) or keys.keys() <= known:
         return False
-    folded = _folded(known if isinstance(known, frozenset) else frozenset(known))
-    return any(key.casefold().replace("\0", "") in folded for key in unknown)
+    folded = _folded(frozenset(known))
+    return any(key.casefold().replace("\0", "") in folded for key in keys if key not in known)
 
 
 @lru_cache(maxsize=256)
@@ -199,12 +198,14 @@ def blurred_arguments(value: Any, schema: Any) -> bool:
     properties = schema.get("properties")
     if not isinstance(value, dict) or not isinstance(properties, dict):
         return False
-    return blurred(value, properties) or any(
+    return blurred(value, properties.keys()) or any(
         blurred_arguments(child, properties.get(key)) for key, child in value.items() if isinstance(child, dict | list)
     )
 
 
 def _id(value: Any) -> Id:
+    if type(value) is int and value in _INTEGERS:  # as nearly all are
+        return value
     # U+FFFD may stand for half of a surrogate pair: the sender would not know the id again.
     if isinstance(value, str) and len(value) <= 256 and "\ufffd" not in value:
         return value

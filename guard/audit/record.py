@@ -8,13 +8,13 @@ one long name.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from guard.decide.reasons import Decision
-from guard.inspect.verdict import Verdict
+from guard.inspect.verdict import EngineFinding, Verdict
 from model.finding_exceptions import rule_of
 from model.value_types import value_type
 
@@ -24,29 +24,8 @@ MAX_TEXT = 1024
 MAX_PAYLOAD = 1024 * 1024
 #: Findings kept of one engine's verdict; `more_findings` counts the rest.
 MAX_FINDINGS = 100
-
-
-@value_type(kw_only=True)
-class EngineNote:
-    """What one engine answered, without the text it judged. `findings` are (category, rule, JSON pointer)."""
-
-    engine: str
-    outcome: str
-    reference: str | None = None
-    milliseconds: float = 0.0
-    error: str | None = None
-    findings: tuple[tuple[str, str, str], ...] = ()
-
-    @classmethod
-    def from_verdict(cls, verdict: Verdict) -> EngineNote:
-        return cls(
-            engine=verdict.engine,
-            outcome=str(verdict.outcome),
-            reference=verdict.reference,
-            milliseconds=verdict.milliseconds,
-            error=verdict.error,
-            findings=tuple([(str(finding.category), finding.rule, finding.pointer) for finding in verdict.findings]),
-        )
+#: Members whose texts come from outside, in every record.
+_OUTER = ("method", "name", "principal", "request_id")
 
 
 @value_type(kw_only=True)
@@ -75,7 +54,7 @@ class AuditRecord:
     leg: str | None = None
     name: str | None = None
     incident: str | None = None
-    engines: tuple[EngineNote, ...] = ()
+    engines: tuple[Verdict, ...] = ()
     content_sha256: str | None = None
     request_bytes: int | None = None
     response_bytes: int | None = None
@@ -95,10 +74,10 @@ class AuditRecord:
         """What the guard's own log says of a message that was stopped: the first finding, the key, the caller."""
         finding = next(
             (
-                f" {rule_of(note.engine, rule)} at {pointer or 'no place'}"
-                for note in self.engines
-                for _, rule, pointer in note.findings
-                if rule_of(note.engine, rule) not in self.exceptions
+                f" {rule_of(verdict.engine, finding.rule)} at {finding.pointer or 'no place'}"
+                for verdict in self.engines
+                for finding in verdict.findings
+                if rule_of(verdict.engine, finding.rule) not in self.exceptions
             ),
             "",
         ) + (f" {self.problem}" if self.problem else "")
@@ -113,20 +92,23 @@ class AuditRecord:
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
             "decision": str(self.decision),
-            "engines": [_engine(note) for note in self.engines],
+            "engines": [_engine(verdict) for verdict in self.engines],
             "incident": self.incident,
             "leg": self.leg,
-            "method": _short(self.method),
+            "method": self.method,
             "milliseconds": _number(self.milliseconds),
-            "name": _short(self.name),
-            "principal": _short(self.principal),
+            "name": self.name,
+            "principal": self.principal,
             "reason": self.reason,
             "request_bytes": self.request_bytes,
-            "request_id": _short(self.request_id) if isinstance(self.request_id, str) else self.request_id,
+            "request_id": self.request_id,
             "response_bytes": self.response_bytes,
             "session": self.session,
             "tokens": self.tokens,
         }
+        for name in _OUTER:
+            if isinstance(text := members[name], str) and len(text) > MAX_TEXT:
+                members[name] = _short(text)
         if self.key is not None:
             members["key"] = self.key
         if self.exceptions:
@@ -150,24 +132,26 @@ class AuditRecord:
         return members
 
 
-def _engine(note: EngineNote) -> dict[str, Any]:
+def _engine(verdict: Verdict) -> dict[str, Any]:
     members: dict[str, Any] = {
-        "engine": note.engine,
-        "error": _short(note.error),
-        "findings": _findings(note.findings[:MAX_FINDINGS]),
-        "milliseconds": _number(note.milliseconds),
-        "outcome": note.outcome,
-        "reference": _short(note.reference),
+        "engine": verdict.engine,
+        "error": verdict.error and _short(verdict.error),
+        "findings": [_finding(finding) for finding in verdict.findings[:MAX_FINDINGS]] if verdict.findings else [],
+        "milliseconds": _number(verdict.milliseconds),
+        "outcome": str(verdict.outcome),
+        "reference": verdict.reference and _short(verdict.reference),
     }
-    if len(note.findings) > MAX_FINDINGS:
-        members["more_findings"] = len(note.findings) - MAX_FINDINGS
+    if len(verdict.findings) > MAX_FINDINGS:
+        members["more_findings"] = len(verdict.findings) - MAX_FINDINGS
     return members
 
 
-def _findings(findings: Iterable[tuple[str, str, str]]) -> list[dict[str, Any]]:
-    return [
-        {"category": category, "pointer": _short(pointer), "rule": _short(rule)} for category, rule, pointer in findings
-    ]
+def _finding(finding: EngineFinding) -> dict[str, Any]:
+    return {
+        "category": str(finding.category),
+        "pointer": _short(finding.pointer),
+        "rule": _short(finding.rule),
+    }
 
 
 def _short(text: str | None) -> str | None:

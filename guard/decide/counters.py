@@ -129,10 +129,12 @@ class MemoryCounters:
 
     async def spend(self, charges: Sequence[Charge]) -> Short | None:
         time = self._clock()
-        levels = [self._level(charge, time) for charge in charges]
-        for charge, level in zip(charges, levels, strict=True):
+        levels = []
+        for charge in charges:
+            level = self._level(charge, time)
             if level < charge.amount:
                 return short_of(charge, level)
+            levels.append(level)
         self._make_room(charges, time)
         for charge, level in zip(charges, levels, strict=True):
             self._budgets[charge.key] = (level - charge.amount, charge.most, charge.seconds, time)

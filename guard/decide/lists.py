@@ -22,7 +22,7 @@ DECIDING = frozenset(
     ("tools", "prompts", "resources", "resourceTemplates", "instructions", "capabilities", "requestState", "resultType")
 )
 #: Members that hold a list of definitions.
-_LISTS = tuple(section.member for section in Section)
+_LISTS = frozenset(section.member for section in Section)
 
 
 def holds_definitions(result: Mapping[str, Any]) -> bool:
@@ -30,7 +30,7 @@ def holds_definitions(result: Mapping[str, Any]) -> bool:
 
     A client could use one id for two requests, so that the list would be taken for the answer to the other one.
     """
-    return any(isinstance(result.get(member), list) for member in _LISTS)
+    return not _LISTS.isdisjoint(result) and any(isinstance(result.get(member), list) for member in _LISTS)
 
 
 def filter_list(

@@ -70,7 +70,7 @@ def fault_in_error(settings: Questions, answer: Answer) -> QuestionFault | None:
     if answer.error is None:
         return None
     data = answer.error.get("data")
-    if isinstance(data, dict) and blurred(data, ("elicitations",)):
+    if isinstance(data, dict) and blurred(data, {"elicitations"}):
         return QuestionFault(Reason.UNCLEAR_QUESTION, "elicitations is in another spelling")
     listed = data.get("elicitations") if isinstance(data, dict) else None
     if listed is None and answer.error.get("code") != _URL_REQUIRED:
@@ -83,7 +83,7 @@ def fault_in_error(settings: Questions, answer: Answer) -> QuestionFault | None:
 
 def _fault(settings: Questions, question: Any) -> QuestionFault | None:
     method = question.get("method") if isinstance(question, dict) else None
-    if not isinstance(method, str) or blurred(question, ("method", "params")):
+    if not isinstance(method, str) or blurred(question, {"method", "params"}):
         return QuestionFault(Reason.UNCLEAR_QUESTION, "a question in inputRequests names no method")
     return fault_of(settings, method, question.get("params"))
 
@@ -120,7 +120,7 @@ def _form(schema: Any) -> QuestionFault | None:
         group = groups.pop()
         if not isinstance(group, dict):
             continue
-        if blurred(group, ("properties",)):
+        if blurred(group, {"properties"}):
             return QuestionFault(Reason.UNCLEAR_QUESTION, "properties is in another spelling")
         fields = group.get("properties")
         for name, field in fields.items() if isinstance(fields, dict) else ():

@@ -127,6 +127,7 @@ def hostnames_of(identity: Identity) -> list[str]:
     return names
 
 
+@lru_cache(maxsize=_CACHED_VALUES)
 def _name(host: str) -> str:
     match = _HOST.fullmatch(host.strip().lower())
     return (match[1] or match[2]) if match else ""
@@ -239,16 +240,24 @@ def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method:
     audience is the server itself (MCP authorization: no token may be passed on to anyone else).
     """
     sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
-    names = ["mcp-protocol-version"]
-    names += ["mcp-method"] if modern else ["mcp-session-id"]
+    names = ["mcp-protocol-version", "mcp-method" if modern else "mcp-session-id"]
     if modern and method in mirrored_headers.NAMED:
         names.append("mcp-name")
     if bearer:
         names.append("authorization")
-    sent.update({name: headers[name] for name in names if name in headers})
+    for name in names:
+        if name in headers:
+            sent[name] = headers[name]
     if modern and not method.startswith("notifications/"):
-        sent.update({name: value for name, value in headers.items() if name.startswith(_PARAM)})
+        sent.update(_param_headers(headers))
     return sent
+
+
+def _param_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The `Mcp-Param-*` headers."""
+    if _PARAM not in " ".join(headers):  # one look at all names, as most requests have none
+        return {}
+    return {name: value for name, value in headers.items() if name.startswith(_PARAM)}
 
 
 def mirror_param_headers(headers: dict[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
@@ -267,7 +276,7 @@ def rewrite_param_headers(headers: dict[str, str], schema: Mapping[str, Any], ar
 
 def unmirrored(headers: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, str]:
     """The `Mcp-Param-*` headers that mirror no argument. MCP has them forwarded, so they are inspected as text."""
-    param_headers = {name: value for name, value in headers.items() if name.startswith(_PARAM)}
+    param_headers = _param_headers(headers)
     if not param_headers:
         return param_headers
     # If the schema marks its headers wrongly, no header was compared with an argument.

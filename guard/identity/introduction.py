@@ -14,6 +14,7 @@ from guard.identity.caller_token import CallerTokens, TokenId
 from guard.identity.principal import Principal
 from model.origin_headers import IDENTITY_HEADER, IDENTITY_META, META_PREFIX
 from wire.jsonrpc import Answer, Message
+from wire.protocol_versions import META_KEYS
 
 Sent = tuple[dict[str, str], Mapping[str, Any]]
 
@@ -73,7 +74,8 @@ def without_claims(message: Message) -> Message:
 
 def _cleaned(holder: dict[str, Any]) -> dict[str, Any]:
     meta = holder.get("_meta")
-    if not isinstance(meta, dict) or not any(_is_reserved(name) for name in meta):
+    # Most hold the protocol's own members alone, of which one look is enough.
+    if not isinstance(meta, dict) or meta.keys() <= META_KEYS or not any(_is_reserved(name) for name in meta):
         return holder
     return {**holder, "_meta": {name: value for name, value in meta.items() if not _is_reserved(name)}}
 

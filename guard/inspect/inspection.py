@@ -8,7 +8,7 @@ finding that an exception of the stack file covers is no longer among them (`gua
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
@@ -65,22 +65,27 @@ class Inspected:
     @property
     def untrusted(self) -> bool:
         """Whether something tried to steer a model, or is suspected of it, whatever the policy decided."""
-        return any(True for _ in self._steering())
+        return bool(self._steering())
 
     @property
     def attacked(self) -> bool:
         """Whether something tried to steer a model: a finding that stops, where the policy does not let it pass."""
         return any(not finding.advisory for finding in self._steering())
 
-    def _steering(self) -> Iterator[EngineFinding]:
+    def _steering(self) -> list[EngineFinding]:
+        steering = [
+            (verdict.engine, finding) for verdict in self.verdicts for finding in verdict.findings if finding.untrusted
+        ]
+        if not steering:
+            return []
         trusted = {(item.engine, item.finding) for item in self.covered if item.trusted}
         # Whoever trusts what would be stopped in a text has read it, and what is only suspected of it too.
         read = {finding.pointer for _, finding in trusted if not finding.advisory}
-        for verdict in self.verdicts:
-            for finding in verdict.findings:
-                known = (verdict.engine, finding) in trusted or (finding.advisory and finding.pointer in read)
-                if finding.untrusted and not known:
-                    yield finding
+        return [
+            finding
+            for engine, finding in steering
+            if (engine, finding) not in trusted and not (finding.advisory and finding.pointer in read)
+        ]
 
 
 class Inspector:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.audit.chain import canonical, seal, unseal
-from guard.audit.record import AuditRecord, EngineNote
+from guard.audit.record import AuditRecord
 from guard.decide.reasons import Decision
+from guard.inspect.verdict import Category, EngineFinding, Outcome, Verdict
 from model.canonical import canonical_json
 
 TEXTS = st.text(st.characters(codec="utf-8"))
@@ -23,13 +24,13 @@ def test_both_write_the_same_bytes_of_every_record(
     text: str, request_id: str | int, milliseconds: float, size: int, rules: list[str]
 ) -> None:
     """Text beyond ASCII and beyond the BMP, fractions and whole floats of any length of time, integers beyond 64 bits."""
-    note = EngineNote(
-        engine="embedded",
-        outcome="block",
+    verdict = Verdict(
+        Outcome.BLOCK,
+        "embedded",
+        tuple(EngineFinding(Category.SECRET, rule, f"/{text}") for rule in rules),
         reference=text,
         error=text,
         milliseconds=milliseconds,
-        findings=tuple(("secret", rule, f"/{text}") for rule in rules),
     )
     record = AuditRecord(
         method=text,
@@ -41,7 +42,7 @@ def test_both_write_the_same_bytes_of_every_record(
         milliseconds=milliseconds,
         request_bytes=size,
         payload=text,
-        engines=(note,),
+        engines=(verdict,),
     ).as_json()
     assert canonical(record) == canonical_json(record)
 

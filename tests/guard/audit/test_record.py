@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.audit.chain import canonical, seal, unseal
-from guard.audit.record import AuditRecord, EngineNote
+from guard.audit.record import AuditRecord
 from guard.decide.reasons import Decision
 from guard.inspect.verdict import Category, EngineFinding, Outcome, Verdict
 from model.canonical import canonical_json
@@ -19,7 +19,7 @@ NUMBERS = st.floats(0, 1e6) | st.none()
 def test_a_record_is_written_as_canonical_json(
     name: str, id_: str | int, time: float | None, payload: str | None
 ) -> None:
-    note = EngineNote(engine="embedded", outcome="allow", milliseconds=time or 0.0)
+    verdict = Verdict(Outcome.ALLOW, "embedded", milliseconds=time or 0.0)
     members = AuditRecord(
         method="tools/call",
         decision=Decision.ALLOW,
@@ -28,7 +28,7 @@ def test_a_record_is_written_as_canonical_json(
         request_id=id_,
         milliseconds=time,
         payload=payload,
-        engines=(note,),
+        engines=(verdict,),
     ).as_json()
     assert canonical(members) == canonical_json(members)
 
@@ -40,12 +40,10 @@ def test_half_a_surrogate_pair_in_a_name_does_not_stop_the_log() -> None:
     line.decode("utf-8")
 
 
-def test_an_engine_note_holds_findings_by_place_and_rule_and_no_text() -> None:
+def test_a_verdict_is_recorded_by_place_and_rule_and_without_text() -> None:
     finding = EngineFinding(Category.SECRET, "aws_key", "/params/arguments/text", span=(3, 23), confidence=0.9)
     verdict = Verdict(Outcome.BLOCK, "lakera", (finding,), reference="req-1", milliseconds=12.3456, error=None)
-    record = AuditRecord(
-        method="tools/call", decision=Decision.BLOCK, reason="secret", engines=(EngineNote.from_verdict(verdict),)
-    )
+    record = AuditRecord(method="tools/call", decision=Decision.BLOCK, reason="secret", engines=(verdict,))
     assert record.as_json()["engines"] == [
         {
             "engine": "lakera",
@@ -59,7 +57,7 @@ def test_an_engine_note_holds_findings_by_place_and_rule_and_no_text() -> None:
 
 
 def test_what_a_client_names_cannot_fill_the_disk_and_the_cut_is_written_down() -> None:
-    many = EngineNote(engine="e", outcome="block", findings=(("policy", "r" * 5000, "/"),) * 250)
+    many = Verdict(Outcome.BLOCK, "e", (EngineFinding(Category.POLICY, "r" * 5000, "/"),) * 250)
     record = AuditRecord(
         method="m" * 9000,
         decision=Decision.BLOCK,

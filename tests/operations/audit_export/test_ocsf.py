@@ -12,13 +12,14 @@ import pytest
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from guard.audit.chain import unseal
-from guard.audit.record import AuditRecord, EngineNote
+from guard.audit.record import AuditRecord
 from guard.decide.reasons import Decision
+from guard.inspect.verdict import Category, EngineFinding, Outcome, Verdict
 from operations.audit_export.ocsf import SCHEMA, event_of, line_of
 from tests.operations.audit_export.conftest import Writer, call, everything
 
-INJECTION = EngineNote(engine="embedded", outcome="block", findings=(("injection", "override.ignore", "/content/0"),))
-VENDOR = EngineNote(engine="lakera", outcome="block", findings=(("jailbreak", "Prompt attack", ""),))
+INJECTION = Verdict(Outcome.BLOCK, "embedded", (EngineFinding(Category.INJECTION, "override.ignore", "/content/0"),))
+VENDOR = Verdict(Outcome.BLOCK, "lakera", (EngineFinding(Category.JAILBREAK, "Prompt attack"),))
 RECORDS: dict[str, AuditRecord] = {
     "allow": call(milliseconds=1.25, session="ab" * 8, request_id=7, incident="i1", bundle="sha256:00"),
     "read": call(method="tools/list", name=None, principal="agent:ci", request_id="x"),
