@@ -39,6 +39,9 @@ _LOOKALIKES = str.maketrans(
     "аАвВсСԁеЕғɡһНіІїјЈкКӏмМոоОрРԛгѕЅтТυսνѵѡԝхХуУүΑΒΕΖΗΙΚΜΝΟΡΤΥΧαεικορτυχγηωωаսօհꓲꓰⅼｌıȷɑɩᴀᴄᴅᴇɪᴋᴏᴘꜱᴛᴜᴠᴡᴢǃ‘’‚“”‐‑‒–—−⁄∕",
     "aAbBcCdeEfghHiIijJkKlmMnoOpPqrsStTuuvvwwxXyYyABEZHIKMNOPTYXaeikoptuxynwwauohIEllijaiACDEIKOPSTUVWZ!'''\"\"------//",
 )
+#: What typesetters write for a plain mark, each in place of one character. A text of them is read once: a rule takes its own
+#: for the plain one. Quotation marks stay, as they tell where a quotation begins and where it ends.
+_TYPESET = {"…": ".", "’": "'", "‐": "-", "‑": "-", "–": "-", "—": "-", "−": "-", "\u00a0": " ", "\u202f": " "}
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(r"&(?:#[0-9]|#[xX][0-9A-Fa-f]|[A-Za-z]{2,12};)")
 #: What `html.unescape` takes for a reference, behind its sign.
@@ -101,6 +104,15 @@ class DecodingBudget:
 def may_be_encoded(data: bytes) -> bool:
     """A cheap test of UTF-8 text; False means that it holds nothing to decode."""
     return _ANY.search(data) is not None
+
+
+def plain_marks(text: str) -> str:
+    """The text with plain marks for those of typesetters, of as many characters."""
+    if not text.isascii():
+        for typeset, plain in _TYPESET.items():
+            if typeset in text:
+                text = text.replace(typeset, plain)
+    return text
 
 
 def fold(text: str) -> str:

@@ -22,7 +22,16 @@ from guard.engines import forms
 from guard.engines.argument_readings import literals, readings
 from guard.engines.blocks import pieces
 from guard.engines.content_blocks import linked, seams, without_marks_between
-from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
+from guard.engines.decoding import (
+    LAYERS,
+    DecodingBudget,
+    OverBounds,
+    fold,
+    may_be_encoded,
+    plain_marks,
+    unbroken,
+    unescape,
+)
 from guard.engines.forms import FormTable, form_table
 from guard.engines.joined_text import JoinedText, decoded
 from guard.engines.matches import Matches
@@ -375,8 +384,9 @@ def _match_named_values(texts: Sequence[Text], matches: Matches) -> None:
 
 def _folded(texts: Sequence[Text]) -> list[Text]:
     """The texts with plain letters; none where all of them are as they were, as in most scripts but Latin."""
-    folded = [Text(text.pointer, fold(text.value)) for text in texts]
-    return folded if any(new.value != old.value for new, old in zip(folded, texts, strict=True)) else []
+    read = [plain_marks(text.value) for text in texts]
+    folded = [fold(value) for value in read]
+    return [Text(text.pointer, value) for text, value in zip(texts, folded, strict=True)] if folded != read else []
 
 
 def _opened(texts: Sequence[Text], budget: DecodingBudget, *, dry: bool = False) -> tuple[list[Text], list[Text]]:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
+from guard.engines.decoding import plain_marks
 from guard.engines.mentions import SPAN
 from guard.engines.rules.rule import AFTER, BEFORE
 from guard.inspect.verdict import Text
@@ -20,7 +21,7 @@ class JoinedText:
 
     def __init__(self, texts: Sequence[Text]) -> None:
         self.texts = texts
-        joined = texts[0].value if len(texts) == 1 else "\n".join([text.value for text in texts])
+        joined = plain_marks(texts[0].value if len(texts) == 1 else "\n".join([text.value for text in texts]))
         self.ascii = joined.isascii()
         self.data = _encoded(joined)
         self._starts: list[int] | None = None
@@ -29,7 +30,7 @@ class JoinedText:
     def place(self, start: int, end: int) -> tuple[Text, tuple[int, int] | None]:
         """The string in which a match begins, and its span there; None for a span that continues into the next string."""
         if self._starts is None:
-            sizes = (len(text.value if self.ascii else _encoded(text.value)) + 1 for text in self.texts)
+            sizes = (len(text.value if self.ascii else _encoded(plain_marks(text.value))) + 1 for text in self.texts)
             self._starts = [0, *accumulate(sizes)]
         index = min(bisect_right(self._starts, start) - 1, len(self.texts) - 1)
         base, limit = self._starts[index], self._starts[index + 1] - 1

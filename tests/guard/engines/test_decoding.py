@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guard.engines import decoding
 from guard.engines.blocks import pieces
-from guard.engines.decoding import DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
+from guard.engines.decoding import DecodingBudget, OverBounds, fold, may_be_encoded, plain_marks, unbroken, unescape
 from guard.engines.embedded import EmbeddedVerdictEngine
 from guard.inspect.verdict import Leg, Outcome, ScanItem, Text
 
@@ -43,6 +43,13 @@ def outcome(text: str) -> Outcome:
 )
 def test_letters_are_read_as_what_they_look_like(text: str, plain: str) -> None:
     assert fold(text) == plain
+
+
+def test_marks_of_typesetters_are_plain_ones_of_as_many_characters() -> None:
+    """So the place of a match is its place in the string. All but an ellipsis are what folding makes of them."""
+    marks = "’‐‑–—−\u00a0\u202f"  # noqa: RUF001 - typeset on purpose
+    assert plain_marks(f"a{marks}…é") == "a'-----  .é"
+    assert fold(marks) == plain_marks(marks)
 
 
 def test_no_mark_that_folding_leaves_makes_another_letter_of_a_plain_one() -> None:

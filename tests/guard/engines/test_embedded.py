@@ -46,7 +46,7 @@ async def test_scan_answers_what_judge_answers() -> None:
     )
 
 
-@pytest.mark.parametrize("before", ["", "ä", "日本語 ", "😀😀 ", "x " * 500])
+@pytest.mark.parametrize("before", ["", "ä", "日本語 ", "😀😀 ", "x " * 500, "it’s — so… ", "l’é — "])  # noqa: RUF001
 def test_spans_are_characters_of_the_string_not_bytes(before: str) -> None:
     [finding] = judge("first", f"{before} {KEY} end {KEY}").findings[:1]
     assert finding.span is not None
@@ -227,6 +227,35 @@ def test_a_secret_before_a_quoted_line_end_is_one_finding_with_its_place() -> No
 def test_engines_with_the_same_rules_share_their_tables() -> None:
     first, second = EmbeddedVerdictEngine(), EmbeddedVerdictEngine()
     assert all(first._tables[leg][0] is second._tables[leg][0] for leg in Leg)
+
+
+def test_a_text_in_which_typesetters_marks_alone_are_foreign_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most pages and mails have a dash or an apostrophe of them, which rules take for a plain one."""
+    looked_for: list[bytes] = []
+    spans = Expression.spans
+
+    def noted(expression: Expression, data: bytes) -> Iterator[tuple[int, int]]:
+        looked_for.append(data)
+        return spans(expression, data)
+
+    monkeypatch.setattr(Expression, "spans", noted)
+    text = "A note — it’s 2026…\nThe key: api_key = not-one-of-them-at-all"  # noqa: RUF001 - typeset on purpose
+    judge(text)
+    assert set(looked_for) == {b"A note - it's 2026.\nThe key: api_key = not-one-of-them-at-all"}
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f"])
+def test_a_phrase_with_blanks_of_typesetters_is_found_where_it_stands(blank: str) -> None:
+    assert judge(OVERRIDE.replace(" ", blank)).outcome is Outcome.BLOCK
+    assert {finding.span for finding in judge(f"password:{blank}{KEY}").findings} == {(10, 30)}
+
+
+def test_an_ellipsis_before_a_warning_makes_no_order_of_it() -> None:
+    warning = (
+        "… The query is sent to the API for processing. Do not include any sensitive or confidential information such as "
+        "API keys, passwords, credentials, personal data, or proprietary code in your query."
+    )
+    assert judge(warning, leg=Leg.DEFINITIONS).outcome is Outcome.ALLOW
 
 
 def test_what_a_string_has_is_not_looked_for_again_in_its_other_readings(monkeypatch: pytest.MonkeyPatch) -> None:
