@@ -1,6 +1,6 @@
 # Ringwall in a container, for the guard of a host (`ringwall host render --format compose`). Name the base by its digest:
-#   docker build --build-arg PYTHON=docker.io/library/python:3.11-slim-bookworm@sha256:… --tag ringwall .
-ARG PYTHON=docker.io/library/python:3.11-slim-bookworm
+#   docker build --build-arg PYTHON=docker.io/library/python:3.14-slim-bookworm@sha256:… --tag ringwall .
+ARG PYTHON=docker.io/library/python:3.14-slim-bookworm
 
 FROM ${PYTHON} AS build
 COPY . /src

@@ -9,11 +9,11 @@ STAMP := .venv/.ringwall-setup
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## Make .venv from requirements.lock and install the pinned Pulumi engine
+setup: $(STAMP) ## Make .venv from requirements-dev.lock and install the pinned Pulumi engine
 
-$(STAMP): requirements.lock pyproject.toml engine/go.mod engine/go.sum
+$(STAMP): requirements-dev.lock pyproject.toml engine/go.mod engine/go.sum
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/ringwall engine install --yes
 	@touch $(STAMP)
@@ -129,7 +129,8 @@ released: setup ## Install the wheel in an empty environment and use it outside 
 
 lock: ## Resolve the lock files again from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --constraint requirements-dev.lock --extra s3 --group build pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --constraint requirements.lock --extra model pyproject.toml --output-file requirements-model.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group release --output-file requirements-release.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group wording --output-file requirements-wording.lock

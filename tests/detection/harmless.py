@@ -78,7 +78,7 @@ def _environments(root: Path) -> Iterator[str]:
 
 
 def _readmes(_: Path) -> Iterator[str]:
-    """The READMEs of all packages that `requirements.lock` names, as their metadata carry them."""
+    """The READMEs of all packages that `requirements-dev.lock` names, as their metadata carry them."""
     for distribution in sorted(distributions(), key=lambda each: each.name or ""):
         yield from pieces((distribution.read_text("METADATA") or "").partition("\n\n")[2])
 

@@ -6,10 +6,12 @@ the newest release, and refuses it as having no hash in the lock. With --no-deps
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCK = ROOT / "requirements.lock"
+#: What runs, and what tests and develops it.
+LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 PYTHONS = ("3.11.0", "3.11.9", "3.12.0", "3.13.0", "3.14.0")
 PLATFORMS = (("linux", "Linux", "posix"), ("darwin", "Darwin", "posix"), ("win32", "Windows", "nt"))
 #: Where a command that installs may stand; code of tests installs by `tests/support/venvs.py`, which is read too.
@@ -89,8 +92,9 @@ def test_the_commands_are_read() -> None:
     assert {"Makefile", "action.yml", "venvs.py"} <= set(lock)
 
 
-def test_the_lock_holds_all_that_its_packages_need_on_every_python_and_platform() -> None:
-    pins = locked()
+@pytest.mark.parametrize("lock", [LOCK, DEV_LOCK], ids=lambda lock: lock.name)
+def test_the_lock_holds_all_that_its_packages_need_on_every_python_and_platform(lock: Path) -> None:
+    pins = locked(lock)
     missing = set()
     for environment in environments():
         # Extras that are asked for, by package: `pydantic[email]` needs what its `email` names.
@@ -108,6 +112,50 @@ def test_the_lock_holds_all_that_its_packages_need_on_every_python_and_platform(
                         wanted[target] |= need.extras
                         again = True
     assert sorted(missing) == []
+
+
+def test_what_runs_is_installed_as_it_was_tested_and_without_what_tests_it() -> None:
+    """A host, an image and other people's CI need no linter, no test server and no builder of documentation."""
+    runs, develops = locked(), locked(DEV_LOCK)
+    for name, pins in runs.items():
+        assert {str(pin.specifier) for pin in pins} <= {str(pin.specifier) for pin in develops.get(name, [])}, name
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needs = [*document["project"]["dependencies"], *document["project"]["optional-dependencies"]["s3"]]
+    assert {canonicalize_name(Requirement(need).name) for need in needs} <= set(runs)
+    tests = {
+        canonicalize_name(Requirement(need).name) for need in document["dependency-groups"]["dev"] if type(need) is str
+    }
+    assert tests & set(runs) == {"botocore"}
+    assert tests <= set(develops)
+
+
+def test_the_code_that_runs_imports_nothing_but_what_is_installed_to_run_it() -> None:
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    own = document["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    extra = {
+        canonicalize_name(Requirement(need).name) for need in document["project"]["optional-dependencies"]["model"]
+    }
+    installed = set(locked()) | extra
+    owners = packages_distributions()
+    imported: dict[str, Path] = {}
+    for path in (path for package in own for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            imported.update((name.partition(".")[0], path) for name in names)
+    foreign = {
+        name: str(path.relative_to(ROOT))
+        for name, path in imported.items()
+        if name not in sys.stdlib_module_names and name not in own
+    }
+    assert "pulumi" in foreign
+    missing = {
+        name: path
+        for name, path in foreign.items()
+        if installed.isdisjoint(map(canonicalize_name, owners.get(name, [name])))
+    }
+    assert missing == {}
 
 
 def test_the_lock_of_the_model_holds_its_packages_and_the_usual_ones_in_the_usual_versions() -> None:

@@ -25,6 +25,13 @@ def test_packages_come_from_the_lock_file_by_their_hashes_alone() -> None:
     assert "--no-build-isolation ." in installs[1]
 
 
+def test_the_python_of_the_image_is_one_that_the_package_names() -> None:
+    base = next(line.partition("=")[2] for line in LINES if line.startswith("ARG PYTHON="))
+    version = base.rpartition(":")[2].partition("-")[0]
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    assert f"Programming Language :: Python :: {version}" in classifiers
+
+
 def test_nothing_runs_as_root_and_the_guards_folders_are_its_own() -> None:
     final = LINES[max(number for number, line in enumerate(LINES) if line.startswith("FROM")) :]
     assert final[-2:] == [f"USER {GUARD}:{GUARD}", 'ENTRYPOINT ["ringwall"]']
