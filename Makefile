@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
 .PHONY: setup demo test properties lint docs docs-site bench bench-up bench-guard bench-lockdown conformance containment image manifests soak
-.PHONY: compiled-tests exposure interrupt faults readers servers toxic-flow detection wording deck prometheus cloudflared wheel released lock clean help
+.PHONY: compiled-tests exposure interrupt faults readers servers toxic-flow detection wording deck prometheus cloudflared pythons wheel released lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ prometheus: setup ## Prometheus' own promtool over the guard's metrics, and over
 
 cloudflared: setup ## cloudflared itself over the tunnels of rendered hosts: their rules, and each connector's command line (Go)
 	$(BIN)/python -m tests.cloudflared.run
+
+pythons: setup ## What Ringwall writes of the examples, compared byte by byte over the Pythons of the PATH
+	$(BIN)/python -m tests.pythons.run
 
 # Each tool is pinned by hash, and what the bill of materials lists is what the lock file names.
 OUT ?= dist/release

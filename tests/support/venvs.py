@@ -15,19 +15,26 @@ MCP_1 = BENCH / "requirements-mcp-proxy.lock"
 FASTMCP = BENCH / "requirements-fastmcp.lock"
 
 
-def venv(lock: Path, timeout: float = 400) -> Path:
-    """The `bin` folder of an environment that holds exactly what `lock` names, made once per content of that file.
+def venv(
+    lock: Path,
+    timeout: float = 400,
+    *,
+    python: str = sys.executable,
+    version: str = f"{sys.version_info.major}.{sys.version_info.minor}",
+) -> Path:
+    """The `bin` folder of an environment that holds exactly what `lock` names, made once per content of that file and
+    version of Python, of which `python` is the program.
 
     Raises:
         NotAvailable: pip could not fetch it.
     """
     name = f"{lock.stem.removeprefix('requirements-')}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
-    target = caches() / f"venv-{name}-py{sys.version_info.major}{sys.version_info.minor}"
+    target = caches() / f"venv-{name}-py{version.replace('.', '')}"
     if (target / "complete").exists():
         return target / "bin"
     install = [str(target / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for command in (
-        [sys.executable, "-m", "venv", "--clear", str(target)],
+        [python, "-m", "venv", "--clear", str(target)],
         [*install, "--no-deps", "--require-hashes", "-r", str(lock)],
     ):
         try:
