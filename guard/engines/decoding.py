@@ -40,8 +40,9 @@ _LOOKALIKES = str.maketrans(
     "aAbBcCdeEfghHiIijJkKlmMnoOpPqrsStTuuvvwwxXyYyABEZHIKMNOPTYXaeikoptuxynwwauohIEllijaiACDEIKOPSTUVWZ!'''\"\"------//",
 )
 #: What typesetters write for a plain mark, each in place of one character. A text of them is read once: a rule takes its own
-#: for the plain one. Quotation marks stay, as they tell where a quotation begins and where it ends.
-_TYPESET = {"…": ".", "’": "'", "‐": "-", "‑": "-", "–": "-", "—": "-", "−": "-", "\u00a0": " ", "\u202f": " "}
+#: for the plain one. An ellipsis is a pause, behind which a sentence may begin. Quotation marks stay, as they tell where a
+#: quotation begins and where it ends.
+_TYPESET = {"…": ";", "’": "'", "‐": "-", "‑": "-", "–": "-", "—": "-", "−": "-", "\u00a0": " ", "\u202f": " "}
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(r"&(?:#[0-9]|#[xX][0-9A-Fa-f]|[A-Za-z]{2,12};)")
 #: What `html.unescape` takes for a reference, behind its sign.

@@ -241,7 +241,7 @@ def test_a_text_in_which_typesetters_marks_alone_are_foreign_is_read_once(monkey
     monkeypatch.setattr(Expression, "spans", noted)
     text = "A note — it’s 2026…\nThe key: api_key = not-one-of-them-at-all"  # noqa: RUF001 - typeset on purpose
     judge(text)
-    assert set(looked_for) == {b"A note - it's 2026.\nThe key: api_key = not-one-of-them-at-all"}
+    assert set(looked_for) == {b"A note - it's 2026;\nThe key: api_key = not-one-of-them-at-all"}
 
 
 @pytest.mark.parametrize("blank", ["\u00a0", "\u202f"])
@@ -250,12 +250,9 @@ def test_a_phrase_with_blanks_of_typesetters_is_found_where_it_stands(blank: str
     assert {finding.span for finding in judge(f"password:{blank}{KEY}").findings} == {(10, 30)}
 
 
-def test_an_ellipsis_before_a_warning_makes_no_order_of_it() -> None:
-    warning = (
-        "… The query is sent to the API for processing. Do not include any sensitive or confidential information such as "
-        "API keys, passwords, credentials, personal data, or proprietary code in your query."
-    )
-    assert judge(warning, leg=Leg.DEFINITIONS).outcome is Outcome.ALLOW
+def test_a_phrase_with_pauses_of_typesetters_is_found() -> None:
+    for text in (OVERRIDE.replace(" ", "… "), f"Well…{OVERRIDE}", OVERRIDE.replace(" ", "—")):
+        assert judge(text).outcome is Outcome.BLOCK, text
 
 
 def test_what_a_string_has_is_not_looked_for_again_in_its_other_readings(monkeypatch: pytest.MonkeyPatch) -> None:
