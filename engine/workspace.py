@@ -16,7 +16,6 @@ import re
 import secrets
 import shlex
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from model.loader import read, read_text
 from model.logpush import LOGPUSH_KEYS
 from model.private_folder import make_private, refuse_shared
 from model.project import SECRET_KEYS, Project
+from model.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
@@ -183,8 +183,7 @@ def workspace(
 
     engine = require()
     target.require_state()
-    with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
-        root = Path(folder)
+    with scratch_folder() as root:
         _write_project(target, root)
         copy = root / "stacks" / f"Pulumi.{stack}.yaml"
         if file_needed or target.project.stack_file(stack).is_file():
@@ -193,7 +192,7 @@ def workspace(
             shutil.copyfile(saved, copy)
         environment = _environment(target)
         local = LocalWorkspace(
-            work_dir=folder,
+            work_dir=str(root),
             program=program if program is not None else _nothing,
             env_vars=environment,
             pulumi_command=pulumi_command(engine),
@@ -225,9 +224,9 @@ def list_stacks(target: Target) -> dict[str, int]:
 
     engine = require()
     target.require_state()
-    with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
-        _write_project(target, Path(folder))
-        local = LocalWorkspace(work_dir=folder, env_vars=_environment(target), pulumi_command=pulumi_command(engine))
+    with scratch_folder() as root:
+        _write_project(target, root)
+        local = LocalWorkspace(work_dir=str(root), env_vars=_environment(target), pulumi_command=pulumi_command(engine))
         try:
             return {summary.name.rpartition("/")[2]: summary.resource_count or 0 for summary in local.list_stacks()}
         except CommandError as error:

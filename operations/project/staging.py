@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from model.errors import InputError, InputErrors
 from model.files import read_bytes
 from model.project import Project, load_environment, open_project
+from model.scratch import scratch_folder
 from model.stacks import EnvironmentStack
 
 
@@ -32,8 +32,7 @@ def staged(project: Project, files: Mapping[Path, str]) -> Iterator[Project]:
     Raises:
         InputErrors: in place of every `InputError` inside the block, with the paths that the files will have.
     """
-    with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
-        root = Path(folder)
+    with scratch_folder() as root:
         stack_files = [*project.stack_dir.glob("Pulumi.*.y*ml"), *project.stack_dir.glob("*.lock.yaml")]
         texts = {path: read_bytes(path) for path in [project.root / "Pulumi.yaml", *stack_files] if path.is_file()}
         texts.update({path: text.encode() for path, text in files.items()})
